@@ -1,0 +1,1 @@
+"""Indicators, schemes, cycles, grades and what follows from them (考核)."""

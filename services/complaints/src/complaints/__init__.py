@@ -1,0 +1,1 @@
+"""Complaints from acknowledgement to the told solution (投诉处理)."""

@@ -1,0 +1,1 @@
+"""Work orders, assignment, on-site work (派工维修)."""

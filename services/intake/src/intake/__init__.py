@@ -1,0 +1,1 @@
+"""Service requests, triage, first response, surveys (客户服务中心)."""
