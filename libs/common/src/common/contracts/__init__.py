@@ -1,0 +1,1 @@
+"""What crosses a border: the envelope, the topics table, the events."""

@@ -1,0 +1,60 @@
+"""What complaint handlers say about a complaint; topic `complaint-claims`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from common.contracts.event import Claim
+from common.contracts.fields import ComplaintId, CustomerId, EmployeeId, RequestId, Word
+
+Trigger = Literal["injury", "safety", "fraud", "group_complaint", "media", "regulator"]
+"""What makes a complaint a major case (X-09)."""
+
+
+class ComplaintLodged(Claim, type="complaint.lodged"):
+    """A customer complained, through whichever channel (D4-11)."""
+
+    complaint_id: ComplaintId
+    customer_id: CustomerId
+    category: Word
+    region: Word
+    handled_by: EmployeeId
+    request_id: RequestId | None = None
+    triggers: Annotated[list[Trigger], Field(max_length=6)] = []
+
+
+class ComplainantTold(Claim, type="complaint.complainant_told"):
+    """The complainant was told that we have the complaint (D4-12)."""
+
+    complaint_id: ComplaintId
+    by: EmployeeId
+
+
+class VerificationBegun(Claim, type="complaint.verification_begun"):
+    """Somebody began to verify what the complaint says (D4-12, X-08)."""
+
+    complaint_id: ComplaintId
+    by: EmployeeId
+
+
+class VerificationEnded(Claim, type="complaint.verification_ended"):
+    """The facts are clear: the complaint was found justified or not (D11-15)."""
+
+    complaint_id: ComplaintId
+    justified: bool
+    by: EmployeeId
+
+
+class SolutionFound(Claim, type="complaint.solution_found"):
+    """A remedy was decided; the complainant does not know it yet (D4-13)."""
+
+    complaint_id: ComplaintId
+    remedy: Word
+    by: EmployeeId
+
+
+class SolutionTold(Claim, type="complaint.solution_told"):
+    """The complainant was told the solution (D4-13)."""
+
+    complaint_id: ComplaintId
+    by: EmployeeId

@@ -1,0 +1,55 @@
+"""What dispatchers and the technician's app say about a work order; topic `work-order-claims`."""
+
+from typing import Literal
+
+from common.contracts.event import Claim
+from common.contracts.fields import EmployeeId, TeamId, WorkOrderId, Word
+
+Party = Literal["customer", "parts", "vendor", "other"]
+"""Who the work waits for."""
+
+
+class AssignmentMade(Claim, type="work_order.assignment_made"):
+    """A dispatcher gave the work to a technician, or handed it to another one (D1-10)."""
+
+    work_order_id: WorkOrderId
+    technician: EmployeeId
+    team: TeamId
+    by: EmployeeId
+
+
+class AssignmentTaken(Claim, type="work_order.assignment_taken"):
+    """The technician took the work on."""
+
+    work_order_id: WorkOrderId
+    by: EmployeeId
+
+
+class WorkHeldUp(Claim, type="work_order.work_held_up"):
+    """The work cannot go on until somebody else has done something; the clock gives the time to that party."""
+
+    work_order_id: WorkOrderId
+    party: Party
+    reason: Word
+    by: EmployeeId
+
+
+class WorkTakenUp(Claim, type="work_order.work_taken_up"):
+    """The work goes on."""
+
+    work_order_id: WorkOrderId
+    by: EmployeeId
+
+
+class WorkFinished(Claim, type="work_order.work_finished"):
+    """The technician finished the work on site (D7-09)."""
+
+    work_order_id: WorkOrderId
+    by: EmployeeId
+
+
+class DefectCameBack(Claim, type="work_order.defect_came_back"):
+    """The same defect came back, or was never gone: the work order opens again."""
+
+    work_order_id: WorkOrderId
+    by: EmployeeId

@@ -1,0 +1,50 @@
+"""What the hotline, the web form and the CRM say about a service request; topic `service-request-claims`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from common.contracts.event import Claim
+from common.contracts.fields import AssetId, CustomerId, EmployeeId, RequestId, Word
+
+Nature = Literal["repair", "installation", "maintenance", "consultation", "complaint"]
+"""What is asked for (D4-04)."""
+Severity = Literal["low", "normal", "high", "critical"]
+"""How bad it is for the customer (D1-11)."""
+
+
+class ServiceRequestReceived(Claim, type="service_request.received"):
+    """A customer asked for service (D1-03, D4-05); the claimant gives the request its id."""
+
+    request_id: RequestId
+    customer_id: CustomerId
+    channel: Word
+    nature: Nature
+    severity: Severity
+    region: Word
+    product: Word
+    handled_by: EmployeeId | None = None
+    asset_id: AssetId | None = None
+    remarks: str = Field(default="", max_length=2000)
+    """Free text of the hotline; kept out of every other event, log and metric."""
+
+
+class CustomerAnswered(Claim, type="service_request.customer_answered"):
+    """The customer got a first, preliminary answer (D1-07)."""
+
+    request_id: RequestId
+    by: EmployeeId
+
+
+class ServiceEnded(Claim, type="service_request.service_ended"):
+    """Everything asked for was done and the customer knows (D11-04); the request can be closed."""
+
+    request_id: RequestId
+    by: EmployeeId
+
+
+class SurveyAnswered(Claim, type="service_request.survey_answered"):
+    """The customer's answer to the satisfaction survey, from 1 (very dissatisfied) to 5 (very satisfied) (D1-19, D11-06)."""
+
+    request_id: RequestId
+    satisfaction: int = Field(ge=1, le=5)

@@ -1,0 +1,75 @@
+"""What every event of the platform is: frozen data with a type, and the envelope in which it travelled."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The CloudEvents attributes of one event, and the extensions that we add to them.
+
+    `time` is when it happened; `recorded_at` when it was recorded (for a claim Kafka's append time, never the sender's
+    word). `replay_of` names the history that the event was replayed from and is handed on to all that it causes.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    recorded_at: datetime
+    correlation_id: str = ""
+    causation_id: str = ""
+    sequence: int | None = None
+    replay_of: str = ""
+
+
+class Event(BaseModel):
+    """One thing that happened, as data. Subclasses name their type: `class Acknowledged(Event, type="complaint.acknowledged")`."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    TYPE: ClassVar[str] = ""
+    _envelope: Envelope | None = PrivateAttr(default=None)
+
+    def __init_subclass__(cls, *, type: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if type:
+            cls.TYPE = type
+
+    @property
+    def envelope(self) -> Envelope:
+        """The envelope in which the event arrived; an event that was only just made has none yet."""
+        if self._envelope is None:
+            raise LookupError(f"{self.TYPE} has not travelled: it has no envelope")
+        return self._envelope
+
+    @property
+    def time(self) -> datetime:
+        """When it happened."""
+        return self.envelope.time
+
+    def in_envelope(self, envelope: Envelope) -> Self:
+        """The same event, as received in `envelope`."""
+        copy = self.model_copy()
+        copy._envelope = envelope
+        return copy
+
+
+class Claim(Event):
+    """An inbound event: somebody's word for what happened. A field that we do not know is an error, so that a typing mistake shows."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class ClaimRejected(Event):
+    """A rule refused a claim: which claim, which rule, which field, and the state that made it refuse."""
+
+    claim_id: str
+    claim_type: str
+    rule: str
+    field: str
+    was: str

@@ -1,0 +1,26 @@
+"""The kinds of field that events are made of."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, StringConstraints
+
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$"
+
+Instant = AwareDatetime
+"""ISO 8601 with an offset."""
+
+RequestId = Annotated[str, StringConstraints(pattern=_ID)]
+WorkOrderId = Annotated[str, StringConstraints(pattern=_ID)]
+ComplaintId = Annotated[str, StringConstraints(pattern=_ID)]
+CustomerId = Annotated[str, StringConstraints(pattern=_ID)]
+"""A pseudonym of the enterprise's own; names, phone numbers and addresses never travel."""
+AssetId = Annotated[str, StringConstraints(pattern=_ID)]
+EmployeeId = Annotated[str, StringConstraints(pattern=_ID)]
+"""The number that HR uses, a pseudonym."""
+TeamId = Annotated[str, StringConstraints(pattern=_ID)]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff ._:/()+-]{0,63}$")]
+"""A short name from a list that the enterprise keeps: a product line, a region, a reason."""
+DecimalString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?$")]
+"""An exact decimal as text: `"83.025"`."""
+ExactString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]*)((\.[0-9]+)|(/[1-9][0-9]*))?$")]
+"""An exact number as text: a decimal or a fraction in lowest terms, `"347/4"`."""

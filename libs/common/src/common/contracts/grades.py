@@ -1,0 +1,74 @@
+"""Grades and what follows from them; topics `grade-results` (the current grade), `grade-history` (every version), `grade-outcomes`."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from common.contracts.event import Event
+from common.contracts.fields import ExactString, Instant
+
+
+class Contribution(BaseModel):
+    """One part of a score: its weight in the whole, its value from 0 to 100, and the points it brings. Points sum to the score exactly."""
+
+    model_config = ConfigDict(frozen=True)
+
+    part: str
+    weight: ExactString
+    value: ExactString
+    points: ExactString
+
+
+class _Grade(Event):
+    grade_key: str
+    """`<cycle>|<scheme>|employee:<number>`: the record's key."""
+    cycle: str
+    scheme: str
+    subject: str
+    version: int
+    """Counts up; a consumer keeps the highest."""
+    score: str
+    """For people: two decimals, never across the edge of a band."""
+    score_exact: ExactString
+    grade: str
+    contributions: list[Contribution]
+    not_assessable: list[str]
+    incomplete: list[str]
+    reason_zh: str
+    reason_en: str
+    digest: str
+    """`sha256:…` over facts, scheme, registry, calendar and org snapshot: the same inputs give the same digest."""
+    as_of: Instant
+
+
+class GradePublished(_Grade, type="grade.published"):
+    """The current grade of one person (or team) in one cycle of one scheme; on the compacted topic."""
+
+
+class GradeRecorded(_Grade, type="grade.recorded"):
+    """One version of a grade, kept for ever; a later one supersedes and never deletes it."""
+
+    supersedes: int | None
+
+
+class OutcomeProposed(Event, type="outcome.proposed"):
+    """What follows from a grade by the scheme's rules: a recommendation until a named person confirms it (X-28)."""
+
+    outcome_id: str
+    grade_key: str
+    subject: str
+    version: int
+    outcome: Literal["raise_eligible", "no_raise", "pay_grade_down_review", "bottom_handling_review", "training"]
+    rule: str
+    """The seed's rule: `D11-46`."""
+    needs_confirmation: bool
+
+
+class OutcomeReversed(Event, type="outcome.reversed"):
+    """A later version of the grade took the outcome's ground away."""
+
+    outcome_id: str
+    grade_key: str
+    subject: str
+    version: int
+    reverses: str

@@ -1,0 +1,20 @@
+"""What appraisal decided about ratings; topic `ratings`. A rating's score never leaves appraisal (X-30)."""
+
+from common.contracts.event import ClaimRejected, Event
+from common.contracts.fields import EmployeeId, Instant, Word
+
+
+class RatingRecorded(Event, type="rating.recorded"):
+    """A rating is on record; neither the score nor the appraiser is told."""
+
+    rating_id: Word
+    cycle: str
+    scheme: str
+    appraisee: EmployeeId
+    recorded_at: Instant
+
+
+class RatingClaimRejected(ClaimRejected, type="rating.claim_rejected"):
+    """A rule refused a rating."""
+
+    rating_id: Word

@@ -1,0 +1,56 @@
+"""What intake decided about a service request; topic `service-requests`."""
+
+from typing import Literal
+
+from common.contracts.claims.intake import Nature, Severity
+from common.contracts.event import ClaimRejected, Event
+from common.contracts.fields import AssetId, CustomerId, EmployeeId, Instant, RequestId, Word
+
+Priority = Literal["low", "normal", "high", "urgent"]
+
+
+class ServiceRequestRegistered(Event, type="service_request.registered"):
+    """The request is on record and triaged: nature and severity gave its priority (D1-10, D1-11, X-39)."""
+
+    request_id: RequestId
+    customer_id: CustomerId
+    channel: Word
+    nature: Nature
+    severity: Severity
+    priority: Priority
+    region: Word
+    product: Word
+    handled_by: EmployeeId | None
+    asset_id: AssetId | None
+    received_at: Instant
+
+
+class ServiceRequestAnswered(Event, type="service_request.answered"):
+    """The customer had a first response (D1-07)."""
+
+    request_id: RequestId
+    answered_at: Instant
+    by: EmployeeId
+
+
+class ServiceRequestClosed(Event, type="service_request.closed"):
+    """The service has ended and the request is in the archive (D1-14)."""
+
+    request_id: RequestId
+    closed_at: Instant
+    by: EmployeeId
+
+
+class SurveyRecorded(Event, type="service_request.survey_recorded"):
+    """How satisfied the customer was, 1 to 5, and the person who is credited with it (D1-19)."""
+
+    request_id: RequestId
+    satisfaction: int
+    credited_to: EmployeeId
+    answered_at: Instant
+
+
+class ServiceRequestClaimRejected(ClaimRejected, type="service_request.claim_rejected"):
+    """A rule refused a claim about a service request."""
+
+    request_id: RequestId

@@ -1,0 +1,69 @@
+"""What happened to an SLA clock; topic `sla-clocks`, keyed by the clock, from every service that owns one."""
+
+from typing import Literal
+
+from common.contracts.event import Event
+from common.contracts.fields import Instant, Word
+
+
+class _ClockFact(Event):
+    clock_id: str
+    """`<service>:<aggregate id>:<stage>`."""
+    service: Word
+    stage: Word
+    aggregate_id: str
+    policy: str
+    """Name and version of the policy in force: `complaints@1`."""
+    at: Instant
+    deadline: Instant | None
+    provisional: bool
+    owner: str
+
+
+class SlaClockStarted(_ClockFact, type="sla_clock.started"):
+    """The clock runs, towards `deadline`."""
+
+
+class SlaClockPaused(_ClockFact, type="sla_clock.paused"):
+    """The clock stands still; the time belongs to `party`."""
+
+    party: Word
+    reason: str
+
+
+class SlaClockResumed(_ClockFact, type="sla_clock.resumed"):
+    """The clock goes on, towards a new `deadline`."""
+
+
+class SlaClockOwnerChanged(_ClockFact, type="sla_clock.owner_changed"):
+    """From here on the running time belongs to `owner`."""
+
+
+class SlaClockReopened(_ClockFact, type="sla_clock.reopened"):
+    """The clock goes on where it stood; its outcome is open again unless it was breached."""
+
+
+class SlaClockAtRisk(_ClockFact, type="sla_clock.at_risk"):
+    """A share of the target is used up and the clock still runs."""
+
+    used_share: str
+    """`"3/4"`."""
+
+
+class SlaClockBreached(_ClockFact, type="sla_clock.breached"):
+    """The deadline passed without a stop: a fact that no later change takes back."""
+
+
+class SlaClockMet(_ClockFact, type="sla_clock.met"):
+    """The clock was stopped at or before its deadline."""
+
+    elapsed_working_seconds: str
+    """Exact: `"3600"`, or a decimal."""
+
+
+class SlaClockCorrected(_ClockFact, type="sla_clock.corrected"):
+    """A breach or a met that was told is wrong in the light of an event of the past that became known late."""
+
+    outcome: Literal["open", "met", "breached"]
+    supersedes: str
+    """The id of the event that told the earlier outcome."""

@@ -1,0 +1,74 @@
+"""What dispatch decided about a work order; topic `work-orders`."""
+
+from common.contracts.claims.dispatch import Party
+from common.contracts.event import ClaimRejected, Event
+from common.contracts.fields import EmployeeId, Instant, RequestId, TeamId, WorkOrderId, Word
+from common.contracts.service_requests import Priority
+
+
+class WorkOrderCreated(Event, type="work_order.created"):
+    """A service request that needs work on site has its work order (D1-10)."""
+
+    work_order_id: WorkOrderId
+    request_id: RequestId
+    priority: Priority
+    region: Word
+    product: Word
+    created_at: Instant
+
+
+class WorkOrderAssigned(Event, type="work_order.assigned"):
+    """A technician has the work; `reassigned` tells that somebody else had it before."""
+
+    work_order_id: WorkOrderId
+    technician: EmployeeId
+    team: TeamId
+    reassigned: bool
+    assigned_at: Instant
+    by: EmployeeId
+
+
+class WorkOrderAccepted(Event, type="work_order.accepted"):
+    """The technician took the work on."""
+
+    work_order_id: WorkOrderId
+    technician: EmployeeId
+    accepted_at: Instant
+
+
+class WorkOrderPaused(Event, type="work_order.paused"):
+    """The work waits for a party; its completion clock stands still."""
+
+    work_order_id: WorkOrderId
+    party: Party
+    reason: Word
+    paused_at: Instant
+
+
+class WorkOrderResumed(Event, type="work_order.resumed"):
+    """The work goes on."""
+
+    work_order_id: WorkOrderId
+    resumed_at: Instant
+
+
+class WorkOrderCompleted(Event, type="work_order.completed"):
+    """The work is done; the problem counts as solved unless the defect comes back."""
+
+    work_order_id: WorkOrderId
+    technician: EmployeeId
+    completed_at: Instant
+
+
+class WorkOrderReopened(Event, type="work_order.reopened"):
+    """The defect came back: the work goes on where it stood, charged to whoever completed it (P12)."""
+
+    work_order_id: WorkOrderId
+    completed_by: EmployeeId
+    reopened_at: Instant
+
+
+class WorkOrderClaimRejected(ClaimRejected, type="work_order.claim_rejected"):
+    """A rule refused a claim about a work order."""
+
+    work_order_id: WorkOrderId
