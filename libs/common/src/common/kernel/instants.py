@@ -1,0 +1,60 @@
+"""Instants as they cross a border, and as whole microseconds since 1970 inside."""
+
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from common.kernel.clock_errors import ClockError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+FIRST_YEAR, LAST_YEAR = 1900, 2299
+
+
+def parse_instant(value: object, field: str) -> datetime:
+    """The instant that an ISO 8601 text with an offset names; fractions beyond microseconds are cut.
+
+    Raises `ClockError` `bad_instant` without an offset, for anything else than such a text, and outside 1900–2299.
+    """
+    if not isinstance(value, str) or "T" not in value[8:11].upper().replace(" ", "T"):
+        raise ClockError("bad_instant", field, "an ISO 8601 date and time with an offset is expected")
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        raise ClockError("bad_instant", field, "an ISO 8601 date and time with an offset is expected") from None
+    if instant.tzinfo is None:
+        raise ClockError("bad_instant", field, "the instant has no offset from UTC")
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ClockError("bad_instant", field, f"the year must lie in {FIRST_YEAR}–{LAST_YEAR}")
+    return instant
+
+
+def parse_date(value: object, field: str, code: str = "bad_date") -> date:
+    """The local date that an ISO 8601 text (YYYY-MM-DD) names; raises `ClockError` with the code that is given."""
+    if isinstance(value, str) and len(value) == len("2026-01-01"):
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            if FIRST_YEAR <= day.year <= LAST_YEAR:
+                return day
+    raise ClockError(code, field, f"a date like 2026-10-01 between {FIRST_YEAR} and {LAST_YEAR} is expected")
+
+
+def to_micros(instant: datetime) -> int:
+    """Whole microseconds since 1970 in UTC; `bad_instant` for a datetime without a zone."""
+    if instant.tzinfo is None:
+        raise ClockError("bad_instant", "", "the instant has no offset from UTC")
+    span = instant - EPOCH
+    return (span.days * 86_400 + span.seconds) * SECOND + span.microseconds
+
+
+def from_micros(micros: int, zone: tzinfo) -> datetime:
+    """The instant so many microseconds after 1970, on the clocks of the zone."""
+    return (EPOCH + timedelta(microseconds=micros)).astimezone(zone)
+
+
+def year_of(micros: int) -> int:
+    """The year in UTC that the instant lies in."""
+    return date.fromordinal(micros // DAY + EPOCH_ORDINAL).year

@@ -1,0 +1,146 @@
+"""Working time on a calendar: deadlines, spans and opening hours, exact to the microsecond (P2, X-05, X-06)."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from common.kernel.calendar_json import CalendarParts, read_calendar, write_calendar
+from common.kernel.clock_errors import ClockError
+from common.kernel.instants import SECOND, from_micros, to_micros
+from common.kernel.timeline import Hours, Timeline
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """When somebody works: weekly hours of a zone, closed dates, make-up days (调休) and single dates with other hours.
+
+    Precedence for a local date: `date_hours`, then `make_up_days`, `closed_dates`, `weekly_hours` (Monday first).
+    `make_up_hours` None means Monday's. A range belongs to the date on which it starts. What lies after `known_until` is
+    provisional, since no notice about it has been published yet. All instants that come in must carry a zone; those that
+    go out carry the calendar's.
+    """
+
+    time_zone: str
+    weekly_hours: tuple[tuple[Hours, ...], ...]
+    closed_dates: frozenset[date] = frozenset()
+    make_up_days: frozenset[date] = frozenset()
+    make_up_hours: tuple[Hours, ...] | None = None
+    date_hours: Mapping[date, tuple[Hours, ...]] = field(default_factory=dict, hash=False)
+    known_until: date | None = None
+
+    @classmethod
+    def from_json(cls, document: object, field: str = "calendar") -> Self:
+        """The calendar that a document describes (interfaces 3); `ClockError` `bad_calendar` names the wrong field."""
+        return cls(**read_calendar(document, field))
+
+    def to_json(self) -> dict[str, Any]:
+        """The document from which `from_json` makes an equal calendar."""
+        parts: CalendarParts = {
+            "time_zone": self.time_zone,
+            "weekly_hours": self.weekly_hours,
+            "closed_dates": self.closed_dates,
+            "make_up_days": self.make_up_days,
+            "make_up_hours": self.make_up_hours,
+            "date_hours": dict(self.date_hours),
+            "known_until": self.known_until,
+        }
+        return write_calendar(parts)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone whose wall clock the hours are read from."""
+        return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The same calendar as sums of microseconds, for code that counts."""
+        make_up = self.weekly_hours[0] if self.make_up_hours is None else self.make_up_hours
+        special: dict[date, tuple[Hours, ...]] = dict.fromkeys(self.closed_dates, ())
+        special.update(dict.fromkeys(self.make_up_days, make_up))
+        special.update(self.date_hours)
+        return Timeline(self.zone, self.weekly_hours, special)
+
+    @cached_property
+    def ordinary_day(self) -> timedelta:
+        """The working time of an ordinary day: what most weekdays with hours have, the earliest weekday's when they tie.
+
+        It is what "n working days" means in the reading n × working hours (X-06). Raises `never_open` when no weekday
+        has hours.
+        """
+        lengths = Counter(seconds for hours in self.weekly_hours if (seconds := _union(hours)))
+        if not lengths:
+            raise ClockError("never_open", "calendar", "no weekday has hours, so there is no ordinary working day")
+        return timedelta(seconds=lengths.most_common(1)[0][0])
+
+    def after_working_time(self, start: datetime, amount: timedelta) -> datetime:
+        """The first instant at which this much working time has passed; an amount of 0 is due when work goes on next.
+
+        An amount that ends exactly at closing is due at closing. Raises `bad_target` below 0, `never_open` when ten years
+        pass without working time.
+        """
+        micros = amount // _MICROSECOND
+        if micros < 0:
+            raise ClockError("bad_target", "target", "a target cannot be negative")
+        return self.instant(self.timeline.add(to_micros(start), micros))
+
+    def after_working_days(self, start: datetime, number: int) -> datetime:
+        """The end of the last range of the `number`-th working day after the local date of `start` (X-06, the default)."""
+        return self.instant(self.end_of_working_day(to_micros(start), number))
+
+    def end_of_working_day(self, start: int, number: int) -> int:
+        """The same in microseconds since 1970; 0 working days are due at the next working instant."""
+        if number < 0:
+            raise ClockError("bad_target", "target", "a target cannot be negative")
+        if number == 0:
+            return self.timeline.add(start, 0)
+        return self.timeline.end_of_working_day(start, self.date_of(start).toordinal(), number)
+
+    def working_time_between(self, start: datetime, end: datetime) -> timedelta:
+        """The working time in [start, end); raises `end_before_start`."""
+        first, last = to_micros(start), to_micros(end)
+        if last < first:
+            raise ClockError("end_before_start", "end", "the end lies before the start")
+        return timedelta(microseconds=self.timeline.between(first, last))
+
+    def is_working(self, at: datetime) -> bool:
+        """Whether somebody works at the instant; closing time is closed."""
+        return self.timeline.is_working(to_micros(at))
+
+    def is_working_day(self, day: date) -> bool:
+        """Whether a range with working time starts on the local date."""
+        return bool(self.timeline.stretches_of(day.toordinal()))
+
+    def hours_of(self, day: date) -> tuple[Hours, ...]:
+        """The ranges that start on the local date, in order."""
+        return self.timeline.hours_of(day.toordinal()) if self.is_working_day(day) else ()
+
+    def is_provisional(self, day: date) -> bool:
+        """Whether the date lies after the last one that is known for certain."""
+        return self.known_until is not None and day > self.known_until
+
+    def date_of(self, micros: int) -> date:
+        """The local date of an instant."""
+        return from_micros(micros, self.zone).date()
+
+    def instant(self, micros: int) -> datetime:
+        """The instant on the calendar's wall clock."""
+        return from_micros(micros, self.zone)
+
+
+def _union(hours: tuple[Hours, ...]) -> int:
+    total, reached = 0, 0
+    for piece in sorted(hours):
+        total += max(0, piece.last - max(reached, piece.start))
+        reached = max(reached, piece.last)
+    return total
+
+
+def micros_of(amount: timedelta) -> int:
+    """A span as whole microseconds."""
+    return (amount.days * 86_400 + amount.seconds) * SECOND + amount.microseconds
