@@ -1,0 +1,61 @@
+"""The real servers that the tests share, and how long the tests count."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from devstack import Stack, open_stack
+
+_USED = pytest.StashKey[Stack]()
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The Kafka and PostgreSQL of this run; its topics are everybody's, its databases come from `database`."""
+    running = open_stack()
+    request.config.stash[_USED] = running
+    yield running
+    running.stop(keep_logs=bool(request.session.testsfailed))
+
+
+@pytest.fixture
+def fresh_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A Kafka without topics and a PostgreSQL without databases for one test, which may kill them."""
+    failed = request.session.testsfailed
+    running = open_stack()
+    request.config.stash[_USED] = running
+    yield running
+    running.stop(keep_logs=request.session.testsfailed > failed)
+
+
+@pytest.fixture
+async def database(stack: Stack) -> AsyncIterator[str]:
+    """The URL of an empty database for one test, for asyncpg."""
+    name = f"test_{secrets.token_hex(6)}"
+    await _execute(stack.database_url, f'CREATE DATABASE "{name}"')
+    yield stack.url_of(name)
+    await _execute(stack.database_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def proof() -> bool:
+    """Whether this is `make proof`, which counts long; `make test` runs the same tests in their short form."""
+    return os.environ.get("PROOF") == "1"  # noqa: TID251 - a switch of the test run, not of the product
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Names the servers that the tests ran on."""
+    used = config.stash.get(_USED, None)
+    if used:
+        terminalreporter.write_line(f"Ran on {used.kafka_name} and {used.postgres_name}.")
