@@ -1,0 +1,244 @@
+"""The grade: a pure function of a scheme and what was measured and rated, in exact fractions from end to end.
+
+The score is the sum of its contributions: each leaf (an indicator, a rater group, a period) has a weight in the whole and a
+value from 0 to 100, and brings weight × value points. Nothing is rounded before the grade is known (X-03).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from appraisal.domain.errors import NotGradable
+from appraisal.domain.raters import GroupRatings, Judgement, RatersRate
+from appraisal.domain.scale import Scale
+from appraisal.domain.scheme import Scheme, WhenNotAssessable
+from appraisal.domain.sections import Measured, Section
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One leaf of a score: its part (indicator, group, period), its section, its weight in the whole and its value."""
+
+    part: str
+    section: str
+    weight: Fraction
+    value: Fraction
+
+    @property
+    def points(self) -> Fraction:
+        """What it brings: weight × value."""
+        return self.weight * self.value
+
+
+@dataclass(frozen=True, slots=True)
+class SectionScore:
+    """One section's share in the whole, after redistribution, and its score from 0 to 100."""
+
+    weight: Fraction
+    score: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A grade and all that led to it. `score_exact` is the exact sum of the contributions' points; `score` is for people only."""
+
+    scheme: Scheme
+    score_exact: Fraction
+    score: str
+    grade: str
+    contributions: tuple[Contribution, ...]
+    sections: Mapping[str, SectionScore] = field(default_factory=dict)
+    weights: Mapping[str, Fraction] = field(default_factory=dict)
+    """The weight of each rater group that exists, in the section that they rate."""
+    group_means: Mapping[str, Fraction] = field(default_factory=dict)
+    attainment: Mapping[str, Fraction] = field(default_factory=dict)
+    not_assessable: tuple[str, ...] = ()
+    """Indicators of the scheme with nothing to judge by: their weight went to the others of the section, or of the score."""
+    redistributed: Mapping[str, Fraction] = field(default_factory=dict)
+    """The weight in the whole that each of these would have had."""
+    incomplete: tuple[str, ...] = ()
+    capped_by: tuple[str, ...] = ()
+    """Gates that hold the grade down whatever the score says; a person must confirm it (X-25)."""
+    partial_year: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    part: str
+    share: Fraction
+    value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    section: Section
+    leaves: tuple[_Leaf, ...]
+
+
+def grade_period(
+    scheme: Scheme, indicators: Mapping[str, Measured] | None = None, ratings: Mapping[str, GroupRatings] | None = None
+) -> Graded:
+    """The grade of one cycle from indicators, ratings, or both; what was not given at all leaves its sections out (X-33).
+
+    An indicator that is missing or has a denominator of 0 is not assessable: its weight goes to the rest of its section, and
+    a section without any gives its weight to the others. Raises NotGradable: `no_score_scale`, `nothing_to_grade`,
+    `unknown_indicator`, `no_rater_groups`, `not_assessable`, `out_of_range`, and those of `Raters.judged`.
+    """
+    scale = _scale_of(scheme)
+    if indicators is None and ratings is None:
+        raise NotGradable("nothing_to_grade", "", "neither indicators nor ratings are given")
+    attainment = _attainment(scheme, indicators)
+    judgement = _judgement(scheme, ratings)
+    missing = _not_assessable(scheme, attainment) if indicators is not None else {}
+    sheets = tuple(_sheets(scheme, attainment, judgement))
+    if not sheets:
+        raise NotGradable("not_assessable", "indicators", "there is nothing to judge by in any section")
+    contributions = tuple(_weighed(sheets, judgement))
+    capped_by = tuple(gate.indicator for gate in scheme.gates if _opened(indicators, gate.indicator))
+    score = sum((leaf.points for leaf in contributions), Fraction(0))
+    return Graded(
+        scheme=scheme,
+        score_exact=score,
+        score=scale.displayed(score),
+        grade=_capped(scheme, scale, scale.grade_of(score), capped_by),
+        contributions=contributions,
+        sections=_section_scores(contributions),
+        weights=judgement.weights if judgement else {},
+        group_means=judgement.means if judgement else {},
+        attainment=attainment,
+        not_assessable=tuple(missing),
+        redistributed=missing,
+        incomplete=judgement.incomplete if judgement else (),
+        capped_by=capped_by,
+    )
+
+
+def grade_score(scheme: Scheme, score: Fraction) -> Graded:
+    """The grade of a score that somebody else computed; NotGradable `out_of_range` outside 0 to 100."""
+    scale = _scale_of(scheme)
+    _in_range(score, "score")
+    whole = (Contribution("score", "", Fraction(1), score),)
+    return Graded(scheme, score, scale.displayed(score), scale.grade_of(score), whole)
+
+
+def grade_year(scheme: Scheme, scores: Sequence[Fraction], post: str | None = None) -> Graded:
+    """The year-end grade: the arithmetic mean of the scores of the cycles that there were (D11-34, X-19).
+
+    `partial_year` when there are fewer than the cycles of a year for this post (a manager's is one, D11-35). Raises NotGradable:
+    `unknown_post`, `too_few_periods`, `too_many_periods`, `out_of_range`.
+    """
+    scale = _scale_of(scheme)
+    period = scheme.cycle.period_of(post)
+    if period is None:
+        raise NotGradable("unknown_post", "post", f"this scheme's posts are {', '.join(scheme.cycle.posts) or 'not told apart'}")
+    if len(scores) > period.per_year:
+        raise NotGradable("too_many_periods", "period_scores", f"a year has {period.per_year} cycles under this scheme")
+    if len(scores) < min(scheme.cycle.least_periods, period.per_year):
+        raise NotGradable("too_few_periods", "period_scores", f"a year needs {scheme.cycle.least_periods} at least")
+    for index, one in enumerate(scores):
+        _in_range(one, f"period_scores[{index}]")
+    share = Fraction(1, len(scores))
+    contributions = tuple(Contribution(f"period_{number}", "", share, one) for number, one in enumerate(scores, start=1))
+    mean = sum((leaf.points for leaf in contributions), Fraction(0))
+    partial = len(scores) < period.per_year
+    return Graded(scheme, mean, scale.displayed(mean), scale.grade_of(mean), contributions, partial_year=partial)
+
+
+def _scale_of(scheme: Scheme) -> Scale:
+    if scheme.scale is None:
+        raise NotGradable("no_score_scale", "scheme", f"{scheme.reference} grades in words, without scores")
+    return scheme.scale
+
+
+def _in_range(score: Fraction, where: str) -> None:
+    if not 0 <= score <= 100:
+        raise NotGradable("out_of_range", where, "a score lies from 0 to 100")
+
+
+def _attainment(scheme: Scheme, indicators: Mapping[str, Measured] | None) -> dict[str, Fraction]:
+    """The attainment of each indicator that can be judged."""
+    given = indicators or {}
+    gates = {gate.indicator for gate in scheme.gates}
+    used = {one.id: one for section in scheme.sections for one in section.indicators}
+    found: dict[str, Fraction] = {}
+    for name, measured in given.items():
+        if name not in used and name not in gates:
+            raise NotGradable("unknown_indicator", f"indicators.{name}", f"{scheme.reference} does not weigh this indicator")
+        if measured.numerator < 0 or measured.denominator < 0:
+            raise NotGradable("out_of_range", f"indicators.{name}", "a numerator or denominator below 0 counts nothing")
+    for name, one in used.items():
+        value = one.attainment(given[name]) if name in given else None
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _not_assessable(scheme: Scheme, attainment: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """The nominal weight in the whole of each indicator that cannot be judged."""
+    missing = {one.id: section.weight * one.share for section in scheme.sections for one in section.indicators if one.id not in attainment}
+    if missing and scheme.when_not_assessable is WhenNotAssessable.REFUSE:
+        name = next(iter(missing))
+        raise NotGradable("not_assessable", f"indicators.{name}", "this scheme gives no grade while an indicator cannot be judged")
+    return missing
+
+
+def _judgement(scheme: Scheme, ratings: Mapping[str, GroupRatings] | None) -> Judgement | None:
+    if ratings is None:
+        return None
+    rated = scheme.rated_section
+    if rated is None or rated.raters is None:
+        raise NotGradable("no_rater_groups", "ratings", f"{scheme.reference} has no section that rater groups fill in")
+    for group, given in ratings.items():
+        for index, one in enumerate(given.submitted):
+            _in_range(one, f"ratings.{group}[{index}]")
+    return rated.raters.judged(ratings)
+
+
+def _sheets(scheme: Scheme, attainment: Mapping[str, Fraction], judgement: Judgement | None) -> Iterator[_Sheet]:
+    """The sections that have something to judge by, each with leaves whose shares sum to 1."""
+    for section in scheme.sections:
+        if section.raters is not None and judgement is not None:
+            yield _Sheet(section, tuple(_Leaf(group, judgement.weights[group], mean) for group, mean in judgement.means.items()))
+        judged = [one for one in section.indicators if one.id in attainment]
+        total = sum((one.share for one in judged), Fraction(0))
+        if judged:
+            yield _Sheet(section, tuple(_Leaf(one.id, one.share / total, attainment[one.id]) for one in judged))
+
+
+def _weighed(sheets: Sequence[_Sheet], judgement: Judgement | None) -> Iterator[Contribution]:
+    """The leaves with their weights in the whole; the weights of sections without a leaf are shared out by weight."""
+    total = sum((sheet.section.weight for sheet in sheets), Fraction(0))
+    raters = next((sheet.section.raters for sheet in sheets if sheet.section.raters is not None), None)
+    of_the_whole = raters is not None and raters.rate is RatersRate.WHOLE
+    for sheet in sheets:
+        share = sheet.section.weight / total
+        for leaf in sheet.leaves:
+            weight = leaf.share * share
+            if of_the_whole and raters is not None and judgement is not None:
+                # X-33, the option: the superior's share is made of all sections, the other groups' of what they rate.
+                if sheet.section.raters is None:
+                    weight *= judgement.weights[raters.required]
+                elif leaf.part != raters.required:
+                    weight = leaf.share
+            yield Contribution(leaf.part, sheet.section.id, weight, leaf.value)
+
+
+def _section_scores(contributions: Sequence[Contribution]) -> dict[str, SectionScore]:
+    scores = {}
+    for name in dict.fromkeys(leaf.section for leaf in contributions):
+        leaves = [leaf for leaf in contributions if leaf.section == name]
+        weight = sum((leaf.weight for leaf in leaves), Fraction(0))
+        points = sum((leaf.points for leaf in leaves), Fraction(0))
+        scores[name] = SectionScore(weight, points / weight)
+    return scores
+
+
+def _opened(indicators: Mapping[str, Measured] | None, gate: str) -> bool:
+    return indicators is not None and gate in indicators and indicators[gate].numerator > 0
+
+
+def _capped(scheme: Scheme, scale: Scale, grade: str, capped_by: Sequence[str]) -> str:
+    for gate in scheme.gates:
+        if gate.indicator in capped_by:
+            grade = scale.lower_of(grade, gate.cap)
+    return grade

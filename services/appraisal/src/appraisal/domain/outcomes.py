@@ -1,0 +1,55 @@
+"""What a grade leads to by its scheme's rules: recommendations, which a named person confirms where they are harsh (X-28)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from appraisal.domain.document import Part
+
+
+class Trigger(StrEnum):
+    """Which result an outcome follows from (X-32): that of each cycle, or the year-end one."""
+
+    CYCLE = "cycle"
+    YEAR_END = "year_end"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRule:
+    """One outcome: for which grades, from the how manieth time on (`times`), and whether a named person must confirm it."""
+
+    outcome: str
+    grades: tuple[str, ...]
+    trigger: Trigger = Trigger.CYCLE
+    times: int = 1
+    confirm: bool = False
+    source: str = ""
+
+    def applies(self, grade: str, trigger: Trigger, times: int) -> bool:
+        """Whether it follows from this grade; `times` counts how often in a row the person had such a grade, this one included."""
+        return grade in self.grades and trigger is self.trigger and (self.times == 1 or times >= self.times)
+
+
+def applying(rules: Iterable[OutcomeRule], grade: str, *, trigger: Trigger, times: int = 1) -> tuple[OutcomeRule, ...]:
+    """The rules that follow from a grade, in the scheme's order."""
+    return tuple(rule for rule in rules if rule.applies(grade, trigger, times))
+
+
+def outcomes_from(whole: Part, grades: Sequence[str]) -> tuple[OutcomeRule, ...]:
+    """The outcome rules of a scheme; BadScheme when one is about a grade that the scale does not have."""
+    rules = []
+    for part in whole.parts("outcomes"):
+        part.only("outcome", "grades", "trigger", "times", "confirm", "source")
+        rule = OutcomeRule(
+            outcome=part.text("outcome"),
+            grades=part.texts("grades"),
+            trigger=part.word("trigger", Trigger, Trigger.CYCLE),
+            times=part.count("times", "1"),
+            confirm=part.flag("confirm", default=False),
+            source=part.text("source", ""),
+        )
+        for grade in rule.grades:
+            if grade not in grades:
+                raise part.bad("grades", "unknown_grade", f"{grade} is no grade of this scheme")
+        rules.append(rule)
+    return tuple(rules)

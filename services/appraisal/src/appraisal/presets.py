@@ -1,0 +1,81 @@
+"""Where schemes come from: the presets that are shipped, folders of installed schemes, and whole schemes in a question.
+
+The only module that knows YAML. All scalars are read as text, so `70`, `"70"` and `no` mean what they look like, and no
+number ever is a binary float. JSON is YAML too.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from appraisal.domain.errors import BadScheme, NotGradable
+from appraisal.domain.scheme import Scheme, scheme_from
+
+PRESETS = Path(__file__).parent / "schemes"
+
+
+class _TextLoader(yaml.CBaseLoader):
+    """Text, lists and objects only, and no key twice: YAML would silently let the second one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        keys = [key.value for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise BadScheme(str(key), "twice", f"stands twice in one object, again in line {node.value[index][0].start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
+class Schemes:
+    """Schemes by name. Files are called `<id>@<version>.yaml` (or `.json`); a folder given later wins over an earlier one."""
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = (PRESETS, *folders)
+        self._found: dict[str, Scheme] = {}
+
+    def find(self, wanted: object) -> Scheme:
+        """The scheme that a name (`department-360`, `department-360@1`) or a whole document stands for.
+
+        A name without a version is the highest version there is. Raises NotGradable `unknown_scheme`, or BadScheme.
+        """
+        if isinstance(wanted, Mapping):
+            return scheme_from(wanted)
+        if not isinstance(wanted, str):
+            raise NotGradable("unknown_scheme", "scheme", "must be a scheme's name or a whole scheme")
+        if wanted not in self._found:
+            self._found[wanted] = self._read(wanted)
+        return self._found[wanted]
+
+    def _read(self, name: str) -> Scheme:
+        files = {path.stem: path for folder in self._folders for path in _scheme_files(folder)}
+        versions = [stem for stem in files if name in (stem, stem.partition("@")[0])]
+        if not versions:
+            raise NotGradable("unknown_scheme", "scheme", f"there are {', '.join(sorted(files))}")
+        return read_scheme(files[max(versions, key=_version)])
+
+
+def read_scheme(path: Path) -> Scheme:
+    """The scheme in one YAML or JSON file; BadScheme when it is none, or is not what its file name says."""
+    scheme = scheme_from(read_document(path.read_text(encoding="utf-8")))
+    if scheme.reference != path.stem:
+        raise BadScheme("id", "file_name", f"the file is called {path.stem} and holds {scheme.reference}")
+    return scheme
+
+
+def read_document(text: str) -> object:
+    """The document that a YAML or JSON text holds, all its scalars as text; BadScheme with the line where it cannot be read."""
+    try:
+        return yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a loader that makes text, lists and objects only
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark is not None else "the text"
+        raise BadScheme("", "bad_yaml", f"{where} cannot be read") from error
+
+
+def _scheme_files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.glob("*@*")) if path.suffix in (".yaml", ".yml", ".json"))
+
+
+def _version(stem: str) -> int:
+    number = stem.partition("@")[2]
+    return int(number) if number.isdigit() else 0
