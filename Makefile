@@ -1,0 +1,53 @@
+# Everything a developer does here, one word each. `make` alone lists the words.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install lint types imports test proof demo run bench up down lock
+
+PYPROJECTS := pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+INSTALLED := .venv/.installed
+BIN := .venv/bin
+SOURCES := $(wildcard libs/*/src services/*/src) tests tools $(wildcard benchmarks)
+
+export DEMO_REPORT
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## .venv from requirements.lock and the command .venv/bin/aftersales; nothing to do when up to date
+
+$(INSTALLED): requirements.lock $(PYPROJECTS) tools/install.sh
+	@tools/install.sh
+
+lint: $(INSTALLED) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## mypy --strict on sources and tests
+	$(BIN)/mypy $(SOURCES)
+
+imports: $(INSTALLED) ## import-linter: who may import whom
+	$(BIN)/lint-imports
+
+test: lint types imports ## all checks and tests, on a real Kafka and PostgreSQL
+	$(BIN)/pytest $(PYTEST)
+
+proof: $(INSTALLED) ## the long form of the kill, poison and load tests
+	PROOF=1 $(BIN)/pytest -m proof $(PYTEST)
+
+demo: $(INSTALLED) ## a quarter of after-sales events through the four services to grades; DEMO_REPORT=FILE writes the report
+	@$(BIN)/aftersales demo
+
+run: $(INSTALLED) ## the four services, Kafka and PostgreSQL until Ctrl-C
+	@exec $(BIN)/aftersales run
+
+bench: $(INSTALLED) ## every benchmark in turn
+	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+
+up: ## the same in containers, with Prometheus (docker compose)
+	docker compose -f deploy/compose.yaml up --build --detach --wait
+
+down: ## ends what `make up` started, with its data
+	docker compose -f deploy/compose.yaml down --volumes
+
+lock: $(INSTALLED) ## renews requirements.lock after a change of dependencies
+	$(BIN)/python tools/lock.py $(BIN)/uv
