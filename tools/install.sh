@@ -27,9 +27,10 @@ if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
   [ -z "$mirror" ] || export UV_DEFAULT_INDEX=$mirror
 fi
 
+echo "Installing the packages of requirements.lock into .venv/"
 rm -f .venv/.installed
 if ! fits .venv/bin/python; then "$uv" venv --quiet --clear --python "$(command -v "$python")" .venv; fi
-"$uv" pip sync --python .venv --require-hashes requirements.lock
+"$uv" pip sync --quiet --python .venv --require-hashes requirements.lock
 members=()
 for folder in libs/* services/*; do [ ! -f "$folder/pyproject.toml" ] || members+=(--editable "$folder"); done
 # the build backend is in the lock too, so that nothing unpinned takes part

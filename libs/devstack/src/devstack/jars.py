@@ -19,7 +19,7 @@ from devstack.settings import KAFKA_VERSION
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy-dependencies"
 
 
-def kafka_jars(cache: Path, java: Path, which: Callable[[str], str | None] = shutil.which) -> Path:
+def kafka_jars(cache: Path, program: Path, which: Callable[[str], str | None] = shutil.which) -> Path:
     """The folder of Kafka's jars, each with the SHA-256 of `kafka-jars.lock`; fetched once for all processes of this user."""
     lock = read_lock()
     folder = cache / f"kafka-{KAFKA_VERSION}"
@@ -31,7 +31,7 @@ def kafka_jars(cache: Path, java: Path, which: Callable[[str], str | None] = shu
         if not mvn:
             raise UnavailableError("no mvn on PATH to fetch Apache Kafka's jars with")
         with tempfile.TemporaryDirectory(dir=cache, prefix="fetching-") as part:
-            _fetch(mvn, java, Path(part))
+            fetch(mvn, program, Path(part))
             if found := differences(Path(part), lock):
                 raise DevstackError("The jars that Maven fetched are not those of kafka-jars.lock:\n" + "\n".join(found))
             shutil.rmtree(folder, ignore_errors=True)
@@ -56,23 +56,35 @@ def differences(folder: Path, lock: Mapping[str, str]) -> list[str]:
     present = {jar.name: jar for jar in folder.glob("*.jar")}
     wrong = [f"{name}: missing" for name in lock if name not in present]
     wrong += [f"{name}: not in the lock" for name in present if name not in lock]
-    return wrong + [f"{name}: other content" for name, jar in present.items() if name in lock and _sha256(jar) != lock[name]]
+    return wrong + [f"{name}: other content" for name, jar in present.items() if name in lock and sha256(jar) != lock[name]]
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
+    """The digest of a file, as the lock writes it."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _fetch(mvn: str, java: Path, target: Path) -> None:
+def fetch(mvn: str, program: Path, target: Path, *options: str) -> None:
     """Maven's own download, with its own settings, mirrors and checksums; it runs on the Java that was found."""
     with resources.as_file(resources.files("devstack").joinpath("pom.xml")) as pom:
         # a project folder of its own, so that Maven writes nothing beside the installed package
         project = target / "pom.xml"
         shutil.copyfile(pom, project)
-    command = [mvn, "-B", "-q", "--strict-checksums", "-f", str(project), "-DincludeScope=runtime", _COPY, f"-DoutputDirectory={target}"]
+    command = [
+        mvn,
+        "-B",
+        "-q",
+        "--strict-checksums",
+        "-f",
+        str(project),
+        "-DincludeScope=runtime",
+        _COPY,
+        f"-DoutputDirectory={target}",
+        *options,
+    ]
     try:
-        done = run(["env", f"JAVA_HOME={home_of(java)}", *command], Identity(), limit=600)
+        done = run(["env", f"JAVA_HOME={home_of(program)}", *command], Identity(), limit=600)
     except subprocess.TimeoutExpired:
         raise UnavailableError("mvn did not fetch Apache Kafka's jars within ten minutes") from None
     if done.returncode:
