@@ -129,10 +129,18 @@ class Timeline:
             _refuse_gap(starts, table.day_ends, start, index - number + 1, index)
         return _not_too_far(start, table.day_ends[index])
 
-    def working_days(self, after: int, until: int) -> list[int]:
-        """Ordinals of the working days whose last range ends in (after, until]."""
-        table = self._covering(after, until)
-        return [day for day, end in zip(table.days, table.day_ends, strict=True) if after < end <= until]
+    def working_days(self, start: int, ordinal: int, number: int) -> list[date]:
+        """The first working days after the date `ordinal`, on which `start` lies, up to the `number`-th."""
+        self.end_of_working_day(start, ordinal, number)
+        table = self._covering(start, start)
+        first = bisect_right(table.days, ordinal)
+        return [date.fromordinal(day) for day in table.days[first : first + number]]
+
+    def open_stretch(self, at: int) -> Stretch:
+        """The whole open stretch around a working instant."""
+        table = self._covering(at, at)
+        index = bisect_right(table.starts, at) - 1
+        return Stretch(table.starts[index], table.ends[index])
 
     def stretches(self, start: int, end: int) -> list[Stretch]:
         """The open stretches between two instants, in order, cut to them."""

@@ -13,8 +13,6 @@ from common.kernel.clock_errors import ClockError
 from common.kernel.instants import SECOND, from_micros, to_micros
 from common.kernel.timeline import Hours, Timeline
 
-_MICROSECOND = timedelta(microseconds=1)
-
 
 @dataclass(frozen=True)
 class Calendar:
@@ -84,7 +82,7 @@ class Calendar:
         An amount that ends exactly at closing is due at closing. Raises `bad_target` below 0, `never_open` when ten years
         pass without working time.
         """
-        micros = amount // _MICROSECOND
+        micros = micros_of(amount)
         if micros < 0:
             raise ClockError("bad_target", "target", "a target cannot be negative")
         return self.instant(self.timeline.add(to_micros(start), micros))

@@ -1,0 +1,45 @@
+"""How much of a clock's target is used, and when a given share of it will be: for reminders before a breach."""
+
+from datetime import datetime
+from fractions import Fraction
+from math import ceil
+
+from common.kernel.instants import to_micros
+from common.kernel.sla_clock import ClockState
+from common.kernel.targets import amount_of, fixed_instant
+
+
+def share_due_at(clock: ClockState, share: Fraction) -> datetime | None:
+    """When this share of the target is consumed if the clock goes on as it stands: the instant of a reminder.
+
+    An instant that is not after `as_of` says that it was consumed then already. None while paused or stopped; but a
+    target with a fixed instant comes nearer during a pause too, so its shares are counted on the calendar alone.
+    """
+    if clock.state == "stopped":
+        return None
+    calendar, start = clock.calendar, to_micros(clock.started_at)
+    fixed = fixed_instant(calendar, start, clock.target)
+    if fixed is not None:
+        if share == 1:
+            return calendar.instant(fixed)
+        return calendar.instant(calendar.timeline.add(start, ceil(share * calendar.timeline.between(start, fixed))))
+    goal = ceil(share * amount_of(calendar, start, clock.target))
+    for segment in clock.segments:
+        if segment.state == "running":
+            if segment.micros >= goal > 0:
+                return calendar.instant(segment.calendar.timeline.add(segment.start, goal))
+            goal -= segment.micros
+    return calendar.instant(calendar.timeline.add(to_micros(clock.as_of), max(0, goal))) if clock.state == "running" else None
+
+
+def used_share(clock: ClockState) -> Fraction | None:
+    """How much of the target is used at `as_of`, more than 1 when overdue; None for a target of no working time."""
+    start = to_micros(clock.started_at)
+    fixed = fixed_instant(clock.calendar, start, clock.target)
+    timeline = clock.calendar.timeline
+    if fixed is None:
+        amount, used = amount_of(clock.calendar, start, clock.target), clock.elapsed_micros
+    else:
+        last = clock.segments[-1].end if clock.segments else start
+        amount, used = timeline.between(start, fixed), timeline.between(start, last)
+    return Fraction(used, amount) if amount else None

@@ -1,0 +1,160 @@
+"""What a clock has to reach, and when that is: working seconds or working days, with pauses (interfaces 3, X-06)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Literal
+
+from common.kernel.clock_errors import ClockError
+from common.kernel.exact import NotExact, parse_exact
+from common.kernel.instants import SECOND, parse_instant, to_micros
+from common.kernel.timeline import Stretch, Timeline
+from common.kernel.working_time import Calendar, micros_of
+
+Meaning = Literal["end_of_day", "working_hours"]
+Pause = tuple[int, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingTime:
+    """So many microseconds of working time."""
+
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingDays:
+    """So many working days: until the end of the n-th after the day of the start, or n ordinary days of working time.
+
+    The end of a day is a fixed instant that pauses do not move; with `pauses_count` the working time up to it becomes the
+    target, so that pauses push it back.
+    """
+
+    number: int
+    meaning: Meaning = "end_of_day"
+    pauses_count: bool = False
+
+
+Target = WorkingTime | WorkingDays
+
+
+def read_target(value: object, field: str, *, pauses_count: bool = False) -> Target:
+    """The target that a JSON object states; raises `ClockError` `bad_target`. Parts of a microsecond are rounded up."""
+    if not isinstance(value, dict):
+        raise ClockError("bad_target", field, 'an object like {"working_seconds": 28800} is expected')
+    match value:
+        case {"working_seconds": seconds, **rest} if not rest:
+            return WorkingTime(ceil(_amount(seconds, f"{field}.working_seconds") * SECOND))
+        case {"working_days": days, **rest} if rest.keys() <= {"meaning", "pauses_count"}:
+            number = _amount(days, f"{field}.working_days")
+            if number.denominator != 1:
+                raise ClockError("bad_target", f"{field}.working_days", "a whole number of days is expected")
+            meaning = rest.get("meaning", "end_of_day")
+            if meaning not in ("end_of_day", "working_hours"):
+                raise ClockError("bad_target", f"{field}.meaning", "end_of_day or working_hours is expected")
+            counted = rest.get("pauses_count", pauses_count)
+            if not isinstance(counted, bool):
+                raise ClockError("bad_target", f"{field}.pauses_count", "true or false is expected")
+            return WorkingDays(int(number), meaning, counted)
+        case _:
+            raise ClockError("bad_target", field, "either working_seconds, or working_days with a meaning, is expected")
+
+
+def read_pauses(value: object, field: str) -> list[Pause]:
+    """Pauses as [from, to] pairs, `to` null while one is open; raises `bad_instant` or `end_before_start`."""
+    if not isinstance(value, list):
+        raise ClockError("bad_instant", field, "a list of [from, to] is expected")
+    pauses: list[Pause] = []
+    for index, pair in enumerate(value):
+        path = f"{field}[{index}]"
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ClockError("bad_instant", path, "a pair [from, to] is expected")
+        since = to_micros(parse_instant(pair[0], f"{path}[0]"))
+        until = None if pair[1] is None else to_micros(parse_instant(pair[1], f"{path}[1]"))
+        if until is not None and until < since:
+            raise ClockError("end_before_start", path, "the pause ends before it begins")
+        pauses.append((since, until))
+    return pauses
+
+
+def fixed_instant(calendar: Calendar, start: int, target: Target) -> int | None:
+    """The instant at which the target is due whatever happens; None when it has to be consumed instead."""
+    if isinstance(target, WorkingTime) or target.meaning == "working_hours" or target.pauses_count or target.number == 0:
+        return None
+    return calendar.end_of_working_day(start, target.number)
+
+
+def amount_of(calendar: Calendar, start: int, target: Target) -> int:
+    """The working microseconds that stand for the target on this calendar."""
+    match target:
+        case WorkingTime(micros):
+            return micros
+        case WorkingDays(number, "working_hours"):
+            return number and number * micros_of(calendar.ordinary_day)
+        case WorkingDays(number):
+            return number and calendar.timeline.between(start, calendar.end_of_working_day(start, number))
+
+
+def due_at(calendar: Calendar, start: int, target: Target, pauses: Sequence[Pause] = ()) -> int | None:
+    """When the target is reached, in microseconds since 1970; None while an open pause stands before it."""
+    fixed = fixed_instant(calendar, start, target)
+    if fixed is not None:
+        return fixed
+    return _after_pauses(calendar.timeline, start, amount_of(calendar, start, target), pauses)
+
+
+def worked(calendar: Calendar, start: int, end: int, pauses: Sequence[Pause] = ()) -> int:
+    """Working microseconds in [start, end) outside the pauses."""
+    return sum(calendar.timeline.between(since, until) for since, until in running_spans(start, end, pauses))
+
+
+def running_spans(start: int, end: int, pauses: Sequence[Pause]) -> list[Stretch]:
+    """The parts of [start, end) that no pause covers, in order."""
+    spans, at = [], start
+    for since, until in _merged(pauses):
+        if since > at:
+            spans.append(Stretch(at, min(since, end)))
+        at = end if until is None else max(at, until)
+        if at >= end:
+            break
+    if at < end:
+        spans.append(Stretch(at, end))
+    return [span for span in spans if span.start < span.end]
+
+
+def _after_pauses(timeline: Timeline, start: int, amount: int, pauses: Sequence[Pause]) -> int | None:
+    at, left = start, amount
+    for since, until in _merged(pauses):
+        if since >= at:
+            if amount == 0 and (due := timeline.add(at, 0)) <= since:
+                return due
+            if amount and (done := timeline.between(at, since)) >= left:
+                return timeline.add(at, left)
+            left -= done if amount else 0
+        if until is None:
+            return None
+        at = max(at, until)
+    return timeline.add(at, left)
+
+
+def _merged(pauses: Iterable[Pause]) -> list[Pause]:
+    found: list[Pause] = []
+    for since, until in sorted(pauses, key=lambda pause: pause[0]):
+        if until == since:
+            continue
+        if found and ((last := found[-1][1]) is None or since <= last):
+            found[-1] = (found[-1][0], None if last is None or until is None else max(last, until))
+        else:
+            found.append((since, until))
+    return found
+
+
+def _amount(value: object, field: str) -> Fraction:
+    try:
+        amount = parse_exact(value)
+    except NotExact as problem:
+        raise ClockError("bad_target", field, str(problem)) from None
+    if amount < 0:
+        raise ClockError("bad_target", field, "a target cannot be negative")
+    return amount
