@@ -3,19 +3,18 @@
 Only the kernel and the domain at the top, the rest inside the functions that need it: `calculate` starts in under half a second.
 """
 
-import json
+import os
 import sys
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from appraisal.domain.errors import NotGradable
 from appraisal.domain.question import FindScheme, answer
-from common.kernel.errors import Malformed
-
-_IS_JSON = ("duplicate_key", "number_out_of_range", "unstorable_text")  # refused, yet JSON: the question's id can be told
+from common.kernel.json_lines import answer_lines, error
 
 
 class _PlainGroup(TyperGroup):
@@ -57,30 +56,20 @@ def calculate(context: typer.Context) -> None:
     from appraisal.presets import Schemes
 
     find_scheme = Schemes(*_folders(context)).find
-    for line in sys.stdin.buffer:
-        told = json.dumps(answer_line(line, find_scheme), ensure_ascii=False)
-        sys.stdout.buffer.write(told.encode("utf-8") + b"\n")
-        sys.stdout.buffer.flush()  # a caller that asks one question at a time waits for this answer
-
-
-def answer_line(line: bytes, find_scheme: FindScheme) -> dict[str, object]:
-    """The answer to one line: the question's `id`, and either what `domain.question.answer` tells or an `error`.
-
-    A line that is no JSON object has the `id` null.
-    """
-    from common.contracts.strict_json import strict_json
-
+    questions = cast(BufferedReader, sys.stdin.buffer)
     try:
-        question = strict_json(line, field="question")
-    except Malformed as error:
-        asked_by = _id_in(line) if error.rule in _IS_JSON else None
-        return _error(asked_by, "bad_json", error.field.removeprefix("question").lstrip("."), f"{error.rule}: {error.reason}")
-    if not isinstance(question, dict):
-        return _error(None, "bad_question", "", "a question is a JSON object on one line")
+        answer_lines(questions, sys.stdout.buffer, lambda question: _answered(question, find_scheme))
+    except BrokenPipeError:
+        # Whoever reads has gone; without this the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+
+
+def _answered(question: dict[str, Any], find_scheme: FindScheme) -> dict[str, Any]:
     try:
-        return {"id": question.get("id"), **answer(question, find_scheme)}
-    except NotGradable as error:
-        return _error(question.get("id"), error.code, error.field, error.message)
+        return answer(question, find_scheme)
+    except NotGradable as problem:
+        return error(problem.code, problem.field, problem.message)
 
 
 def _help_if_asked(context: Any, words: list[str]) -> None:
@@ -101,20 +90,6 @@ def _folders(context: typer.Context) -> list[Path]:
             context.fail(f"--schemes names no folder: {folder!r}")
         folders.append(Path(folder))
     return folders
-
-
-def _error(asked_by: object, code: str, field: str, message: str) -> dict[str, object]:
-    return {"id": asked_by, "error": {"code": code, "field": field, "message": message}}
-
-
-def _id_in(line: bytes) -> str | int | None:
-    try:
-        question = json.loads(line)
-        asked_by = question["id"]
-        json.dumps(asked_by, ensure_ascii=False).encode("utf-8")
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return asked_by if isinstance(asked_by, str | int) else None
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Versioned data: a change of any word is a new version, since every grade's diges
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from appraisal.domain.digest import Plain, digest
 
@@ -154,6 +155,7 @@ def registry_document() -> Plain:
     }
 
 
+@cache
 def registry_digest() -> str:
     """`sha256:…` over the registry's document."""
     return digest(registry_document())

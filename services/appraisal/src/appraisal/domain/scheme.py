@@ -76,16 +76,13 @@ class Scheme:
     outcomes: tuple[OutcomeRule, ...]
     when_not_assessable: WhenNotAssessable
     document: Mapping[str, Plain]
+    digest: str
+    """`sha256:…` over the whole document, so that a changed word is a changed scheme."""
 
     @property
     def reference(self) -> str:
         """The scheme as events and answers name it: `department-360@1`."""
         return f"{self.id}@{self.version}"
-
-    @property
-    def digest(self) -> str:
-        """`sha256:…` over the whole document, so that a changed word is a changed scheme."""
-        return digest(self.document)
 
     @property
     def rated_section(self) -> Section | None:
@@ -130,6 +127,7 @@ def scheme_from(value: object) -> Scheme:
         outcomes=outcomes_from(whole, grades),
         when_not_assessable=whole.word("when_not_assessable", WhenNotAssessable, WhenNotAssessable.REDISTRIBUTE),
         document=document,
+        digest=digest(document),
     )
     _check_whole(scheme, whole)
     return scheme
