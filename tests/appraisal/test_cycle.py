@@ -1,0 +1,89 @@
+"""Which instants a cycle takes in: local midnights, half-open, whatever the zone does to its clocks."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appraisal.domain.cycle import Period, cycle_containing, cycle_from, span_of
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+ZONES = ["Asia/Shanghai", "UTC", "Europe/Berlin", "America/Asuncion", "Asia/Beirut", "Pacific/Apia", "Australia/Lord_Howe"]
+
+
+@pytest.mark.parametrize(
+    ("written", "start", "end"),
+    [
+        ("2026-07", "2026-07-01", "2026-08-01"),
+        ("2026-12", "2026-12-01", "2027-01-01"),
+        ("2026Q3", "2026-07-01", "2026-10-01"),
+        ("2026Q4", "2026-10-01", "2027-01-01"),
+        ("2026H1", "2026-01-01", "2026-07-01"),
+        ("2026H2", "2026-07-01", "2027-01-01"),
+        ("2026", "2026-01-01", "2027-01-01"),
+    ],
+)
+def test_a_cycle_runs_from_local_midnight_to_local_midnight(written: str, start: str, end: str) -> None:
+    span = span_of(cycle_from(written), SHANGHAI)
+    assert span.start == datetime.fromisoformat(f"{start}T00:00:00+08:00")
+    assert span.end == datetime.fromisoformat(f"{end}T00:00:00+08:00")
+    assert cycle_from(written).id == written
+
+
+def test_the_first_midnight_belongs_to_a_cycle_and_the_last_to_the_next() -> None:
+    span = span_of(cycle_from("2026Q3"), SHANGHAI)
+    assert span.start in span
+    assert span.end not in span
+    assert span.end - timedelta(microseconds=1) in span
+
+
+def test_where_the_clocks_skip_midnight_the_cycle_starts_when_they_change() -> None:
+    # In Paraguay 1 October 2017 began at 01:00, four hours behind UTC until then.
+    assert span_of(cycle_from("2017Q4"), ZoneInfo("America/Asuncion")).start == datetime(2017, 10, 1, 4, tzinfo=UTC)
+
+
+def test_a_month_may_run_from_the_16th_to_the_15th() -> None:
+    july = span_of(cycle_from("2026-07"), SHANGHAI, first_day=16)
+    assert (july.start, july.end) == (
+        datetime.fromisoformat("2026-06-16T00:00:00+08:00"),
+        datetime.fromisoformat("2026-07-16T00:00:00+08:00"),
+    )
+    january = span_of(cycle_from("2026-01"), SHANGHAI, first_day=16)
+    assert january.start == datetime.fromisoformat("2025-12-16T00:00:00+08:00")
+    assert cycle_containing(january.start, Period.MONTH, SHANGHAI, first_day=16).id == "2026-01"
+
+
+@pytest.mark.parametrize(
+    "written", ["", "2026Q5", "2026Q0", "2026H3", "2026-13", "2026-7", "26Q1", "2026q3", "2026Q3 ", "9999", "0001", "２０２６"]
+)
+def test_anything_else_is_no_cycle(written: str) -> None:
+    with pytest.raises(ValueError, match="written"):
+        cycle_from(written)
+
+
+@pytest.mark.parametrize(("written", "first_day"), [("2026Q3", 16), ("2026-07", 29), ("2026-07", 0)])
+def test_only_a_month_may_start_late_and_only_on_a_day_that_every_month_has(written: str, first_day: int) -> None:
+    with pytest.raises(ValueError, match="month"):
+        span_of(cycle_from(written), SHANGHAI, first_day=first_day)
+
+
+@given(
+    at=st.datetimes(datetime(1975, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - Hypothesis wants bounds without a zone
+    period=st.sampled_from(Period),
+    zone=st.sampled_from(ZONES).map(ZoneInfo),
+    first_day=st.integers(1, 28),
+)
+@settings(max_examples=300, deadline=None)
+def test_every_instant_belongs_to_exactly_one_cycle_of_each_length(at: datetime, period: Period, zone: ZoneInfo, first_day: int) -> None:
+    if period is not Period.MONTH:
+        first_day = 1
+    at = at.replace(tzinfo=UTC)
+    cycle = cycle_containing(at, period, zone, first_day=first_day)
+    span = span_of(cycle, zone, first_day=first_day)
+    assert at in span
+    assert cycle_from(cycle.id) == cycle
+    following = cycle_containing(span.end, period, zone, first_day=first_day)
+    assert span_of(following, zone, first_day=first_day).start == span.end
+    assert following != cycle
