@@ -3,11 +3,13 @@
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
 from devstack import Stack, open_stack
+from devstack.settings import read
 
 _USED = pytest.StashKey[Stack]()
 
@@ -23,9 +25,9 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 @pytest.fixture
 def fresh_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """A Kafka without topics and a PostgreSQL without databases for one test, which may kill them."""
+    """A Kafka without topics and a PostgreSQL without databases for one test, which may kill them: never those that were given."""
     failed = request.session.testsfailed
-    running = open_stack()
+    running = open_stack(settings=replace(read(), kafka_bootstrap_servers=None, database_url=None))
     request.config.stash[_USED] = running
     yield running
     running.stop(keep_logs=request.session.testsfailed > failed)

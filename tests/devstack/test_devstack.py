@@ -3,11 +3,14 @@
 import asyncio
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +18,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from devstack import DevstackError, NotOursError, Stack, open_stack
+from devstack import DevstackError, NotOursError, Stack, open_stack, stack
 from devstack.errors import UnavailableError
 from devstack.jars import differences, kafka_jars, read_lock
 from devstack.java import java
@@ -72,6 +75,36 @@ async def test_what_was_acknowledged_before_kill_9_is_there_after_the_restart_at
     assert await receive(fresh_stack.kafka, 2) == [body, b"after"]
     assert [row["word"] for row in await run_sql(fresh_stack.database_url, "SELECT word FROM greeting")] == ["hello"]
     assert (fresh_stack.kafka, fresh_stack.database_url) == addresses
+
+
+@pytest.mark.real
+def test_a_named_folder_keeps_its_data_and_a_killed_server_can_be_stopped() -> None:
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o711)  # as root PostgreSQL runs as another user, who has to pass through
+        without_docker = replace(read({}), use_docker=False, cache=read().cache)
+        with stack(Path(parent) / "data", settings=without_docker) as first:
+            asyncio.run(create_topic(first.kafka))
+            asyncio.run(send(first.kafka, b"kept"))
+            asyncio.run(run_sql(first.database_url, "CREATE TABLE greeting AS SELECT 'kept' AS word"))
+            first.kill_kafka()
+        with stack(Path(parent) / "data", settings=without_docker) as second:
+            assert asyncio.run(receive(second.kafka, 1)) == [b"kept"]
+            assert asyncio.run(run_sql(second.database_url, "SELECT word FROM greeting"))[0]["word"] == "kept"
+
+
+@pytest.mark.real
+def test_a_block_that_fails_leaves_its_logs_and_says_where() -> None:
+    said: list[str] = []
+    ours = replace(read(), kafka_bootstrap_servers=None, database_url=None)
+    block = stack(settings=ours, say=said.append)
+    folder = block.__enter__().folder
+    failure = ZeroDivisionError()
+    assert not block.__exit__(ZeroDivisionError, failure, None)
+    kept = sorted(path.name for path in folder.rglob("*") if path.is_file() and "data" not in path.parts)
+    assert {"kafka.log", "postgres.log"} <= set(kept)
+    assert not list(folder.glob("*/data"))
+    assert str(folder / "kafka" / "kafka.log") in said[-1]
+    shutil.rmtree(folder)
 
 
 @pytest.mark.real

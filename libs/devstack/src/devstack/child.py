@@ -46,8 +46,8 @@ class Keeper:
         return cls(_RUN, *argv)
 
     def dismiss(self) -> None:
-        """Nothing is left to keep."""
-        with contextlib.suppress(BrokenPipeError):
+        """Nothing is left to keep; harmless twice."""
+        if self._shell.returncode is None:
             self._shell.communicate(b"\n")
 
 
@@ -76,9 +76,9 @@ class Child:
 
     def kill(self) -> None:
         """Ends the process and its group as kill -9 does; harmless when it has ended."""
-        with contextlib.suppress(ProcessLookupError):
+        if not self.ended:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+            self._process.wait()
         self._keeper.dismiss()
 
     def stop(self, how: signal.Signals, limit: float) -> None:

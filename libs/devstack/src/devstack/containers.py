@@ -95,7 +95,7 @@ class ContainedKafka(_Contained):
 
     def __init__(self, image: str, folder: Path, volume: str | None, *, for_benchmark: bool) -> None:
         super().__init__(DockerContainer(image), 9092, folder, "kafka")
-        self.name = f"Apache Kafka (container {image})"
+        self.name = f"Apache Kafka {image.rpartition(':')[2]} (container {image})"
         self.address = f"{self._host}:{self._port}"
         properties = kafka_config.properties(
             client=":9092", advertised=self.address, controller="localhost:9094", flush_each_record=not for_benchmark
@@ -187,4 +187,6 @@ def _require_image(image: str) -> None:
             try:
                 client.images.pull(wanted)
             except (DockerException, RequestException) as problem:
-                raise UnavailableError(f"the Docker engine has no image {wanted} and cannot fetch it: {problem}") from None
+                raise UnavailableError(
+                    f"the Docker engine has no image {wanted} and cannot fetch it: {getattr(problem, 'explanation', problem)}"
+                ) from None
