@@ -21,7 +21,7 @@ class ComplaintEscalated(Event, type="complaint.escalated"):
     """A major case was reported to the management at once, in the same transaction as its classification (D4-14, X-09)."""
 
     complaint_id: ComplaintId
-    triggers: list[Trigger]
+    triggers: tuple[Trigger, ...]
     escalated_at: Instant
 
 

@@ -23,7 +23,7 @@ from common.contracts.claims import appraisal as appraisal_claims
 from common.contracts.claims import complaints as complaint_claims
 from common.contracts.claims import dispatch as dispatch_claims
 from common.contracts.claims import intake as intake_claims
-from common.contracts.event import Event
+from common.contracts.event import ClaimRejected, Event
 
 SERVICES = ("intake", "dispatch", "complaints", "appraisal")
 ENTERPRISE = "enterprise"
@@ -43,6 +43,8 @@ class Topic:
     partitions: int = 6
     retention: timedelta | None = timedelta(days=30)
     compacted: bool = False
+    rejected: type[ClaimRejected] | None = None
+    """How a claim of this topic is answered when a rule refuses it."""
 
     def key_of(self, event: Event) -> str:
         """The record's key for `event`, which is also its CloudEvents subject."""
@@ -68,6 +70,7 @@ TOPICS: tuple[Topic, ...] = (
             intake_claims.ServiceEnded,
             intake_claims.SurveyAnswered,
         ),
+        rejected=service_requests.ServiceRequestClaimRejected,
     ),
     Topic(
         "work-order-claims",
@@ -83,6 +86,7 @@ TOPICS: tuple[Topic, ...] = (
             dispatch_claims.WorkFinished,
             dispatch_claims.DefectCameBack,
         ),
+        rejected=work_orders.WorkOrderClaimRejected,
     ),
     Topic(
         "complaint-claims",
@@ -98,11 +102,38 @@ TOPICS: tuple[Topic, ...] = (
             complaint_claims.SolutionFound,
             complaint_claims.SolutionTold,
         ),
+        rejected=complaints.ComplaintClaimRejected,
     ),
-    Topic("org-claims", "claims", "org_id", (ENTERPRISE,), ("appraisal",), (appraisal_claims.OrgDescribed,), partitions=1),
-    Topic("rating-claims", "claims", "appraisee", (ENTERPRISE,), ("appraisal",), (appraisal_claims.RatingGiven,)),
+    Topic(
+        "org-claims",
+        "claims",
+        "org_id",
+        (ENTERPRISE,),
+        ("appraisal",),
+        (appraisal_claims.OrgDescribed,),
+        partitions=1,
+        rejected=org.OrgClaimRejected,
+    ),
+    Topic(
+        "rating-claims",
+        "claims",
+        "appraisee",
+        (ENTERPRISE,),
+        ("appraisal",),
+        (appraisal_claims.RatingGiven,),
+        rejected=ratings.RatingClaimRejected,
+    ),
     Topic("kpi-fact-claims", "claims", "case_id", (ENTERPRISE,), ("appraisal",), (appraisal_claims.KpiReported,)),
-    Topic("cycle-claims", "claims", "cycle_key", (ENTERPRISE,), ("appraisal",), (appraisal_claims.CycleCloseRequested,), partitions=1),
+    Topic(
+        "cycle-claims",
+        "claims",
+        "cycle_key",
+        (ENTERPRISE,),
+        ("appraisal",),
+        (appraisal_claims.CycleCloseRequested,),
+        partitions=1,
+        rejected=cycles.CycleClaimRejected,
+    ),
     Topic(
         "service-requests",
         "decisions",

@@ -2,7 +2,7 @@
 
 from common.contracts.claims.dispatch import Party
 from common.contracts.event import ClaimRejected, Event
-from common.contracts.fields import EmployeeId, Instant, RequestId, TeamId, WorkOrderId, Word
+from common.contracts.fields import EmployeeId, Instant, RequestId, TeamId, Word, WorkOrderId
 from common.contracts.service_requests import Priority
 
 

@@ -14,6 +14,7 @@ from common.kernel.instants import DAY, EPOCH_ORDINAL, SECOND, from_micros, year
 
 TEN_YEARS = 3653 * DAY
 HUNDRED_YEARS = 36525 * DAY
+_MARGIN = 3 * DAY  # a local date's ranges, over midnight and in any zone, lie within so much of its day in UTC
 
 
 class Hours(NamedTuple):
@@ -79,7 +80,7 @@ class Timeline:
     def stretches_of(self, ordinal: int) -> list[Stretch]:
         """When the ranges of a date are open; empty when it has none, or when the clocks skip them."""
         hours = self.hours_of(ordinal)
-        return _on_utc(self._zone, ordinal, hours) if hours else []
+        return _on_utc(_offsets(self._zone, date.fromordinal(ordinal).year), ordinal, hours) if hours else []
 
     def is_working(self, at: int) -> bool:
         """Whether the calendar is open at the instant; closing time is closed."""
@@ -158,7 +159,7 @@ class Timeline:
         table = self._table
         if table is not None and table.covers_from <= start and end < table.covers_to:
             return table
-        return self._grown(year_of(start) - 1, year_of(end) + 1)
+        return self._grown(year_of(start - _MARGIN), year_of(end + _MARGIN))
 
     def _grown(self, first: int, last: int) -> _Table:
         table = self._table
@@ -185,8 +186,8 @@ class Timeline:
         return _Table(
             first_year=first,
             last_year=last,
-            covers_from=(date(first, 1, 3).toordinal() - EPOCH_ORDINAL) * DAY,
-            covers_to=(date(last, 12, 29).toordinal() - EPOCH_ORDINAL) * DAY,
+            covers_from=(date(first, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY + _MARGIN,
+            covers_to=(date(last + 1, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY - _MARGIN,
             starts=starts,
             ends=ends,
             before=before,
@@ -199,8 +200,9 @@ class Timeline:
     def _year(self, year: int) -> list[tuple[int, list[Stretch]]]:
         found = self._pieces_of_year.get(year)
         if found is None:
+            spans = _offsets(self._zone, year)
             days = range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1)
-            found = [(day, pieces) for day in days if (pieces := self.stretches_of(day))]
+            found = [(day, pieces) for day in days if (hours := self.hours_of(day)) and (pieces := _on_utc(spans, day, hours))]
             self._pieces_of_year[year] = found
         return found
 
@@ -231,11 +233,12 @@ def _never_open() -> ClockError:
     return ClockError("never_open", "calendar", "the calendar has no working time within ten years")
 
 
-def _on_utc(zone: ZoneInfo, ordinal: int, hours: Sequence[Hours]) -> list[Stretch]:
+def _on_utc(spans: Sequence[tuple[int, int, int]], ordinal: int, hours: Sequence[Hours]) -> list[Stretch]:
     midnight = (ordinal - EPOCH_ORDINAL) * DAY
-    spans = _offsets(zone, date.fromordinal(ordinal).year)
     pieces = []
     for since, until, offset in spans:
+        if midnight + 2 * DAY - offset <= since or midnight - offset >= until:
+            continue
         for piece in hours:
             start = max(since, midnight + piece.start * SECOND - offset)
             end = min(until, midnight + piece.last * SECOND - offset)

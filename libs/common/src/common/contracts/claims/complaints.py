@@ -20,7 +20,7 @@ class ComplaintLodged(Claim, type="complaint.lodged"):
     region: Word
     handled_by: EmployeeId
     request_id: RequestId | None = None
-    triggers: Annotated[list[Trigger], Field(max_length=6)] = []
+    triggers: Annotated[tuple[Trigger, ...], Field(max_length=6)] = ()
 
 
 class ComplainantTold(Claim, type="complaint.complainant_told"):

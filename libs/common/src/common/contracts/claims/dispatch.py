@@ -3,7 +3,7 @@
 from typing import Literal
 
 from common.contracts.event import Claim
-from common.contracts.fields import EmployeeId, TeamId, WorkOrderId, Word
+from common.contracts.fields import EmployeeId, TeamId, Word, WorkOrderId
 
 Party = Literal["customer", "parts", "vendor", "other"]
 """Who the work waits for."""

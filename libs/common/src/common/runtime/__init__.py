@@ -1,0 +1,1 @@
+"""The chassis of a service: consuming, the unit of work, the outbox, timers, health, metrics."""

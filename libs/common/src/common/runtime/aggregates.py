@@ -1,0 +1,101 @@
+"""How one kind of aggregate is stored: its table, and the two functions between row and domain."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import SQLModel
+
+from common.contracts.event import Event
+from common.runtime.handling import Load
+
+if TYPE_CHECKING:
+    from common.runtime.unit_of_work import UnitOfWork
+
+A = TypeVar("A")
+IdOf = str | Callable[[Any], str | None]
+
+
+class Aggregates(Generic[A]):
+    """Declared on a service's unit of work: `complaints = Aggregates(ComplaintRow, to_row=…, to_domain=…)`.
+
+    The row has the columns `id` (the aggregate's) and `sequence` (counts its published events; the chassis keeps it).
+    """
+
+    def __init__(self, row: type[SQLModel], *, to_row: Callable[[A], SQLModel], to_domain: Callable[[Any], A]) -> None:
+        self.row = row
+        self.to_row = to_row
+        self.to_domain = to_domain
+        self.table: Table = cast("Table", row.__table__)  # type: ignore[attr-defined]  # SQLModel adds it to tables only
+
+    @property
+    def name(self) -> str:
+        """The table's name, which is also the first part of every reference to an aggregate."""
+        return self.table.name
+
+    def ref(self, id: str) -> str:
+        """How timers, clocks and parked records name one aggregate: `complaints:C1`."""
+        return f"{self.name}:{id}"
+
+    @overload
+    def __get__(self, uow: None, owner: type["UnitOfWork"]) -> "Aggregates[A]": ...
+    @overload
+    def __get__(self, uow: "UnitOfWork", owner: type["UnitOfWork"]) -> "Staged[A]": ...
+    def __get__(self, uow: "UnitOfWork | None", owner: type["UnitOfWork"]) -> "Aggregates[A] | Staged[A]":
+        return self if uow is None else Staged(self, uow)
+
+    def by(self, id: IdOf) -> Load:
+        """The aggregate that the event names must exist; an event that comes before it waits."""
+        return Load(self, _id_of(id), required=True)
+
+    def maybe(self, id: IdOf) -> Load:
+        """The aggregate that the event names may exist; the handler gets None where it does not."""
+        return Load(self, _id_of(id), required=False)
+
+    async def lock(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[A, int]]:
+        """Those of `ids` that exist, with their sequence, locked in the order of their ids."""
+        found = await connection.execute(select(self.table).where(self.table.c.id.in_(ids)).order_by(self.table.c.id).with_for_update())
+        return {row["id"]: (self.to_domain(self.row(**row)), row["sequence"]) for row in found.mappings()}
+
+    async def write(self, connection: AsyncConnection, new: Sequence[tuple[A, int]], changed: Sequence[tuple[A, int]]) -> None:
+        """Writes new and changed aggregates, one statement each."""
+        if new:
+            await connection.execute(insert(self.table), [self._columns(*entry) for entry in new])
+        if changed:
+            columns = [self._columns(*entry) for entry in changed]
+            names = [name for name in columns[0] if name != "id"]
+            statement = update(self.table).where(self.table.c.id == bindparam("id_")).values({name: bindparam(name) for name in names})
+            await connection.execute(statement, [{"id_": values.pop("id"), **values} for values in columns])
+
+    def _columns(self, aggregate: A, sequence: int) -> dict[str, Any]:
+        row = self.to_row(aggregate)
+        names = self.table.columns.keys()
+        return {**{name: getattr(row, name) for name in names}, "sequence": sequence}
+
+
+def _id_of(id: IdOf) -> Callable[[Event], str | None]:
+    if callable(id):
+        return id
+    return lambda event: getattr(event, id)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged(Generic[A]):
+    """One kind of aggregate, as the use case of one event sees it: what was loaded, and what it has staged so far."""
+
+    aggregates: Aggregates[A]
+    uow: "UnitOfWork"
+
+    def get(self, id: str) -> A | None:
+        """The aggregate, or None; reading one that the handler did not declare is an error."""
+        return cast("A | None", self.uow.staged(self.aggregates, id))
+
+    def save(self, aggregate: A) -> None:
+        """Stages a changed aggregate."""
+        self.uow.stage(self.aggregates, aggregate, new=False)
+
+    def add(self, aggregate: A) -> None:
+        """Stages a new aggregate; one that exists already is an error."""
+        self.uow.stage(self.aggregates, aggregate, new=True)

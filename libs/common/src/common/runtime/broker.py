@@ -1,0 +1,158 @@
+"""The connection to Kafka, with every default that loses or doubles something set, and checked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+log = structlog.get_logger(__name__)
+
+REBALANCE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """Where Kafka is, and how this client calls itself there."""
+
+    bootstrap_servers: str
+    client_id: str
+
+    def client(self) -> dict[str, Any]:
+        """The arguments that producers, consumers and the admin client of aiokafka share."""
+        return {"bootstrap_servers": self.bootstrap_servers.split(","), "client_id": self.client_id}
+
+
+class Broker(KafkaBroker):
+    """FastStream's broker that starts only when everything it needs is there."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        super().__init__(
+            kafka.bootstrap_servers.split(","),
+            client_id=kafka.client_id,
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            graceful_timeout=15.0,
+            apply_types=False,
+            logger=None,
+        )
+        self.before_start: Callable[[], Awaitable[None]] | None = None
+
+    async def start(self) -> None:
+        """Waits for what the service needs, checks every subscriber, then consumes."""
+        if self.before_start is not None:
+            await self.before_start()
+        check(self)
+        await super().start()
+
+
+class _WaitsForTheBatch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Lets partitions go only after the running batch and its acknowledgement; without it a joining member doubles the batch."""
+
+    def __init__(self, busy: asyncio.Lock) -> None:
+        self._busy = busy
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        try:
+            async with asyncio.timeout(REBALANCE_SECONDS - 1), self._busy:
+                pass
+        except TimeoutError:
+            log.warning("partitions_left_with_a_batch_running", partitions=len(revoked))
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        pass
+
+
+def subscribe(
+    broker: Broker,
+    topics: Iterable[str],
+    *,
+    group: str,
+    replica: str,
+    max_records: int,
+    handle: Callable[[tuple[Any, ...]], Awaitable[None]],
+) -> BatchSubscriber:
+    """One subscriber for `topics`: `handle` gets batches of raw records, acknowledged when it returns, and again when it raises."""
+    busy = asyncio.Lock()
+
+    async def parser(batch: Any, original: Any) -> Any:
+        # FastStream decodes headers and bodies before any handler runs, and one bad record would drop its whole batch:
+        # it gets to see neither.
+        message = await original(tuple(_Bare(record.topic, record.offset, record.timestamp) for record in batch))
+        message.raw_message = batch
+        return message
+
+    async def decoder(message: Any, original: Any) -> Any:  # noqa: ARG001 - FastStream tells by the signature that it is ours
+        return message
+
+    async def consume(message: Any) -> None:
+        async with busy:
+            await handle(message.raw_message)
+            async with asyncio.timeout(REBALANCE_SECONDS / 2):
+                await message.ack()
+
+    subscriber = broker.subscriber(
+        *topics,
+        batch=True,
+        group_id=group,
+        group_instance_id=f"{group}-{replica}",
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        auto_offset_reset="earliest",
+        max_records=max_records,
+        batch_timeout_ms=100,
+        max_partition_fetch_bytes=8 * 1024 * 1024 if max_records > 1000 else 2 * 1024 * 1024,
+        rebalance_timeout_ms=REBALANCE_SECONDS * 1000,
+        session_timeout_ms=10_000,
+        listener=_WaitsForTheBatch(busy),
+        parser=parser,
+        decoder=decoder,
+        title=group,
+    )
+    subscriber(consume)
+    return subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    """What FastStream sees of a record."""
+
+    topic: str
+    offset: int
+    timestamp: int
+    value: bytes = b""
+    headers: tuple[()] = ()
+
+
+def check(broker: KafkaBroker) -> None:
+    """`ValueError` for a subscriber whose settings would lose records or let them pass each other."""
+    for subscriber in broker.subscribers:
+        name = getattr(subscriber, "group_id", None)
+        if not name:
+            raise ValueError("a subscriber without a group commits nothing")
+        if not isinstance(subscriber, BatchSubscriber):
+            raise ValueError(f"{name}: records are taken in batches, by one worker")
+        if subscriber.ack_policy is not AckPolicy.NACK_ON_ERROR:
+            raise ValueError(f"{name}: only NACK_ON_ERROR keeps the records of a failed batch")
+        if subscriber._connection_args["auto_offset_reset"] != "earliest":
+            raise ValueError(f"{name}: a new group must start with the earliest record")
+
+
+async def missing_topics(kafka: KafkaSettings, wanted: Iterable[str]) -> list[str]:
+    """Which of `wanted` do not exist; `KafkaError` when Kafka cannot be reached."""
+    admin = AIOKafkaAdminClient(**kafka.client(), request_timeout_ms=5000)
+    try:
+        await admin.start()
+        return sorted(set(wanted) - set(await admin.list_topics()))
+    finally:
+        await admin.close()
+
+
+__all__ = ["Broker", "KafkaError", "KafkaSettings", "check", "missing_topics", "subscribe"]

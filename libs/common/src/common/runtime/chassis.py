@@ -1,0 +1,235 @@
+"""One running service: its database, broker, relay, timers and jobs, in the order in which they start and stop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import text
+
+from common.contracts.topics import Topic
+from common.kernel.clock import now
+from common.kernel.errors import Malformed
+from common.runtime import dead_letters, health, holding, migrations, outbox, progress, sql_metrics
+from common.runtime.broker import Broker, KafkaError, KafkaSettings, missing_topics
+from common.runtime.consumer import STOP_AFTER, CaseConsumer
+from common.runtime.database import Database, kind_of
+from common.runtime.dead_letters import DeadLetter
+from common.runtime.jobs import Job
+from common.runtime.metrics import ChassisMetrics
+from common.runtime.relay import Relay
+from common.runtime.settings import ServiceSettings
+from common.runtime.timers import TimerWorker
+
+log = structlog.get_logger(__name__)
+
+_REDRIVE = text("SELECT aggregate FROM parked_keys WHERE redrive ORDER BY since LIMIT 1")
+_HALT = text("UPDATE consumer_progress SET halted = true WHERE topic = :topic AND partition = :partition")
+_HALTED = text("SELECT topic, partition FROM consumer_progress WHERE halted")
+
+
+@dataclass(slots=True)
+class Chassis:
+    """What a service stands on. `start` waits for everything it needs; `drain` and `stop` end it without losing anything."""
+
+    name: str
+    settings: ServiceSettings
+    kafka: KafkaSettings
+    database: Database
+    broker: Broker
+    consumer: CaseConsumer
+    relay: Relay
+    timers: TimerWorker | None
+    metrics: ChassisMetrics
+    topics: Sequence[str]
+    consumed: Sequence[Topic]
+    jobs: Sequence[Job] = ()
+    on_failure: Callable[[], None] = lambda: None
+    sick: dict[str, str] = field(default_factory=dict)
+    failed: bool = False
+    ready: bool = False
+    draining: bool = False
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Waits for database, Kafka and topics, whichever comes last; gives up after the time that the settings allow."""
+        try:
+            await self._wait_for("the database", self._prepare_database)
+            await self._wait_for("Kafka", self._find_topics)
+        except TimeoutError:
+            self.failed = True
+            self.on_failure()
+            await asyncio.Event().wait()  # the process is ending; there is nothing to consume
+        self._spawn("relay", self.relay.run)
+        self._spawn("lag", self._note_lag_for_ever)
+        self._spawn("housekeeping", self._keep_house_for_ever)
+        if self.timers is not None:
+            self._spawn("timers", self.timers.run)
+        for job in self.jobs:
+            self._spawn(f"job {job.name}", lambda job=job: self._run_job(job))  # type: ignore[misc]  # the default binds this job
+        self.ready = True
+        log.info("started", topics=len(self.consumed))
+
+    async def problems(self) -> list[str]:
+        """Why the service is not ready, in words."""
+        if self.draining:
+            return ["it is stopping"]
+        if not self.ready:
+            return ["it is starting"]
+        return [*(f"{name}: {error}" for name, error in self.sick.items()), *await health.problems(self.broker, self.database)]
+
+    async def drain(self) -> None:
+        """Says that no more work is wanted; the broker then finishes its batch."""
+        self.draining = True
+
+    async def stop(self) -> None:
+        """Sends what was decided and closes everything; called when nothing is consumed any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(5):
+                await self.relay.flush()
+        except TimeoutError:
+            log.warning("outbox_left_for_the_next_start")
+        await self.database.close()
+        log.info("stopped")
+
+    async def refresh_metrics(self) -> None:
+        """Reads the gauges that come from the database, on the one replica that shows them."""
+        if not (self.ready and self.relay.leads):
+            sql_metrics.clear(self.metrics)
+            return
+        async with self.database.transaction() as connection:
+            await sql_metrics.refresh(connection, self.metrics)
+
+    async def _wait_for(self, what: str, attempt: Callable[[], Awaitable[str | None]]) -> None:
+        """Tries until `attempt` says nothing is missing."""
+        async with asyncio.timeout(self.settings.start_seconds):
+            while True:
+                try:
+                    missing = await attempt()
+                except (OSError, TimeoutError, KafkaError) as error:
+                    # a wrong password, mechanism or host name looks exactly like a server that is down
+                    missing = f"{what} at {self._address(what)} is down, or refuses this client ({type(error).__name__})"
+                except Exception as error:
+                    if kind_of(error) != "transient":
+                        raise
+                    missing = f"{what} at {self._address(what)} is not ready ({type(error).__name__})"
+                if missing is None:
+                    return
+                log.warning("waiting", for_=missing)
+                await asyncio.sleep(1)
+
+    def _address(self, what: str) -> str:
+        return self.kafka.bootstrap_servers if what == "Kafka" else f"{self.database.url.host}:{self.database.url.port}"
+
+    async def _prepare_database(self) -> None:
+        await self.database.create_if_missing()
+        await migrations.upgrade(self.database)
+
+    async def _find_topics(self) -> str | None:
+        missing = await missing_topics(self.kafka, self.topics)
+        return f"topics {', '.join(missing)}: create them with `aftersales topics apply`" if missing else None
+
+    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self._tasks.append(asyncio.create_task(self._keep_running(name, run), name=name))
+
+    async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """A worker that ends by a defect makes the service unready, tells, and is started again."""
+        while True:
+            try:
+                return await run()
+            except Exception as error:
+                self.sick[name] = type(error).__name__
+                log.error("worker_failed", worker=name, exc_info=error)
+                await asyncio.sleep(1)
+                self.sick.pop(name, None)
+
+    async def _note_lag_for_ever(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(10):
+                    await self.note_lag()
+            except (TimeoutError, KafkaError) as error:
+                log.warning("lag_unknown", error=type(error).__name__)
+            except Exception as error:
+                if kind_of(error) == "defect":
+                    raise
+                log.warning("lag_unknown", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+
+    async def note_lag(self) -> None:
+        """Compares what was handled with where the partitions end. The database's time is read first: what came later may be unseen."""
+        ends: dict[tuple[str, int], int] = {}
+        async with self.database.transaction() as connection:
+            at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        for subscriber in self.broker.subscribers:
+            consumer: Any = subscriber.consumer  # type: ignore[attr-defined]  # all of ours are Kafka subscribers
+            if consumer is not None and (assigned := consumer.assignment()):
+                ends |= {(place.topic, place.partition): end for place, end in (await consumer.end_offsets(assigned)).items()}
+        if ends:
+            async with self.database.transaction() as connection:
+                lags = await progress.note_lag(connection, ends, at)
+            self.metrics.lags(lags)
+
+    async def _keep_house_for_ever(self) -> None:
+        while True:
+            try:
+                await self._bury_expired()
+                await self._redrive()
+                await self._pause_halted()
+            except Exception as error:
+                if kind_of(error) == "defect":
+                    raise
+                log.warning("housekeeping_waits", error=type(error).__name__)
+            await asyncio.sleep(1)
+
+    async def _bury_expired(self) -> None:
+        """What has waited for too long becomes a dead letter."""
+        async with self.database.transaction() as connection:
+            expired = await holding.expired(connection, timedelta(hours=self.settings.wait_hours))
+            letters = []
+            for wait in expired:
+                rule = wait.missing if wait.missing == "unknown_aggregate" else "missing_predecessor"
+                problem = Malformed(rule, field="data", reason=f"waited {self.settings.wait_hours:g} hours for: {wait.missing}")
+                letters.append(DeadLetter.of(wait.received, problem, forget=True))
+            await outbox.insert(connection, await dead_letters.insert(connection, self.name, letters, now()))
+
+    async def _redrive(self) -> None:
+        """Replays parked aggregates that an operator has released."""
+        async with self.database.transaction() as connection:
+            found = (await connection.execute(_REDRIVE)).scalar_one_or_none()
+        if found is not None:
+            await self.consumer.redrive(found)
+
+    async def _pause_halted(self) -> None:
+        """After 50 defects in a row the assigned partitions stop, until `aftersales resume` clears the mark."""
+        halt = self.consumer.halt_wanted()
+        async with self.database.transaction() as connection:
+            if halt is not None:
+                log.error("partition_halted", topic=halt[0], partition=halt[1], defects_in_a_row=STOP_AFTER)
+                await connection.execute(_HALT, {"topic": halt[0], "partition": halt[1]})
+            halted = {(row.topic, row.partition) for row in await connection.execute(_HALTED)}
+        for subscriber in self.broker.subscribers:
+            consumer: Any = subscriber.consumer  # type: ignore[attr-defined]  # all of ours are Kafka subscribers
+            if consumer is None:
+                continue
+            for place in consumer.assignment():
+                if (place.topic, place.partition) in halted:
+                    consumer.pause(place)
+                elif place in consumer.paused():
+                    consumer.resume(place)
+
+    async def _run_job(self, job: Job) -> None:
+        while True:
+            if self.relay.leads:
+                try:
+                    await job.function(self)
+                except Exception as error:
+                    if kind_of(error) == "defect":
+                        raise
+                    log.warning("job_waits", job=job.name, error=type(error).__name__)
+            await asyncio.sleep(job.seconds)

@@ -1,0 +1,141 @@
+"""The dead letters: records that a service could not handle, kept with the reason until somebody has repaired them."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.contracts.dead_letters import DeadLetterRecorded
+from common.contracts.envelope import Received, Record, Unreadable
+from common.contracts.event import Envelope
+from common.contracts.topics import BY_NAME
+from common.kernel.errors import Malformed
+from common.kernel.ids import derived_id
+from common.runtime import records
+from common.runtime.outbox import Outgoing
+
+MAX_RAW = 64 * 1024
+"""How much of a record's value a dead letter keeps; the SHA-256 is that of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One record with what was wrong. Its id follows from where the record stood, so a redelivery adds nothing."""
+
+    record: Record
+    problem: Malformed
+    source: str
+    event_id: str
+    type: str
+    forget: bool = False
+    """Whether the inbox lets the id go, so that the same event may come again as its own repair."""
+
+    @classmethod
+    def unreadable(cls, found: Unreadable) -> "DeadLetter":
+        """The letter of a record that could not be read."""
+        return cls(found.record, found.problem, found.source[:256], found.id[:256], found.type[:256])
+
+    @classmethod
+    def of(cls, received: Received, problem: Malformed, *, forget: bool) -> "DeadLetter":
+        """The letter of an event that could be read and yet cannot be handled."""
+        envelope = received.envelope
+        return cls(received.record, problem, envelope.source, envelope.id, envelope.type, forget)
+
+    def id(self, service: str) -> str:
+        """`<topic>-<partition>-<offset>`, within the service."""
+        return derived_id(self.record.appended_at, service, self.record.topic, self.record.partition, self.record.offset)
+
+
+_INSERT = text("""
+INSERT INTO dead_letters (id, topic, partition, "offset", key, source, event_id, type, rule, field, reason, size, sha256, raw, headers)
+SELECT i, tp, p, o, k, s, e, ty, ru, f, re, si, sh, ra, CAST(h AS jsonb)
+FROM unnest(CAST(:id AS text[]), CAST(:topic AS text[]), CAST(:partition AS int[]), CAST(:offset AS bigint[]), CAST(:key AS bytea[]),
+            CAST(:source AS text[]), CAST(:event_id AS text[]), CAST(:type AS text[]), CAST(:rule AS text[]), CAST(:field AS text[]),
+            CAST(:reason AS text[]), CAST(:size AS int[]), CAST(:sha256 AS text[]), CAST(:raw AS bytea[]), CAST(:headers AS text[]))
+     AS t (i, tp, p, o, k, s, e, ty, ru, f, re, si, sh, ra, h)
+ON CONFLICT DO NOTHING
+RETURNING id
+""")
+_FORGET = text("""
+DELETE FROM inbox USING unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
+WHERE inbox.source = t.source AND inbox.id = t.id
+""")
+_CLOSE = text("""
+UPDATE dead_letters SET closed_at = now()
+FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
+WHERE dead_letters.source = t.source AND dead_letters.event_id = t.id AND closed_at IS NULL
+""")
+
+
+async def insert(connection: AsyncConnection, service: str, letters: Sequence[DeadLetter], now: datetime) -> list[Outgoing]:
+    """Keeps the letters that are not kept yet, and returns what is to be sent to their topics."""
+    if not letters:
+        return []
+    by_id = {letter.id(service): letter for letter in letters}
+    raws = {id: letter.record.value or b"" for id, letter in by_id.items()}
+    digests = {id: hashlib.sha256(raw).hexdigest() for id, raw in raws.items()}
+    rows = [(id, letter, letter.record) for id, letter in by_id.items()]
+    added = await connection.execute(
+        _INSERT,
+        {
+            "id": [id for id, _, _ in rows],
+            "topic": [record.topic for _, _, record in rows],
+            "partition": [record.partition for _, _, record in rows],
+            "offset": [record.offset for _, _, record in rows],
+            "key": [record.key for _, _, record in rows],
+            "source": [_storable(letter.source) for _, letter, _ in rows],
+            "event_id": [_storable(letter.event_id) for _, letter, _ in rows],
+            "type": [_storable(letter.type) for _, letter, _ in rows],
+            "rule": [letter.problem.rule for _, letter, _ in rows],
+            "field": [_storable(letter.problem.field) for _, letter, _ in rows],
+            "reason": [_storable(letter.problem.reason) for _, letter, _ in rows],
+            "size": [len(raws[id]) for id, _, _ in rows],
+            "sha256": [digests[id] for id, _, _ in rows],
+            "raw": [raws[id][:MAX_RAW] for id, _, _ in rows],
+            "headers": [records.headers_text(record) for _, _, record in rows],
+        },
+    )
+    if forgotten := [letter for letter in by_id.values() if letter.forget]:
+        pairs = {"sources": [letter.source for letter in forgotten], "ids": [letter.event_id for letter in forgotten]}
+        await connection.execute(_FORGET, pairs)
+    return [_outgoing(service, row.id, by_id[row.id], digests[row.id], now) for row in added]
+
+
+async def close(connection: AsyncConnection, repaired: Sequence[Received]) -> None:
+    """Closes the open letters under the ids of events that have now been applied: they were the repair."""
+    if repaired:
+        pairs = [(received.envelope.source, received.envelope.id) for received in repaired]
+        await connection.execute(_CLOSE, {"sources": [source for source, _ in pairs], "ids": [id for _, id in pairs]})
+
+
+def _outgoing(service: str, id: str, letter: DeadLetter, sha256: str, now: datetime) -> Outgoing:
+    record = letter.record
+    raw = record.value or b""
+    event = DeadLetterRecorded(
+        letter_id=id,
+        service=service,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        rule=letter.problem.rule,
+        field=_storable(letter.problem.field),
+        reason=_storable(letter.problem.reason),
+        event_source=_storable(letter.source),
+        event_id=_storable(letter.event_id),
+        event_type=_storable(letter.type),
+        size=len(raw),
+        sha256=sha256,
+        raw_base64=base64.b64encode(raw[:MAX_RAW]).decode(),
+        recorded_at=now,
+    )
+    envelope = Envelope(id, f"/aftersales/{service}", event.TYPE, id, record.appended_at, now)
+    return Outgoing.of(event, envelope, topic=BY_NAME[record.topic].dead_letters(service), key=id)
+
+
+def _storable(found: str) -> str:
+    """Text that PostgreSQL and a header can hold: whatever cannot be printed becomes a question mark."""
+    return "".join(c if c.isprintable() else "?" for c in found)

@@ -1,0 +1,214 @@
+"""The clocks in the database: `clock_events` append-only, `clocks` their fold with what was told, `timers` what is due next."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.kernel import sla_clock
+from common.kernel.clock_events import ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
+from common.kernel.clock_shares import used_share
+from common.kernel.targets import Target, WorkingTime, read_target
+from common.runtime.ledger import Clock, ClockBook, TimerMark, WasTold
+
+_EVENTS = text("""
+SELECT c.id, c.aggregate, c.stage, c.policy, c.told, e.sequence, e.type, e.at, e.event_id, e.data
+FROM clocks c JOIN clock_events e ON e.clock_id = c.id
+WHERE c.aggregate = ANY(CAST(:aggregates AS text[])) ORDER BY c.id, e.sequence
+""")
+_APPEND = text("""
+INSERT INTO clock_events (clock_id, sequence, type, at, event_id, data)
+SELECT c, s, t, a, e, CAST(d AS jsonb)
+FROM unnest(CAST(:clocks AS text[]), CAST(:sequences AS int[]), CAST(:types AS text[]), CAST(:ats AS timestamptz[]),
+            CAST(:ids AS text[]), CAST(:data AS text[])) AS x (c, s, t, a, e, d)
+""")
+_SAVE = text("""
+INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, owner, priority, region, policy, provisional,
+                    used_share, told)
+VALUES (:id, :aggregate, :stage, :state, :outcome, :deadline, :closed_at, :owner, :priority, :region, :policy, :provisional,
+        :used_share, CAST(:told AS jsonb))
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, deadline = excluded.deadline,
+    closed_at = excluded.closed_at, owner = excluded.owner, provisional = excluded.provisional, used_share = excluded.used_share,
+    told = excluded.told
+""")
+_TIMERS = text("""
+INSERT INTO timers (id, aggregate, kind, due_at, state, version)
+SELECT i, a, 'clock', coalesce(d, 'infinity'), CASE WHEN d IS NULL THEN 'cancelled' ELSE 'armed' END, v
+FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:dues AS timestamptz[]), CAST(:versions AS int[])) AS x (i, a, d, v)
+ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, state = excluded.state, version = excluded.version
+WHERE timers.version < excluded.version
+""")
+
+
+async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> None:
+    """Reads the clocks of aggregates that are locked already."""
+    wanted = sorted(aggregates)
+    if not wanted or book.policy is None:
+        return
+    rows = list(await connection.execute(_EVENTS, {"aggregates": wanted}))
+    by_clock: dict[str, list[Any]] = {}
+    for row in rows:
+        by_clock.setdefault(row.id, []).append(row)
+    for found in by_clock.values():
+        clock = _clock(found, book)
+        book.clocks.setdefault(clock.aggregate, {})[clock.stage] = clock
+
+
+async def save(connection: AsyncConnection, book: ClockBook) -> None:
+    """Appends the new events of the changed clocks, and writes their folds and timers."""
+    changed = [clock for clocks in book.clocks.values() for clock in clocks.values() if clock.id in book.changed]
+    if not changed:
+        return
+    changed.sort(key=lambda clock: clock.id)
+    await _append(connection, changed)
+    await connection.execute(_SAVE, [_row(clock) for clock in changed])
+    await connection.execute(
+        _TIMERS,
+        {
+            "ids": [clock.id for clock in changed],
+            "aggregates": [clock.aggregate for clock in changed],
+            "dues": [clock.timer.due_at for clock in changed],
+            "versions": [clock.timer.version for clock in changed],
+        },
+    )
+
+
+async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None:
+    new = [(clock, number, event) for clock in changed for number, event in enumerate(clock.events, 1) if number > clock.stored]
+    if new:
+        await connection.execute(
+            _APPEND,
+            {
+                "clocks": [clock.id for clock, _, _ in new],
+                "sequences": [number for _, number, _ in new],
+                "types": [type(event).__name__ for _, _, event in new],
+                "ats": [event.at for _, _, event in new],
+                "ids": [event.id for _, _, event in new],
+                "data": [json.dumps(_data(clock, event)) for clock, _, event in new],
+            },
+        )
+
+
+def _row(clock: Clock) -> dict[str, Any]:
+    state, told = clock.state, clock.told
+    share = used_share(state)
+    return {
+        "id": clock.id,
+        "aggregate": clock.aggregate,
+        "stage": clock.stage,
+        "state": state.state,
+        "outcome": state.outcome,
+        "deadline": state.deadline,
+        "closed_at": clock.closed_at(),
+        "owner": state.owner,
+        "priority": clock.traits.get("priority", ""),
+        "region": clock.traits.get("region", ""),
+        "policy": clock.policy,
+        "provisional": state.is_provisional,
+        "used_share": None if share is None else round(float(share), 6),
+        "told": json.dumps(
+            {
+                "outcome": told.outcome,
+                "event_id": told.event_id,
+                "thresholds": told.thresholds,
+                "subject": told.subject,
+                "numerator": told.numerator,
+                "credited_at": None if told.credited_at is None else told.credited_at.isoformat(),
+                "facts": told.facts,
+                "known_to": clock.known_to.isoformat(),
+                "timer": [None if clock.timer.due_at is None else clock.timer.due_at.isoformat(), clock.timer.version],
+            }
+        ),
+    }
+
+
+def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
+    assert book.policy is not None
+    first = rows[0]
+    told, started = _json(first.told), _json(first.data)
+    events = tuple(_event(row) for row in rows)
+    due, version = told["timer"]
+    known_to = datetime.fromisoformat(told["known_to"])
+    return Clock(
+        id=first.id,
+        aggregate=first.aggregate,
+        stage=first.stage,
+        policy=first.policy,
+        thresholds=tuple(Fraction(share) for share in started["thresholds"]),
+        indicator=started["indicator"],
+        traits=started["traits"],
+        events=events,
+        stored=len(events),
+        known_to=known_to,
+        told=WasTold(
+            outcome=told["outcome"],
+            event_id=told["event_id"],
+            thresholds=told["thresholds"],
+            subject=told["subject"],
+            numerator=told["numerator"],
+            credited_at=_instant(told["credited_at"]),
+            facts=told["facts"],
+        ),
+        timer=TimerMark(_instant(due), version),
+        replay_of=started["replay_of"],
+        state=sla_clock.fold(events, known_to, book.policy.calendars),
+    )
+
+
+def _data(clock: Clock, event: ClockEvent) -> dict[str, Any]:
+    match event:
+        case Started(calendar=calendar, target=target, owner=owner):
+            return {
+                "calendar": calendar,
+                "target": _target(target),
+                "owner": owner,
+                "thresholds": [str(share) for share in clock.thresholds],
+                "indicator": clock.indicator,
+                "traits": dict(clock.traits),
+                "replay_of": clock.replay_of,
+            }
+        case Paused(party=party, reason=reason):
+            return {"party": party, "reason": reason}
+        case OwnerChanged(owner=owner):
+            return {"owner": owner}
+        case _:
+            return {}
+
+
+def _target(target: Target) -> dict[str, Any]:
+    if isinstance(target, WorkingTime):
+        return {"working_seconds": str(Fraction(target.micros, 10**6))}
+    return {"working_days": target.number, "meaning": target.meaning, "pauses_count": target.pauses_count}
+
+
+def _event(row: Any) -> ClockEvent:
+    data = _json(row.data)
+    common = {"id": row.event_id, "at": row.at, "sequence": row.sequence}
+    match row.type:
+        case "Started":
+            target = dict(data["target"])
+            pauses_count = target.pop("pauses_count", False)
+            read = read_target(target, "target", pauses_count=pauses_count)
+            return Started(**common, calendar=data["calendar"], target=read, owner=data["owner"])
+        case "Paused":
+            return Paused(**common, **data)
+        case "OwnerChanged":
+            return OwnerChanged(**common, **data)
+        case "Resumed":
+            return Resumed(**common)
+        case "Stopped":
+            return Stopped(**common)
+        case _:
+            return Reopened(**common)
+
+
+def _json(stored: Any) -> Any:
+    return json.loads(stored) if isinstance(stored, str) else stored
+
+
+def _instant(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored)

@@ -1,0 +1,124 @@
+"""The metrics that every service has, each declared once with its meaning; docs/metrics.md is made from here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from common.contracts.envelope import Received
+from common.kernel.clock import now
+from common.runtime.progress import Place, Tally
+
+_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0)
+_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An outcome as it was first published: the stage, met or breached, and the share of the target that was used."""
+
+    stage: str
+    outcome: str
+    used_share: float
+
+
+class ChassisMetrics:
+    """The metrics of one service, in a registry of its own. Region, priority and person are never labels."""
+
+    def __init__(self, service: str, version: str, stages: Iterable[str], registry: CollectorRegistry) -> None:
+        self.service = service
+        self.registry = registry
+        self.outcomes = Counter(
+            "aftersales_sla_outcomes_total",
+            "SLA clocks that were met or breached, counted as first published; a later correction does not change it.",
+            ["service", "stage", "outcome"],
+            registry=registry,
+        )
+        self.elapsed_ratio = Histogram(
+            "aftersales_sla_elapsed_ratio",
+            "Share of the target that was used when the outcome was first published; above 1 is a breach.",
+            ["service", "stage"],
+            buckets=_SHARES,
+            registry=registry,
+        )
+        self.compliance = Gauge(
+            "aftersales_sla_compliance_ratio",
+            "Met clocks as a share of the clocks that closed in the window by event time, from the database; absent while none closed.",
+            ["service", "stage", "window"],
+            registry=registry,
+        )
+        self.clocks_open = Gauge(
+            "aftersales_sla_clocks_open", "SLA clocks without an outcome, from the database.", ["service", "stage"], registry=registry
+        )
+        self.consumed = Counter(
+            "aftersales_events_consumed_total",
+            "Records by what became of them: applied, duplicate, or dead (a dead letter, parked, or waiting for an earlier event).",
+            ["service", "topic", "result"],
+            registry=registry,
+        )
+        self.dead_letters = Gauge(
+            "aftersales_dead_letters_open",
+            "Dead letters that nobody has repaired yet, and events that are parked or wait, by the rule that they break.",
+            ["service", "topic", "error_class"],
+            registry=registry,
+        )
+        self.outbox_oldest = Gauge(
+            "aftersales_outbox_oldest_unpublished_seconds",
+            "Age of the oldest decided event that is not on Kafka yet; 0 when there is none.",
+            ["service"],
+            registry=registry,
+        )
+        self.timer_oldest = Gauge(
+            "aftersales_timer_oldest_due_seconds",
+            "How long the oldest due timer has been waiting to fire; 0 when none is due.",
+            ["service"],
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "aftersales_consumer_lag_records",
+            "Records of a partition that are not handled yet: end offset minus the offset committed with the effects.",
+            ["service", "topic", "partition"],
+            registry=registry,
+        )
+        self.end_to_end = Histogram(
+            "aftersales_event_end_to_end_seconds",
+            "From the instant an event was recorded to the commit of its effect here.",
+            ["service", "topic"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.halted = Gauge(
+            "aftersales_partitions_halted",
+            "Partitions that stopped after 50 defects of ours in a row; `aftersales resume` goes on.",
+            ["service"],
+            registry=registry,
+        )
+        self.build = Gauge("aftersales_build_info", "Always 1; the version that runs.", ["service", "version"], registry=registry)
+        self.build.labels(service, version).set(1)
+        for stage in stages:
+            for outcome in ("met", "breached"):
+                self.outcomes.labels(service, stage, outcome)
+
+    def committed(self, tally: Tally, told: Sequence[Told], applied: Sequence[Received]) -> None:
+        """Counts what a committed transaction has done."""
+        for (topic, _), counts in tally.counts.items():
+            for result, number in (("applied", counts.applied), ("duplicate", counts.duplicates), ("dead", counts.dead)):
+                if number > 0:
+                    self.consumed.labels(self.service, topic, result).inc(number)
+        self.outcomes_told(told)
+        moment = now()
+        for received in applied:
+            age = (moment - received.record.appended_at).total_seconds()
+            self.end_to_end.labels(self.service, received.record.topic).observe(max(age, 0))
+
+    def outcomes_told(self, told: Sequence[Told]) -> None:
+        """Counts outcomes of clocks that were published for the first time."""
+        for outcome in told:
+            self.outcomes.labels(self.service, outcome.stage, outcome.outcome).inc()
+            self.elapsed_ratio.labels(self.service, outcome.stage).observe(outcome.used_share)
+
+    def lags(self, lags: Mapping[Place, int]) -> None:
+        """Shows the lag of the partitions that this replica reads, and of no others."""
+        self.lag.clear()
+        for (topic, partition), records in lags.items():
+            self.lag.labels(self.service, topic, str(partition)).set(records)

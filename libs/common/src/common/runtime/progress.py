@@ -1,0 +1,137 @@
+"""How far the service has come on each partition, counted in the transaction of the effect, and when it had last caught up."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.contracts.envelope import Record
+
+Result = Literal["applied", "duplicate", "dead", "parked"]
+Place = tuple[str, int]
+
+_ENSURE = text("""
+INSERT INTO consumer_progress (topic, partition)
+SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS t (topic, partition) ORDER BY 1, 2 ON CONFLICT DO NOTHING
+""")
+_LOCK = text("""
+SELECT topic, partition, next_offset FROM consumer_progress
+JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS t (topic, partition) USING (topic, partition)
+ORDER BY topic, partition FOR UPDATE OF consumer_progress
+""")
+_ADD = text("""
+UPDATE consumer_progress AS p
+SET next_offset = greatest(p.next_offset, t.next_offset), events_in = p.events_in + t.events_in, applied = p.applied + t.applied,
+    duplicates = p.duplicates + t.duplicates, dead = p.dead + t.dead
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:next_offsets AS bigint[]), CAST(:events_in AS int[]),
+            CAST(:applied AS int[]), CAST(:duplicates AS int[]), CAST(:dead AS int[]))
+     AS t (topic, partition, next_offset, events_in, applied, duplicates, dead)
+WHERE p.topic = t.topic AND p.partition = t.partition
+""")
+_LAG = text("""
+UPDATE consumer_progress AS p
+SET caught_up_at = CASE WHEN p.next_offset >= t.end_offset THEN CAST(:at AS timestamptz) ELSE p.caught_up_at END,
+    behind_since = CASE WHEN p.next_offset >= t.end_offset THEN NULL ELSE coalesce(p.behind_since, CAST(:at AS timestamptz)) END
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:end_offsets AS bigint[])) AS t (topic, partition, end_offset)
+WHERE p.topic = t.topic AND p.partition = t.partition
+RETURNING p.topic, p.partition, greatest(t.end_offset - p.next_offset, 0) AS lag
+""")
+_CAUGHT_UP = text("""
+SELECT CASE WHEN count(*) < :expected OR bool_or(caught_up_at IS NULL AND (behind_since IS NULL OR behind_since > now() - CAST(:patience AS interval)))
+            THEN NULL
+            ELSE coalesce(min(caught_up_at) FILTER (WHERE behind_since IS NULL OR behind_since > now() - CAST(:patience AS interval)), now()) END AS at
+FROM consumer_progress
+""")
+
+
+@dataclass(slots=True)
+class _Counts:
+    next_offset: int = 0
+    events_in: int = 0
+    applied: int = 0
+    duplicates: int = 0
+    dead: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the records of one transaction, by partition: events in = applied + duplicates + dead, always.
+
+    `seen` tells up to where each partition was handled before; a duplicate from before that place is Kafka delivering
+    again what we had committed, and is not an event that came in.
+    """
+
+    seen: Mapping[Place, int]
+    counts: dict[Place, _Counts] = field(default_factory=dict)
+
+    def add(self, record: Record, result: Result) -> None:
+        """One record and what became of it; waiting and parked ones count as dead until they are applied."""
+        place = (record.topic, record.partition)
+        counts = self.counts.setdefault(place, _Counts())
+        counts.next_offset = max(counts.next_offset, record.offset + 1)
+        if result == "duplicate" and record.offset < self.seen.get(place, 0):
+            return
+        counts.events_in += 1
+        if result == "applied":
+            counts.applied += 1
+        elif result == "duplicate":
+            counts.duplicates += 1
+        else:
+            counts.dead += 1
+
+    def settle(self, record: Record) -> None:
+        """A record that was held back has been applied."""
+        counts = self.counts.setdefault((record.topic, record.partition), _Counts())
+        counts.applied += 1
+        counts.dead -= 1
+
+
+async def begin(connection: AsyncConnection, places: Iterable[Place]) -> Tally:
+    """A tally for these partitions, whose rows are locked until the transaction ends."""
+    keys = _keys(sorted(set(places)))
+    await connection.execute(_ENSURE, keys)
+    rows = await connection.execute(_LOCK, keys)
+    return Tally({(row.topic, row.partition): row.next_offset for row in rows})
+
+
+async def save(connection: AsyncConnection, tally: Tally) -> None:
+    """Adds the tally to the table."""
+    if not tally.counts:
+        return
+    places = sorted(tally.counts)
+    found = [tally.counts[place] for place in places]
+    await connection.execute(
+        _ADD,
+        {
+            **_keys(places),
+            "next_offsets": [counts.next_offset for counts in found],
+            "events_in": [counts.events_in for counts in found],
+            "applied": [counts.applied for counts in found],
+            "duplicates": [counts.duplicates for counts in found],
+            "dead": [counts.dead for counts in found],
+        },
+    )
+
+
+async def note_lag(connection: AsyncConnection, ends: Mapping[Place, int], at: datetime) -> dict[Place, int]:
+    """Notes that the partitions ended at `ends` when the database's clock showed `at`; returns the lag in records."""
+    places = sorted(ends)
+    await connection.execute(_ENSURE, _keys(places))
+    rows = await connection.execute(_LAG, {**_keys(places), "end_offsets": [ends[place] for place in places], "at": at})
+    return {(row.topic, row.partition): row.lag for row in rows}
+
+
+async def caught_up_at(connection: AsyncConnection, *, expected: int, patience: timedelta) -> datetime | None:
+    """The instant up to which the service has certainly seen everything on its `expected` partitions; None before it is known.
+
+    A partition that has been behind for longer than `patience` no longer holds it back.
+    """
+    found: datetime | None = (await connection.execute(_CAUGHT_UP, {"expected": expected, "patience": patience})).scalar_one()
+    return found
+
+
+def _keys(places: Sequence[Place]) -> dict[str, list[str] | list[int]]:
+    return {"topics": [topic for topic, _ in places], "partitions": [partition for _, partition in places]}

@@ -1,0 +1,137 @@
+"""The tables of the chassis, the same in every service's database. A version that was released is never edited; a change is a new one."""
+
+from typing import Any
+
+CHASSIS_1 = """
+CREATE TABLE inbox (
+    source text NOT NULL,
+    id text NOT NULL,
+    digest bytea NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, id)
+);
+CREATE TABLE outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    aggregatetype text NOT NULL,
+    aggregateid text NOT NULL,
+    type text NOT NULL,
+    event_id text NOT NULL,
+    payload bytea NOT NULL,
+    headers jsonb NOT NULL,
+    shard smallint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    published_at timestamptz
+);
+CREATE INDEX outbox_unpublished ON outbox (shard, id) WHERE published_at IS NULL;
+CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
+CREATE TABLE shard_leases (
+    shard smallint PRIMARY KEY,
+    owner text NOT NULL,
+    epoch bigint NOT NULL,
+    until timestamptz NOT NULL
+);
+INSERT INTO shard_leases SELECT n, '', 0, '-infinity' FROM generate_series(0, 15) AS n;
+CREATE TABLE consumer_progress (
+    topic text NOT NULL,
+    partition int NOT NULL,
+    next_offset bigint NOT NULL DEFAULT 0,
+    events_in bigint NOT NULL DEFAULT 0,
+    applied bigint NOT NULL DEFAULT 0,
+    duplicates bigint NOT NULL DEFAULT 0,
+    dead bigint NOT NULL DEFAULT 0,
+    caught_up_at timestamptz,
+    behind_since timestamptz,
+    halted boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (topic, partition)
+);
+CREATE TABLE waiting (
+    source text NOT NULL,
+    id text NOT NULL,
+    aggregate text NOT NULL,
+    event_time timestamptz NOT NULL,
+    missing text NOT NULL,
+    since timestamptz NOT NULL DEFAULT now(),
+    record jsonb NOT NULL,
+    PRIMARY KEY (source, id)
+);
+CREATE INDEX waiting_aggregate ON waiting (aggregate, event_time);
+CREATE TABLE parked_keys (
+    aggregate text PRIMARY KEY,
+    reason text NOT NULL,
+    since timestamptz NOT NULL DEFAULT now(),
+    redrive boolean NOT NULL DEFAULT false
+);
+CREATE TABLE parked (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    aggregate text NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    record jsonb NOT NULL,
+    UNIQUE (source, event_id)
+);
+CREATE INDEX parked_aggregate ON parked (aggregate, id);
+CREATE TABLE dead_letters (
+    id text PRIMARY KEY,
+    topic text NOT NULL,
+    partition int NOT NULL,
+    "offset" bigint NOT NULL,
+    key bytea,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    type text NOT NULL,
+    rule text NOT NULL,
+    field text NOT NULL,
+    reason text NOT NULL,
+    size int NOT NULL,
+    sha256 text NOT NULL,
+    raw bytea NOT NULL,
+    headers jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    closed_at timestamptz
+);
+CREATE INDEX dead_letters_open ON dead_letters (source, event_id) WHERE closed_at IS NULL;
+CREATE TABLE timers (
+    id text PRIMARY KEY,
+    aggregate text NOT NULL,
+    kind text NOT NULL,
+    due_at timestamptz NOT NULL,
+    state text NOT NULL,
+    version int NOT NULL
+);
+CREATE INDEX timers_due ON timers (due_at) WHERE state = 'armed';
+CREATE TABLE clocks (
+    id text PRIMARY KEY,
+    aggregate text NOT NULL,
+    stage text NOT NULL,
+    state text NOT NULL,
+    outcome text NOT NULL,
+    deadline timestamptz,
+    closed_at timestamptz,
+    owner text NOT NULL,
+    priority text NOT NULL,
+    region text NOT NULL,
+    policy text NOT NULL,
+    provisional boolean NOT NULL,
+    used_share numeric,
+    told jsonb NOT NULL
+);
+CREATE INDEX clocks_aggregate ON clocks (aggregate);
+CREATE INDEX clocks_closed ON clocks (stage, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX clocks_open ON clocks (stage) WHERE outcome = 'open';
+CREATE TABLE clock_events (
+    clock_id text NOT NULL,
+    sequence int NOT NULL,
+    type text NOT NULL,
+    at timestamptz NOT NULL,
+    event_id text NOT NULL,
+    data jsonb NOT NULL,
+    PRIMARY KEY (clock_id, sequence)
+);
+"""
+
+
+def execute_all(op: Any, statements: str) -> None:
+    """Runs statements that are separated by semicolons, one at a time, as the driver wants them."""
+    for statement in statements.split(";"):
+        if statement.strip():
+            op.execute(statement)

@@ -1,0 +1,191 @@
+"""A whole service in one call: `service("complaints", settings, handlers=handlers, unit_of_work=UnitOfWork, …)`."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import uvicorn
+from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from common.contracts.topics import TOPICS, consumed_by
+from common.runtime import logging
+from common.runtime.broker import Broker, KafkaSettings, subscribe
+from common.runtime.chassis import Chassis
+from common.runtime.consumer import CaseConsumer
+from common.runtime.database import Database, kind_of
+from common.runtime.handling import handlers_in
+from common.runtime.jobs import jobs_in
+from common.runtime.metrics import ChassisMetrics
+from common.runtime.policies import Policy
+from common.runtime.records import from_kafka
+from common.runtime.relay import Relay
+from common.runtime.settings import ServiceSettings
+from common.runtime.timers import TimerWorker
+from common.runtime.unit_of_work import UnitOfWork
+
+VERSION = "0.1.0"
+CASE_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A topic that is taken in large batches, set-based, instead of one use case an event (appraisal's `kpi-facts`)."""
+
+    topic: str
+    group: str
+    max_records: int
+    handle: Callable[[Chassis, Sequence[Any]], Awaitable[None]]
+
+
+class Application(AsgiFastStream):
+    """The ASGI side of a service: `/metrics`, `/health/live`, `/health/ready`, `/asyncapi.json`."""
+
+    def __init__(self, chassis: Chassis) -> None:
+        super().__init__(
+            chassis.broker,
+            logger=None,
+            asgi_routes=_routes(chassis),
+            on_shutdown=[chassis.drain],
+            after_shutdown=[chassis.stop],
+        )
+        self.chassis = chassis
+
+        @get(include_in_schema=False)
+        async def asyncapi(scope: Any) -> AsgiResponse:  # noqa: ARG001 - the shape of a route
+            return AsgiResponse(self.schema.to_specification().to_json().encode(), 200, {"content-type": "application/json"})
+
+        self.mount("/asyncapi.json", asyncapi)
+
+
+def service(
+    name: str,
+    settings: ServiceSettings,
+    *,
+    handlers: ModuleType,
+    unit_of_work: type[UnitOfWork],
+    policy: Policy | None = None,
+    jobs: ModuleType | None = None,
+    bulk: Bulk | None = None,
+    declare_metrics: Callable[[CollectorRegistry], None] = lambda _: None,
+) -> Application:
+    """The service `name`, ready to be run: nothing connects before `run`."""
+    kafka = KafkaSettings(settings.kafka_bootstrap_servers, f"{name}-{settings.replica}")
+    database = Database(settings.database_url, name)
+    registry = CollectorRegistry()
+    metrics = ChassisMetrics(name, VERSION, policy.stages if policy else (), registry)
+    declare_metrics(registry)
+    relay = Relay(database, kafka, kafka.client_id, keep_days=settings.outbox_keep_days)
+    broker = Broker(kafka)
+    consumer = CaseConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake)
+    consumed = consumed_by(name)
+    partitions = sum(topic.partitions for topic in consumed)
+    timers = None
+    if policy is not None:
+        timers = TimerWorker(
+            name,
+            database,
+            unit_of_work,
+            policy,
+            metrics,
+            leads=lambda: relay.leads,
+            wake=relay.wake,
+            partitions=partitions,
+            patience=settings.timer_patience,
+        )
+    chassis = Chassis(
+        name=name,
+        settings=settings,
+        kafka=kafka,
+        database=database,
+        broker=broker,
+        consumer=consumer,
+        relay=relay,
+        timers=timers,
+        metrics=metrics,
+        topics=_topics_of(name),
+        consumed=consumed,
+        jobs=jobs_in(jobs),
+    )
+    broker.before_start = chassis.start
+    case_topics = [topic.name for topic in consumed if bulk is None or topic.name != bulk.topic]
+
+    async def on_cases(batch: Sequence[Any]) -> None:
+        await consumer.consume([from_kafka(record) for record in batch])
+
+    subscribe(broker, case_topics, group=name, replica=settings.replica, max_records=CASE_BATCH, handle=on_cases)
+    if bulk is not None:
+
+        async def on_bulk(batch: Sequence[Any]) -> None:
+            await bulk.handle(chassis, batch)
+
+        subscribe(broker, [bulk.topic], group=bulk.group, replica=settings.replica, max_records=bulk.max_records, handle=on_bulk)
+    return Application(chassis)
+
+
+def _topics_of(name: str) -> list[str]:
+    """Every topic that the service reads or writes."""
+    own = [topic.name for topic in TOPICS if name in topic.producers or name in topic.consumers]
+    return own + [topic.dead_letters(name) for topic in consumed_by(name)]
+
+
+def _routes(chassis: Chassis) -> list[tuple[str, Any]]:
+    @get(include_in_schema=False)
+    async def live(scope: Any) -> AsgiResponse:  # noqa: ARG001 - the shape of a route
+        return AsgiResponse(b"alive\n", 200)
+
+    @get(include_in_schema=False)
+    async def ready(scope: Any) -> AsgiResponse:  # noqa: ARG001 - the shape of a route
+        problems = await chassis.problems()
+        return AsgiResponse(("\n".join(problems) or "ready").encode() + b"\n", 503 if problems else 200)
+
+    @get(include_in_schema=False)
+    async def metrics(scope: Any) -> AsgiResponse:  # noqa: ARG001 - the shape of a route
+        try:
+            await chassis.refresh_metrics()
+        except Exception as error:
+            if kind_of(error) == "defect":
+                raise
+        return AsgiResponse(generate_latest(chassis.metrics.registry), 200, {"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    return [("/health/live", live), ("/health/ready", ready), ("/metrics", metrics)]
+
+
+class _Server(uvicorn.Server):
+    """Stops on the first signal and exits with 0: uvicorn would raise the signal again once it has stopped."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+def run(application: Application) -> None:
+    """Runs the service until SIGTERM or SIGINT; exits with 1 when it could not start."""
+    chassis = application.chassis
+    settings = chassis.settings
+    logging.configure(chassis.name, settings.log_level)
+    config = uvicorn.Config(
+        application,
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config)
+
+    def give_up() -> None:
+        server.should_exit = True
+
+    chassis.on_failure = give_up
+    asyncio.run(server.serve())
+    sys.exit(1 if chassis.failed else 0)

@@ -1,0 +1,30 @@
+"""What every service is told from outside; a service adds its own under its prefix."""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Read once, where the process starts, and passed on; never read again."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    kafka_bootstrap_servers: str = Field(validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+    """`host:port`, several separated by commas."""
+    database_url: str = Field(validation_alias="DATABASE_URL")
+    """The PostgreSQL server; the service uses the database of its own name there."""
+    http_host: str = "127.0.0.1"
+    http_port: int = 0
+    """For `/metrics`, `/health/live`, `/health/ready` and `/asyncapi`; 0 takes a free one and prints it."""
+    replica: str = "0"
+    """Tells replicas of one service apart; the consumer's static id is `<group>-<replica>`."""
+    start_seconds: float = 120
+    """How long a service waits for Kafka, the topics and the database before it gives up."""
+    wait_hours: float = 24
+    """How long an event that came too early waits for the earlier one."""
+    timer_patience: timedelta = timedelta(minutes=15)
+    """How long a partition may be behind before it no longer holds timers back."""
+    outbox_keep_days: int = 7
+    log_level: str = "INFO"

@@ -1,0 +1,115 @@
+"""Timers: what becomes true because time passes. Armed and cancelled in the domain's transaction, fired in the effect's own.
+
+Due by the database's clock, and never before the service has caught up (so neither an outage nor a replay of a past year
+makes a false breach). The fence is the conditional update: still armed, same version. Only the holder of outbox shard 0
+scans, for economy; correctness does not depend on it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import text
+
+from common.runtime import progress
+from common.runtime.aggregates import Aggregates
+from common.runtime.database import Database, kind_of
+from common.runtime.metrics import ChassisMetrics
+from common.runtime.policies import Policy
+from common.runtime.unit_of_work import Batch, UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 200
+
+_DUE = text("""
+SELECT id, aggregate, due_at, version FROM timers t
+WHERE state = 'armed' AND due_at < least(clock_timestamp(), CAST(:caught_up AS timestamptz))
+  AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = t.aggregate)
+ORDER BY due_at, id LIMIT :at_once
+""")
+_FIRE = text("""
+UPDATE timers SET state = 'fired' FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS t (id, version)
+WHERE timers.id = t.id AND timers.version = t.version AND timers.state = 'armed'
+RETURNING timers.id, timers.aggregate, timers.due_at, clock_timestamp() AS fired_at
+""")
+_NEXT = text("""
+SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float FROM timers WHERE state = 'armed' AND due_at < 'infinity'
+""")
+
+
+class TimerWorker:
+    """Fires what is due, up to 200 a transaction, then sleeps until the next instant that something is due."""
+
+    def __init__(
+        self,
+        service: str,
+        database: Database,
+        unit_of_work: type[UnitOfWork],
+        policy: Policy,
+        metrics: ChassisMetrics,
+        *,
+        leads: Callable[[], bool],
+        wake: Callable[[], None],
+        partitions: int,
+        patience: timedelta,
+    ) -> None:
+        self._service = service
+        self._database = database
+        self._unit_of_work = unit_of_work
+        self._policy = policy
+        self._metrics = metrics
+        self._leads = leads
+        self._wake = wake
+        self._partitions = partitions
+        self._patience = patience
+        self._tables = {found.name: found for found in vars(unit_of_work).values() if isinstance(found, Aggregates)}
+
+    async def run(self) -> None:
+        """Fires until it is cancelled."""
+        while True:
+            fired = 0
+            try:
+                if self._leads():
+                    fired = await self.fire()
+                pause = 0.0 if fired else await self._until_next()
+            except Exception as error:
+                if kind_of(error) == "defect":
+                    raise
+                log.warning("timers_wait", error=type(error).__name__)
+                pause = 1.0
+            await asyncio.sleep(pause)
+
+    async def fire(self) -> int:
+        """One round; returns how many timers fired."""
+        async with self._database.transaction() as connection:
+            caught_up = await progress.caught_up_at(connection, expected=self._partitions, patience=self._patience)
+            if caught_up is None:
+                return 0
+            rows = list(await connection.execute(_DUE, {"caught_up": caught_up, "at_once": AT_ONCE}))
+        if not rows:
+            return 0
+        batch = Batch(self._service, self._unit_of_work, self._policy)
+        async with self._database.transaction() as connection:
+            await batch.load(connection, [self._named(row.aggregate) for row in rows])
+            candidates = {"ids": [row.id for row in rows], "versions": [row.version for row in rows]}
+            due = sorted(await connection.execute(_FIRE, candidates), key=lambda row: (row.due_at, row.id))
+            for row in due:
+                batch.fire(row.id, row.aggregate, row.due_at, row.fired_at)
+            await batch.save(connection)
+        self._metrics.outcomes_told(batch.clocks.told)
+        if batch.outgoing:
+            self._wake()
+        return len(due)
+
+    def _named(self, ref: str) -> tuple[Aggregates[Any], str]:
+        table, _, id = ref.partition(":")
+        return self._tables[table], id
+
+    async def _until_next(self) -> float:
+        """How long to sleep: exactly until the next due instant when it is near; a second at most, since others arm timers too."""
+        async with self._database.transaction() as connection:
+            seconds: float | None = (await connection.execute(_NEXT)).scalar_one()
+        return 1.0 if seconds is None else min(max(seconds, 0.05), 1.0)

@@ -1,0 +1,17 @@
+"""Wiring only: settings, handlers and policy of complaints on the chassis."""
+
+from common.runtime.policies import load_policy
+from common.runtime.service import Application, run, service
+from complaints import handlers
+from complaints.repository import UnitOfWork
+from complaints.settings import Settings
+
+
+def build(settings: Settings) -> Application:
+    """The complaints service, not yet running."""
+    return service("complaints", settings, handlers=handlers, unit_of_work=UnitOfWork, policy=load_policy("complaints"))
+
+
+def main() -> None:
+    """Runs the service in this process until it is told to stop."""
+    run(build(Settings()))

@@ -1,0 +1,1 @@
+"""The rules of a complaint: standard library and kernel only."""

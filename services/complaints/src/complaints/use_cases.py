@@ -1,0 +1,132 @@
+"""One function a command: loaded data in, changes and events staged. No I/O."""
+
+from typing import assert_never
+
+from common.contracts.claims.complaints import (
+    ComplainantTold,
+    ComplaintLodged,
+    SolutionFound,
+    SolutionTold,
+    VerificationBegun,
+    VerificationEnded,
+)
+from common.contracts.complaints import (
+    ComplaintAcknowledged,
+    ComplaintEscalated,
+    ComplaintReceived,
+    ComplaintSolutionCommunicated,
+    ComplaintSolutionProposed,
+    ComplaintVerificationStarted,
+    ComplaintVerified,
+)
+from common.contracts.event import Claim, Event
+from common.contracts.service_requests import ServiceRequestRegistered
+from common.kernel.errors import Refused, TooEarly
+from complaints.domain.complaint import Complaint, Step
+from complaints.repository import UnitOfWork
+
+
+def receive_complaint(lodged: ComplaintLodged, existing: Complaint | None, uow: UnitOfWork) -> None:
+    """A complaint is on record from the moment it was lodged; a major one is escalated in the same transaction (D4-14)."""
+    if existing is not None:
+        uow.reject(lodged, Refused("received_once", was=existing.status, field="complaint_id"))
+        return
+    _receive(
+        Complaint(
+            id=lodged.complaint_id,
+            customer_id=lodged.customer_id,
+            request_id=lodged.request_id,
+            category=lodged.category,
+            region=lodged.region,
+            handled_by=lodged.handled_by,
+            received_at=lodged.time,
+            triggers=lodged.triggers,
+        ),
+        uow,
+    )
+
+
+def open_complaint_of_request(request: ServiceRequestRegistered, existing: Complaint | None, uow: UnitOfWork) -> None:
+    """A service request that is a complaint opens one, `<request>-c1`; other requests are none of ours."""
+    if request.nature != "complaint" or existing is not None:
+        return
+    _receive(
+        Complaint(
+            id=complaint_of(request),
+            customer_id=request.customer_id,
+            request_id=request.request_id,
+            category=request.product,
+            region=request.region,
+            handled_by=request.handled_by,
+            received_at=request.received_at,
+        ),
+        uow,
+    )
+
+
+def complaint_of(request: ServiceRequestRegistered) -> str:
+    """The id of the complaint that a request opens."""
+    return f"{request.request_id}-c1"
+
+
+def _receive(complaint: Complaint, uow: UnitOfWork) -> None:
+    complaint = complaint.received()
+    uow.complaints.add(complaint)
+    uow.publish(
+        ComplaintReceived(
+            complaint_id=complaint.id,
+            customer_id=complaint.customer_id,
+            request_id=complaint.request_id,
+            category=complaint.category,
+            region=complaint.region,
+            handled_by=complaint.handled_by,
+            received_at=complaint.received_at,
+        )
+    )
+    if complaint.is_major:
+        uow.publish(
+            ComplaintEscalated(complaint_id=complaint.id, triggers=complaint.triggers, escalated_at=complaint.received_at)  # type: ignore[arg-type]  # the claim's own triggers
+        )
+
+
+def acknowledge_complaint(told: ComplainantTold, complaint: Complaint, uow: UnitOfWork) -> None:
+    """The complainant knows that we have the complaint (D4-12)."""
+    event = ComplaintAcknowledged(complaint_id=complaint.id, acknowledged_at=told.time, by=told.by)
+    _take(Step.ACKNOWLEDGED, told, complaint, event, uow)
+
+
+def start_verification(begun: VerificationBegun, complaint: Complaint, uow: UnitOfWork) -> None:
+    """Somebody verifies what the complaint says (D4-12, X-08)."""
+    event = ComplaintVerificationStarted(complaint_id=complaint.id, started_at=begun.time, by=begun.by)
+    _take(Step.VERIFICATION_STARTED, begun, complaint, event, uow)
+
+
+def verify_complaint(ended: VerificationEnded, complaint: Complaint, uow: UnitOfWork) -> None:
+    """It is clear whether the complaint is justified (D11-15)."""
+    event = ComplaintVerified(complaint_id=complaint.id, justified=ended.justified, verified_at=ended.time, by=ended.by)
+    _take(Step.VERIFIED, ended, complaint, event, uow)
+
+
+def propose_solution(found: SolutionFound, complaint: Complaint, uow: UnitOfWork) -> None:
+    """A remedy is decided (D4-13)."""
+    event = ComplaintSolutionProposed(complaint_id=complaint.id, remedy=found.remedy, proposed_at=found.time, by=found.by)
+    _take(Step.SOLUTION_PROPOSED, found, complaint, event, uow)
+
+
+def communicate_solution(told: SolutionTold, complaint: Complaint, uow: UnitOfWork) -> None:
+    """The complainant knows the solution, which stops the clock of 3 working days (D4-13, X-07)."""
+    event = ComplaintSolutionCommunicated(complaint_id=complaint.id, communicated_at=told.time, by=told.by)
+    _take(Step.SOLUTION_COMMUNICATED, told, complaint, event, uow)
+
+
+def _take(step: Step, claim: Claim, complaint: Complaint, event: Event, uow: UnitOfWork) -> None:
+    match complaint.take(step, claim.time):
+        case Complaint() as changed:
+            uow.complaints.save(changed)
+            uow.publish(event)
+        case Refused() as refused:
+            uow.reject(claim, refused)
+        case TooEarly() as early:
+            uow.wait(early)
+        case never:
+            assert_never(never)
