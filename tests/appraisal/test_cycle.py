@@ -44,6 +44,12 @@ def test_where_the_clocks_skip_midnight_the_cycle_starts_when_they_change() -> N
     assert span_of(cycle_from("2017Q4"), ZoneInfo("America/Asuncion")).start == datetime(2017, 10, 1, 4, tzinfo=UTC)
 
 
+def test_where_midnight_comes_twice_the_cycle_starts_at_the_first_and_is_told_in_utc() -> None:
+    # In Cuba 1 November 2020 had the hour after midnight twice, first four and then five hours behind UTC.
+    start = span_of(cycle_from("2020-11"), ZoneInfo("America/Havana")).start
+    assert (start.isoformat(), start.tzinfo) == ("2020-11-01T04:00:00+00:00", UTC)
+
+
 def test_a_month_may_run_from_the_16th_to_the_15th() -> None:
     july = span_of(cycle_from("2026-07"), SHANGHAI, first_day=16)
     assert (july.start, july.end) == (
