@@ -76,7 +76,18 @@ def test_a_service_installs_and_imports_alone_from_the_lock(service: str, common
 
     venv = tmp_path / "venv"
     run(UV, "venv", "--quiet", "--no-project", "--python", sys.executable, venv)
-    install = [UV, "pip", "install", "--quiet", "--python", venv, "--no-deps", "--require-hashes", "--requirement", pinned]
+    install: list[str | Path] = [
+        UV,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        venv,
+        "--no-deps",
+        "--require-hashes",
+        "--requirement",
+        pinned,
+    ]
     if subprocess.run([*install, "--offline"], cwd=ROOT, check=False, capture_output=True).returncode:
         run(*install)  # the cache of `make install` has been emptied since
     wheel = wheel_of(f"services/{service}", tmp_path / "dist")
