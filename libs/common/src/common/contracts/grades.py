@@ -1,11 +1,9 @@
 """Grades and what follows from them; topics `grade-results` (the current grade), `grade-history` (every version), `grade-outcomes`."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
 from common.contracts.event import Event
-from common.contracts.fields import ExactString, Instant
+from common.contracts.fields import ExactString, Instant, Word
 
 
 class Contribution(BaseModel):
@@ -58,7 +56,8 @@ class OutcomeProposed(Event, type="outcome.proposed"):
     grade_key: str
     subject: str
     version: int
-    outcome: Literal["raise_eligible", "no_raise", "pay_grade_down_review", "bottom_handling_review", "training"]
+    outcome: Word
+    """As the scheme calls it: `raise_eligible`, `coaching` …"""
     rule: str
     """The seed's rule: `D11-46`."""
     needs_confirmation: bool

@@ -89,7 +89,7 @@ class Clock:
     stage: str
     policy: str
     thresholds: tuple[Fraction, ...]
-    indicator: str | None
+    indicators: tuple[str, ...]
     traits: Mapping[str, str]
     events: tuple[ClockEvent, ...]
     stored: int
@@ -191,7 +191,7 @@ class ClockBook:
             stage=entry.stage,
             policy=self.policy.ref,
             thresholds=promise.thresholds,
-            indicator=promise.indicator,
+            indicators=promise.indicators,
             traits=entry.traits,
             events=(started,),
             stored=0,
@@ -285,25 +285,26 @@ class _Telling:
         self.told = replace(self.told, outcome=state.outcome, event_id=event_id)
 
     def credit(self) -> None:
-        """The fact for the indicator that the promise feeds: one clock is one observation, credited to whose time it was."""
+        """The facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was."""
         clock = self.clock
         at = clock.closed_at()
-        if clock.indicator is None or at is None:
+        if not clock.indicators or at is None:
             return
         subject = clock.owner_at(at) or f"department:{self.service}"
         numerator = 1 if clock.state.outcome == "met" else 0
         if (subject, numerator, at) == (self.told.subject, self.told.numerator, self.told.credited_at):
             return
-        if self.told.subject not in ("", subject):
-            self._kpi(self.told.subject, self.told.credited_at or at, 0, 0)
-        self._kpi(subject, at, numerator, 1)
+        for indicator in clock.indicators:
+            if self.told.subject not in ("", subject):
+                self._kpi(indicator, self.told.subject, self.told.credited_at or at, 0, 0)
+            self._kpi(indicator, subject, at, numerator, 1)
         self.told = replace(self.told, subject=subject, numerator=numerator, credited_at=at)
 
-    def _kpi(self, subject: str, at: datetime, numerator: int, denominator: int) -> None:
+    def _kpi(self, indicator: str, subject: str, at: datetime, numerator: int, denominator: int) -> None:
         clock = self.clock
         event = KpiRecorded(
             case_id=clock.aggregate_id,
-            indicator=clock.indicator or "",
+            indicator=indicator,
             subject=subject,
             occurrence=0,
             revision=len(clock.events),
@@ -311,7 +312,7 @@ class _Telling:
             denominator=str(denominator),
             source_event_ids=list(dict.fromkeys(event.id.rpartition(":")[0] for event in clock.events))[-50:],
         )
-        id = derived_id(at, self.service, clock.id, event.TYPE, subject, event.revision, numerator, denominator)
+        id = derived_id(at, self.service, clock.id, event.TYPE, indicator, subject, event.revision, numerator, denominator)
         self.facts.append(Fact(event, at, id, clock.replay_of))
 
 

@@ -139,7 +139,7 @@ def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
         stage=first.stage,
         policy=first.policy,
         thresholds=tuple(Fraction(share) for share in started["thresholds"]),
-        indicator=started["indicator"],
+        indicators=tuple(started["indicators"]),
         traits=started["traits"],
         events=events,
         stored=len(events),
@@ -167,7 +167,7 @@ def _data(clock: Clock, event: ClockEvent) -> dict[str, Any]:
                 "target": _target(target),
                 "owner": owner,
                 "thresholds": [str(share) for share in clock.thresholds],
-                "indicator": clock.indicator,
+                "indicators": list(clock.indicators),
                 "traits": dict(clock.traits),
                 "replay_of": clock.replay_of,
             }

@@ -12,7 +12,7 @@ from common.kernel.calendars import named
 from common.kernel.targets import read_target
 from common.kernel.working_time import Calendar
 
-_FIELDS = {"target", "calendar", "thresholds", "indicator", "when"}
+_FIELDS = {"target", "calendar", "thresholds", "indicators", "when"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Promise:
     target: Mapping[str, Any]
     calendar: str
     thresholds: tuple[Fraction, ...]
-    indicator: str | None
+    indicators: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
             if unknown := set(entry) - _FIELDS:
                 raise ValueError(f"stages.{stage}: unknown field {sorted(unknown)[0]}")
             thresholds = tuple(sorted(Fraction(str(share)) for share in entry.get("thresholds", ("3/4", "9/10"))))
-            promise = Promise(stage, entry["target"], entry["calendar"], thresholds, entry.get("indicator"))
+            promise = Promise(stage, entry["target"], entry["calendar"], thresholds, tuple(entry.get("indicators", ())))
             rules.append((entry.get("when", {}), promise))
         if rules[-1][0]:
             raise ValueError(f"stages.{stage}: the last rule must have no `when`, so that every case has a promise")

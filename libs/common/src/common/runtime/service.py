@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from common.contracts.topics import TOPICS, consumed_by
@@ -187,5 +187,6 @@ def run(application: Application) -> None:
         server.should_exit = True
 
     chassis.on_failure = give_up
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it untyped
     asyncio.run(server.serve())
     sys.exit(1 if chassis.failed else 0)

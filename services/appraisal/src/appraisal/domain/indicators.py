@@ -38,10 +38,10 @@ REGISTRY = (
         id="in_time_solution",
         zh="及时解决率",
         en="in-time solution",
-        numerator="work orders completed at or before their deadline",
-        denominator="work orders whose completion clock was stopped or breached",
+        numerator="work orders completed, and solutions of complaints told, at or before their deadline",
+        denominator="work orders and complaints whose clock of that was stopped or breached",
         attributed_at="the stop of the clock, or its deadline when it was breached",
-        source="dispatch, stage completion (D1-09, D7-09, D10-03)",
+        source="dispatch, stage completion; complaints, stage solution_communicated (D1-09, D4-13, D7-09, D10-03)",
     ),
     Indicator(
         id="customer_satisfaction",
