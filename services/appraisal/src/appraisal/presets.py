@@ -5,6 +5,7 @@ number ever is a binary float. JSON is YAML too.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -79,3 +80,16 @@ def _scheme_files(folder: Path) -> Iterator[Path]:
 def _version(stem: str) -> int:
     number = stem.partition("@")[2]
     return int(number) if number.isdigit() else 0
+
+
+@cache
+def _shipped() -> Schemes:
+    return Schemes()
+
+
+def find_scheme(reference: str) -> Scheme | None:
+    """The shipped scheme of that reference, None when there is none."""
+    try:
+        return _shipped().find(reference)
+    except NotGradable:
+        return None

@@ -1,12 +1,13 @@
 """One running service: its database, broker, relay, timers and jobs, in the order in which they start and stop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from aiokafka import TopicPartition
 from sqlalchemy import text
 
 from common.contracts.topics import Topic
@@ -46,6 +47,8 @@ class Chassis:
     topics: Sequence[str]
     consumed: Sequence[Topic]
     jobs: Sequence[Job] = ()
+    own_metrics: Any = None
+    """What the service's `metrics.declare` returned, for its jobs."""
     on_failure: Callable[[], None] = lambda: None
     sick: dict[str, str] = field(default_factory=dict)
     failed: bool = False
@@ -174,6 +177,18 @@ class Chassis:
             async with self.database.transaction() as connection:
                 lags = await progress.note_lag(connection, ends, at)
             self.metrics.lags(lags)
+
+    async def ends_of(self, topics: Collection[str]) -> dict[str, int]:
+        """Where each partition of topics that this service reads ends now: `{"kpi-facts/0": 1234}`."""
+        ends: dict[str, int] = {}
+        for subscriber in self.broker.subscribers:
+            consumer: Any = subscriber.consumer  # type: ignore[attr-defined]  # all of ours are Kafka subscribers
+            own = [topic for topic in self.consumed if topic.name in topics and topic.name in subscriber.topic_names]  # type: ignore[attr-defined]  # the same
+            if consumer is None or not own:
+                continue
+            places = [TopicPartition(topic.name, partition) for topic in own for partition in range(topic.partitions)]
+            ends |= {f"{place.topic}/{place.partition}": end for place, end in (await consumer.end_offsets(places)).items()}
+        return ends
 
     async def _keep_house_for_ever(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,11 +40,22 @@ WHERE p.topic = t.topic AND p.partition = t.partition
 RETURNING p.topic, p.partition, greatest(t.end_offset - p.next_offset, 0) AS lag
 """)
 _CAUGHT_UP = text("""
-SELECT CASE WHEN count(*) < :expected OR bool_or(caught_up_at IS NULL AND (behind_since IS NULL OR behind_since > now() - CAST(:patience AS interval)))
-            THEN NULL
-            ELSE coalesce(min(caught_up_at) FILTER (WHERE behind_since IS NULL OR behind_since > now() - CAST(:patience AS interval)), now()) END AS at
-FROM consumer_progress
+SELECT CASE WHEN count(*) < :expected OR bool_or(caught_up_at IS NULL AND counts) THEN NULL
+            ELSE coalesce(min(caught_up_at) FILTER (WHERE counts), now()) END AS at
+FROM (SELECT caught_up_at, (behind_since IS NULL OR behind_since > now() - CAST(:patience AS interval)) AS counts
+      FROM consumer_progress) AS p
 """)
+
+
+class Placed(Protocol):
+    """A record that knows where it stood, ours or aiokafka's."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -67,7 +78,7 @@ class Tally:
     seen: Mapping[Place, int]
     counts: dict[Place, _Counts] = field(default_factory=dict)
 
-    def add(self, record: Record, result: Result) -> None:
+    def add(self, record: Placed, result: Result) -> None:
         """One record and what became of it; waiting and parked ones count as dead until they are applied."""
         place = (record.topic, record.partition)
         counts = self.counts.setdefault(place, _Counts())

@@ -73,14 +73,13 @@ def service(
     policy: Policy | None = None,
     jobs: ModuleType | None = None,
     bulk: Bulk | None = None,
-    declare_metrics: Callable[[CollectorRegistry], None] = lambda _: None,
+    own_metrics: Callable[[CollectorRegistry], Any] = lambda _: None,
 ) -> Application:
     """The service `name`, ready to be run: nothing connects before `run`."""
     kafka = KafkaSettings(settings.kafka_bootstrap_servers, f"{name}-{settings.replica}")
     database = Database(settings.database_url, name)
     registry = CollectorRegistry()
     metrics = ChassisMetrics(name, VERSION, policy.stages if policy else (), registry)
-    declare_metrics(registry)
     relay = Relay(database, kafka, kafka.client_id, keep_days=settings.outbox_keep_days)
     broker = Broker(kafka)
     consumer = CaseConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake)
@@ -112,6 +111,7 @@ def service(
         topics=_topics_of(name),
         consumed=consumed,
         jobs=jobs_in(jobs),
+        own_metrics=own_metrics(registry),
     )
     broker.before_start = chassis.start
     case_topics = [topic.name for topic in consumed if bulk is None or topic.name != bulk.topic]

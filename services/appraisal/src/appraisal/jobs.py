@@ -1,0 +1,84 @@
+"""Time in: cycles that were asked to close are graded once everything before their cut was handled (decisions 27)."""
+
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from appraisal import fact_store, repository, use_cases
+from appraisal.domain.appraising import Inputs, appraise
+from appraisal.domain.closing import Closing, posts_of, span_under
+from appraisal.domain.cycle import Span
+from appraisal.presets import find_scheme
+from appraisal.repository import UnitOfWork
+from common.kernel.clock import now
+from common.runtime.chassis import Chassis
+from common.runtime.jobs import every
+from common.runtime.unit_of_work import Batch, Cause
+
+log = structlog.get_logger(__name__)
+
+_CLAIMS = ("org-claims", "rating-claims", "kpi-fact-claims")
+_FACTS = ("kpi-facts",)
+
+
+@every(0.5)
+async def close_cycles(chassis: Chassis) -> None:
+    """Brings each closing cycle one step further: cut, then graded."""
+    async with chassis.database.transaction() as connection:
+        closing = await repository.closing_cycles(connection)
+    for one in closing:
+        await _one_step(chassis, one)
+
+
+async def _one_step(chassis: Chassis, closing: Closing) -> None:
+    """The cut is taken in two: first the claims, whose facts then have to reach `kpi-facts`, then the facts."""
+    async with chassis.database.transaction() as connection:
+        if not closing.cut:
+            await repository.set_cut(connection, closing, await chassis.ends_of(_CLAIMS))
+        elif not await repository.has_passed(connection, closing.cut) or await repository.has_unsent_facts(connection):
+            return
+        elif not any(place.startswith("kpi-facts/") for place in closing.cut):
+            await repository.set_cut(connection, closing, {**closing.cut, **await chassis.ends_of(_FACTS)})
+        else:
+            await _grade(chassis, connection, closing)
+
+
+async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing) -> None:
+    scheme = find_scheme(closing.scheme)
+    assert scheme is not None  # a close under an unknown scheme was refused
+    span = span_under(scheme, closing.cycle, closing.as_of)
+    assert isinstance(span, Span)  # so was one before the end
+    batch = Batch(chassis.name, UnitOfWork, None)
+    await batch.load(connection, [(UnitOfWork.cycles, closing.id)])
+    org = await repository.org_as_of(connection, span.end)
+    if org is None:
+        log.warning("cycle_waits", cycle=closing.id, for_="an org snapshot from before its end")
+        return
+    appraised = appraise(
+        Inputs(
+            scheme=scheme,
+            org=org,
+            posts=posts_of(scheme, closing.cycle),
+            facts=await fact_store.facts_between(connection, span.start, span.end, closing.as_of),
+            ratings=await repository.ratings_of(connection, closing.cycle, closing.scheme),
+            tzdata=version("tzdata"),
+        )
+    )
+    before = await repository.latest_grades(connection, closing.id)
+    moment = now()
+    cause = Cause(f"cycle:{closing.id}:{closing.requested_by}", closing.as_of, moment, closing.requested_by, replay_of=closing.replay_of)
+    rows: list[Any] = []
+    batch.run(cause, lambda uow: rows.extend(use_cases.publish_grades(closing, scheme, span, appraised, before, moment, uow)))
+    await repository.add_grades(connection, rows)
+    await batch.save(connection)
+    chassis.relay.wake()
+    log.info("cycle_closed", cycle=closing.id, graded=len(appraised.grades), new_versions=len(rows), not_graded=len(appraised.not_graded))
+
+
+@every(2)
+async def count_grades(chassis: Chassis) -> None:
+    """Shows the published grades on `/metrics`."""
+    async with chassis.database.transaction() as connection:
+        chassis.own_metrics.show(await repository.grade_counts(connection))
