@@ -1,0 +1,133 @@
+"""The four services as processes of their own, beside a Kafka and a PostgreSQL: for the demo, `aftersales run` and the fault tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SERVICES = ("intake", "dispatch", "complaints", "appraisal")
+
+
+@dataclass(slots=True)
+class ServiceProcess:
+    """One service in a process: started, asked, killed and stopped. Its log is the file `<folder>/<name>.log`."""
+
+    name: str
+    kafka: str
+    database_url: str
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, on the same port as before."""
+        self.port = self.port or _free_port()
+        prefix = self.name.upper()
+        environment = {
+            **os.environ,  # noqa: TID251 - a child gets what its parent has, and what is set here on top
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+            "DATABASE_URL": self.database_url,
+            f"{prefix}_HTTP_PORT": str(self.port),
+            **{f"{prefix}_{name.upper()}": value for name, value in self.settings.items()},
+        }
+        with self.log.open("ab") as log:
+            # a session of its own: Ctrl-C on the terminal is the parent's to handle
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+                [sys.executable, "-c", f"from {self.name}.app import main; main()"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> Path:
+        """Where its log is."""
+        return self.folder / f"{self.name}.log"
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of its HTTP side; status 0 while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:  # noqa: S310 - the loopback interface
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except (OSError, TimeoutError):
+            return 0, ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it says that it is ready."""
+        return self.get("/health/ready")[0] == 200
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self, limit: float = 35) -> int | None:
+        """SIGTERM, then its exit status; None when it had to be killed after `limit` seconds."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+
+@contextmanager
+def services(
+    kafka: str,
+    database_url: str,
+    folder: Path,
+    names: Iterable[str] = SERVICES,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[dict[str, ServiceProcess]]:
+    """The named services, running and ready; stopped at the end, whatever happens in between."""
+    folder.mkdir(parents=True, exist_ok=True)
+    running = {name: ServiceProcess(name, kafka, database_url, folder, settings or {}) for name in names}
+    try:
+        for service in running.values():
+            service.start()
+        for service in running.values():
+            wait_until_ready(service)
+        yield running
+    finally:
+        for service in running.values():
+            if service.process is not None and service.process.poll() is None:
+                service.process.terminate()
+        for service in running.values():
+            service.stop()
+
+
+def wait_until_ready(service: ServiceProcess, limit: float = 60) -> None:
+    """Returns when the service is ready; RuntimeError with the end of its log when it is not within `limit` seconds."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if service.is_ready:
+            return
+        if service.process is None or service.process.poll() is not None:
+            break
+        time.sleep(0.1)
+    text = service.log.read_text(errors="replace")[-3000:] if service.log.exists() else ""
+    raise RuntimeError(f"{service.name} did not become ready; the end of {service.log}:\n{text}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
