@@ -1,0 +1,1 @@
+"""The rules of a work order: standard library and kernel only."""

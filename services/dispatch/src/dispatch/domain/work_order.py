@@ -1,0 +1,189 @@
+"""A work order from its creation to the finished work, and again when the defect comes back (D1-09, D1-10, P12).
+
+The order keeps its steps and is what they add up to in the order of event time. A claim is judged by how things stood at
+its own time, so one that becomes known late finds its place, and the order of arrival does not change the end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from common.kernel.clocks import Clocks
+from common.kernel.errors import Refused, TooEarly
+
+
+class Status(StrEnum):
+    """How a work order stands."""
+
+    CREATED = "created"
+    ASSIGNED = "assigned"
+    ACCEPTED = "accepted"
+    HELD_UP = "held_up"
+    COMPLETED = "completed"
+
+
+class Step(StrEnum):
+    """What can happen to a work order, as often as the table admits it."""
+
+    ASSIGNED = "assigned"
+    ACCEPTED = "accepted"
+    HELD_UP = "held_up"
+    TAKEN_UP = "taken_up"
+    COMPLETED = "completed"
+    REOPENED = "reopened"
+
+
+_NOT_YET_ASSIGNED = TooEarly(Step.ASSIGNED)
+_NOT_YET_HELD_UP = TooEarly(Step.HELD_UP)
+_NOT_YET_COMPLETED = TooEarly(Step.COMPLETED)
+_OVER = Refused("not_after_completion")
+
+TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
+    Status.CREATED: {
+        Step.ASSIGNED: Status.ASSIGNED,
+        Step.ACCEPTED: _NOT_YET_ASSIGNED,
+        Step.HELD_UP: _NOT_YET_ASSIGNED,
+        Step.TAKEN_UP: _NOT_YET_HELD_UP,
+        Step.COMPLETED: _NOT_YET_ASSIGNED,
+        Step.REOPENED: _NOT_YET_COMPLETED,
+    },
+    Status.ASSIGNED: {
+        Step.ASSIGNED: Status.ASSIGNED,
+        Step.ACCEPTED: Status.ACCEPTED,
+        Step.HELD_UP: Status.HELD_UP,
+        Step.TAKEN_UP: _NOT_YET_HELD_UP,
+        Step.COMPLETED: Status.COMPLETED,  # finished work says by itself that it was taken on
+        Step.REOPENED: _NOT_YET_COMPLETED,
+    },
+    Status.ACCEPTED: {
+        Step.ASSIGNED: Status.ASSIGNED,
+        Step.ACCEPTED: Refused("accepted_once"),
+        Step.HELD_UP: Status.HELD_UP,
+        Step.TAKEN_UP: _NOT_YET_HELD_UP,
+        Step.COMPLETED: Status.COMPLETED,
+        Step.REOPENED: _NOT_YET_COMPLETED,
+    },
+    Status.HELD_UP: {
+        Step.ASSIGNED: Status.HELD_UP,  # another technician does not bring the missing part
+        Step.ACCEPTED: Status.HELD_UP,
+        Step.HELD_UP: TooEarly(Step.TAKEN_UP),  # between two hold-ups the work went on: that claim is on its way
+        Step.TAKEN_UP: Status.ACCEPTED,  # whoever takes the work up has taken it on
+        Step.COMPLETED: Status.COMPLETED,  # nobody takes work up only to say that it is done
+        Step.REOPENED: _NOT_YET_COMPLETED,
+    },
+    # Completed work is at rest: apart from the defect that comes back nothing is expected, and whoever says something
+    # else is told at once rather than after a day of waiting.
+    Status.COMPLETED: {
+        Step.ASSIGNED: _OVER,
+        Step.ACCEPTED: _OVER,
+        Step.HELD_UP: _OVER,
+        Step.TAKEN_UP: _OVER,
+        Step.COMPLETED: Refused("completed_once"),
+        Step.REOPENED: Status.ACCEPTED,
+    },
+}
+"""What each step leads to in each status: the next status, a refusal, or the step that must be known before."""
+
+ASSIGNMENT = "assignment"
+COMPLETION = "completion"
+UNASSIGNED = "department:dispatch"
+"""Whose the time is until a technician has the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One step that was taken; `who` has the work from here on, where the step says so."""
+
+    step: Step
+    at: datetime
+    who: str = ""
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a work order stands at some instant; who has the work, or had it when it was completed (empty before anybody)."""
+
+    status: Status = Status.CREATED
+    technician: str = ""
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOrder:
+    """One work order; `steps` are what happened to it, in the order of event time."""
+
+    id: str
+    request_id: str
+    priority: str
+    region: str
+    product: str
+    created_at: datetime
+    steps: tuple[Taken, ...] = ()
+    clocks: Clocks = field(default_factory=Clocks)
+
+    def created(self) -> "WorkOrder":
+        """The order with its clocks running; the time is the department's until somebody has the work."""
+        clocks = self.clocks
+        for stage in (ASSIGNMENT, COMPLETION):
+            clocks = clocks.started(stage, self.created_at, UNASSIGNED, priority=self.priority, region=self.region)
+        return replace(self, clocks=clocks)
+
+    def assign(self, at: datetime, technician: str, team: str) -> "WorkOrder | Refused | TooEarly":
+        """A technician has the work, and its time from now on; the first assignment is the one that was promised (D1-10)."""
+        clocks = self.clocks.owned(COMPLETION, at, f"employee:{technician}")
+        if not self.standing(at).technician:
+            clocks = clocks.stopped(ASSIGNMENT, at)
+        return self._take(Taken(Step.ASSIGNED, at, technician, team), clocks)
+
+    def accept(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
+        """The technician took the work on; nobody else can do it for him."""
+        standing = self.standing(at)
+        if standing.technician not in ("", by) and standing.status is not Status.COMPLETED:
+            return Refused("accepted_by_the_assigned", was=standing.status, field="by")
+        return self._take(Taken(Step.ACCEPTED, at), self.clocks)
+
+    def hold_up(self, at: datetime, party: str, reason: str) -> "WorkOrder | Refused | TooEarly":
+        """The work waits for a party, whose time it is now."""
+        return self._take(Taken(Step.HELD_UP, at), self.clocks.paused(COMPLETION, at, party, reason))
+
+    def take_up(self, at: datetime) -> "WorkOrder | Refused | TooEarly":
+        """The work goes on."""
+        return self._take(Taken(Step.TAKEN_UP, at), self.clocks.resumed(COMPLETION, at))
+
+    def complete(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
+        """The work is done, to the credit of whoever did it, also where somebody else was assigned."""
+        clocks = self.clocks
+        if by != self.standing(at).technician:
+            clocks = clocks.owned(COMPLETION, at, f"employee:{by}")
+        return self._take(Taken(Step.COMPLETED, at, by), clocks.stopped(COMPLETION, at))
+
+    def reopen(self, at: datetime) -> "WorkOrder | Refused | TooEarly":
+        """The defect came back: the work goes on where it stood, and its time is that of whoever completed it (P12)."""
+        return self._take(Taken(Step.REOPENED, at), self.clocks.reopened(COMPLETION, at))
+
+    def standing(self, at: datetime | None = None) -> Standing:
+        """How the order stood at an instant, by default at last."""
+        standing = Standing()
+        for taken in self.steps:
+            if at is not None and taken.at > at:
+                break
+            following = TABLE[standing.status][taken.step]
+            if not isinstance(following, Status):
+                continue  # something that became known later has overtaken this step
+            standing = Standing(following, taken.who or standing.technician, taken.team or standing.team)
+        return standing
+
+    def _take(self, taken: Taken, clocks: Clocks) -> "WorkOrder | Refused | TooEarly":
+        status = self.standing(taken.at).status
+        if taken.at < self.created_at:
+            return Refused("not_before_creation", was=status, field="ce_time")
+        match TABLE[status][taken.step]:
+            case Status():
+                before = tuple(step for step in self.steps if step.at <= taken.at)
+                return replace(self, steps=(*before, taken, *self.steps[len(before) :]), clocks=clocks)
+            case Refused(rule):
+                return Refused(rule, was=status)
+            case TooEarly() as early:
+                return early

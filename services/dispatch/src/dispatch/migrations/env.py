@@ -1,0 +1,3 @@
+from common.runtime.alembic_env import run_migrations
+
+run_migrations()

@@ -1,0 +1,1 @@
+"""The rules of a service request: standard library and kernel only."""

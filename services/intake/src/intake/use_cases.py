@@ -1,0 +1,111 @@
+"""One function a command: loaded data in, changes and events staged. No I/O."""
+
+from typing import assert_never
+
+from common.contracts.claims.intake import CustomerAnswered, ServiceEnded, ServiceRequestReceived, SurveyAnswered
+from common.contracts.event import Claim
+from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.service_requests import (
+    ServiceRequestAnswered,
+    ServiceRequestClosed,
+    ServiceRequestRegistered,
+    SurveyRecorded,
+)
+from common.kernel.errors import Refused, TooEarly
+from intake.domain.service_request import ServiceRequest, Step, points
+from intake.domain.triage import triage
+from intake.repository import UnitOfWork
+
+
+def register_request(received: ServiceRequestReceived, existing: ServiceRequest | None, uow: UnitOfWork) -> None:
+    """A request is on record and has its priority from the moment it was received (D1-10, X-39)."""
+    if existing is not None:
+        uow.reject(received, Refused("registered_once", was=existing.status, field="request_id"))
+        return
+    priority = triage(received.nature, received.severity)
+    request = ServiceRequest(
+        id=received.request_id,
+        customer_id=received.customer_id,
+        channel=received.channel,
+        nature=received.nature,
+        severity=received.severity,
+        priority=priority,
+        region=received.region,
+        product=received.product,
+        handled_by=received.handled_by,
+        asset_id=received.asset_id,
+        remarks=received.remarks,
+        received_at=received.time,
+    )
+    uow.requests.add(request.registered())
+    uow.publish(
+        ServiceRequestRegistered(
+            request_id=request.id,
+            customer_id=request.customer_id,
+            channel=request.channel,
+            nature=received.nature,
+            severity=received.severity,
+            priority=priority,
+            region=request.region,
+            product=request.product,
+            handled_by=request.handled_by,
+            asset_id=request.asset_id,
+            received_at=request.received_at,
+        )
+    )
+
+
+def answer_request(answered: CustomerAnswered, request: ServiceRequest, uow: UnitOfWork) -> None:
+    """The customer had a first response (D1-07)."""
+    if _settled(answered, request.answer(answered.time, answered.by), uow):
+        uow.publish(ServiceRequestAnswered(request_id=request.id, answered_at=answered.time, by=answered.by))
+
+
+def close_request(ended: ServiceEnded, request: ServiceRequest, uow: UnitOfWork) -> None:
+    """The service has ended and the request is in the archive (D1-14)."""
+    if _settled(ended, request.close(ended.time, ended.by), uow):
+        uow.publish(ServiceRequestClosed(request_id=request.id, closed_at=ended.time, by=ended.by))
+
+
+def record_survey(survey: SurveyAnswered, request: ServiceRequest, uow: UnitOfWork) -> None:
+    """The customer's satisfaction is credited to whoever gave the service, for the day on which the case closed (D1-19, decision 26)."""
+    surveyed = _settled(survey, request.survey(survey.time, survey.satisfaction), uow)
+    if surveyed is None:
+        return
+    assert surveyed.closed_by is not None  # a survey waits for the close
+    uow.publish(
+        SurveyRecorded(
+            request_id=request.id,
+            satisfaction=survey.satisfaction,
+            credited_to=surveyed.closed_by,
+            answered_at=survey.time,
+        )
+    )
+    given, possible = points(survey.satisfaction)
+    uow.publish(
+        KpiRecorded(
+            case_id=request.id,
+            indicator="customer_satisfaction",
+            subject=f"employee:{surveyed.closed_by}",
+            revision=1,
+            numerator=str(given),
+            denominator=str(possible),
+            source_event_ids=[survey.envelope.id],
+        ),
+        at=surveyed.taken[Step.CLOSED],
+    )
+
+
+def _settled(claim: Claim, decision: ServiceRequest | Refused | TooEarly, uow: UnitOfWork) -> ServiceRequest | None:
+    """The changed request, saved; None when the claim was refused or waits."""
+    match decision:
+        case ServiceRequest() as changed:
+            uow.requests.save(changed)
+            return changed
+        case Refused() as refused:
+            uow.reject(claim, refused)
+        case TooEarly() as early:
+            uow.wait(early)
+        case never:
+            assert_never(never)
+    return None
