@@ -146,6 +146,7 @@ class CaseConsumer:
         readable = [found for found in decoded if isinstance(found, Received)]
         async with self.database.transaction() as connection:
             tally = await progress.begin(connection, ((record.topic, record.partition) for record in records))
+            tally.replayed = any(found.envelope.replay_of for found in readable)
             verdicts = iter(await inbox.take(connection, readable))
             work: list[Received] = []
             letters: list[DeadLetter] = []

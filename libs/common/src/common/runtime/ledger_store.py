@@ -36,9 +36,10 @@ ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcom
     told = excluded.told
 """)
 _TIMERS = text("""
-INSERT INTO timers (id, aggregate, kind, due_at, state, version)
-SELECT i, a, 'clock', coalesce(d, 'infinity'), CASE WHEN d IS NULL THEN 'cancelled' ELSE 'armed' END, v
-FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:dues AS timestamptz[]), CAST(:versions AS int[])) AS x (i, a, d, v)
+INSERT INTO timers (id, aggregate, kind, due_at, state, version, replayed)
+SELECT i, a, 'clock', coalesce(d, 'infinity'), CASE WHEN d IS NULL THEN 'cancelled' ELSE 'armed' END, v, r
+FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:dues AS timestamptz[]), CAST(:versions AS int[]),
+            CAST(:replayed AS boolean[])) AS x (i, a, d, v, r)
 ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, state = excluded.state, version = excluded.version
 WHERE timers.version < excluded.version
 """)
@@ -73,6 +74,7 @@ async def save(connection: AsyncConnection, book: ClockBook) -> None:
             "aggregates": [clock.aggregate for clock in changed],
             "dues": [clock.timer.due_at for clock in changed],
             "versions": [clock.timer.version for clock in changed],
+            "replayed": [bool(clock.replay_of) for clock in changed],
         },
     )
 

@@ -25,7 +25,8 @@ ORDER BY topic, partition FOR UPDATE OF consumer_progress
 _ADD = text("""
 UPDATE consumer_progress AS p
 SET next_offset = greatest(p.next_offset, t.next_offset), events_in = p.events_in + t.events_in, applied = p.applied + t.applied,
-    duplicates = p.duplicates + t.duplicates, dead = p.dead + t.dead
+    duplicates = p.duplicates + t.duplicates, dead = p.dead + t.dead,
+    replayed_at = CASE WHEN :replayed THEN clock_timestamp() ELSE p.replayed_at END
 FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:next_offsets AS bigint[]), CAST(:events_in AS int[]),
             CAST(:applied AS int[]), CAST(:duplicates AS int[]), CAST(:dead AS int[]))
      AS t (topic, partition, next_offset, events_in, applied, duplicates, dead)
@@ -77,6 +78,8 @@ class Tally:
 
     seen: Mapping[Place, int]
     counts: dict[Place, _Counts] = field(default_factory=dict)
+    replayed: bool = False
+    """Whether any of the records belongs to a replayed history."""
 
     def add(self, record: Placed, result: Result) -> None:
         """One record and what became of it; waiting and parked ones count as dead until they are applied."""
@@ -123,6 +126,7 @@ async def save(connection: AsyncConnection, tally: Tally) -> None:
             "applied": [counts.applied for counts in found],
             "duplicates": [counts.duplicates for counts in found],
             "dead": [counts.dead for counts in found],
+            "replayed": tally.replayed,
         },
     )
 

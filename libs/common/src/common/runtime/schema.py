@@ -41,6 +41,7 @@ CREATE TABLE consumer_progress (
     dead bigint NOT NULL DEFAULT 0,
     caught_up_at timestamptz,
     behind_since timestamptz,
+    replayed_at timestamptz,
     halted boolean NOT NULL DEFAULT false,
     PRIMARY KEY (topic, partition)
 );
@@ -96,7 +97,8 @@ CREATE TABLE timers (
     kind text NOT NULL,
     due_at timestamptz NOT NULL,
     state text NOT NULL,
-    version int NOT NULL
+    version int NOT NULL,
+    replayed boolean NOT NULL
 );
 CREATE INDEX timers_due ON timers (due_at) WHERE state = 'armed';
 CREATE TABLE clocks (

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -97,6 +98,7 @@ def service(
             wake=relay.wake,
             partitions=partitions,
             patience=settings.timer_patience,
+            quiet=timedelta(seconds=settings.history_quiet_seconds),
         )
     chassis = Chassis(
         name=name,

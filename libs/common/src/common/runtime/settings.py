@@ -26,5 +26,7 @@ class ServiceSettings(BaseSettings):
     """How long an event that came too early waits for the earlier one."""
     timer_patience: timedelta = timedelta(minutes=15)
     """How long a partition may be behind before it no longer holds timers back."""
+    history_quiet_seconds: float = 5
+    """How long no replayed event may have come before timers of a replayed history fire."""
     outbox_keep_days: int = 7
     log_level: str = "INFO"

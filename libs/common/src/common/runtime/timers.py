@@ -1,7 +1,8 @@
 """Timers: what becomes true because time passes. Armed and cancelled in the domain's transaction, fired in the effect's own.
 
 Due by the database's clock, and never before the service has caught up (so neither an outage nor a replay of a past year
-makes a false breach). The fence is the conditional update: still armed, same version. Only the holder of outbox shard 0
+makes a false breach); a timer of a replayed history waits besides until that history has been quiet for a while, since a
+service that keeps pace with a replay has caught up again and again before the replay has told everything. The fence is the conditional update: still armed, same version. Only the holder of outbox shard 0
 scans, for economy; correctness does not depend on it.
 """
 
@@ -28,6 +29,7 @@ _DUE = text("""
 SELECT id, aggregate, due_at, version FROM timers t
 WHERE state = 'armed' AND due_at < least(clock_timestamp(), CAST(:caught_up AS timestamptz))
   AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = t.aggregate)
+  AND NOT (replayed AND EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:quiet AS interval)))
 ORDER BY due_at, id LIMIT :at_once
 """)
 _FIRE = text("""
@@ -55,6 +57,7 @@ class TimerWorker:
         wake: Callable[[], None],
         partitions: int,
         patience: timedelta,
+        quiet: timedelta,
     ) -> None:
         self._service = service
         self._database = database
@@ -65,6 +68,7 @@ class TimerWorker:
         self._wake = wake
         self._partitions = partitions
         self._patience = patience
+        self._quiet = quiet
         self._tables = {found.name: found for found in vars(unit_of_work).values() if isinstance(found, Aggregates)}
 
     async def run(self) -> None:
@@ -88,7 +92,7 @@ class TimerWorker:
             caught_up = await progress.caught_up_at(connection, expected=self._partitions, patience=self._patience)
             if caught_up is None:
                 return 0
-            rows = list(await connection.execute(_DUE, {"caught_up": caught_up, "at_once": AT_ONCE}))
+            rows = list(await connection.execute(_DUE, {"caught_up": caught_up, "at_once": AT_ONCE, "quiet": self._quiet}))
         if not rows:
             return 0
         batch = Batch(self._service, self._unit_of_work, self._policy)
