@@ -1,0 +1,275 @@
+"""A second, slow answer to every clock question: it walks through time in quarter hours and looks at the wall clock.
+
+It shares no code with the product. Instants and ranges given to it lie on quarter hours.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+SLOT = timedelta(minutes=15)
+SLOT_SECONDS = 900
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+PROOF = bool(os.environ.get("PROOF"))  # noqa: TID251 - a test run has no settings.py; `make proof` sets this
+_HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+thorough = settings(
+    max_examples=20_000 if PROOF else 1_000, derandomize=not PROOF, deadline=None, database=None, suppress_health_check=_HEALTH
+)
+brief = settings(thorough, max_examples=2_000 if PROOF else 200)
+
+# Windows of two weeks in which the clocks change, a day is missing, or statutory days lie.
+WINDOWS = (
+    ("UTC", datetime(2026, 1, 5, tzinfo=UTC)),
+    ("Asia/Shanghai", datetime(2026, 9, 27, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 3, 5, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 10, 29, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2026, 10, 22, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 2, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 1, tzinfo=UTC)),
+    ("Pacific/Apia", datetime(2011, 12, 27, tzinfo=UTC)),
+    ("Africa/Casablanca", datetime(2026, 2, 12, tzinfo=UTC)),
+)
+
+
+def hours_on(calendar: dict[str, Any], day: date) -> list[list[str]]:
+    """The ranges written for a local date, by the contract's precedence."""
+    name = day.isoformat()
+    weekly = calendar["weekly_hours"]
+    if name in calendar.get("date_hours", {}):
+        return list(calendar["date_hours"][name])
+    if name in calendar.get("make_up_days", []):
+        return list(calendar.get("make_up_hours", weekly.get("mon", [])))
+    if name in calendar.get("closed_dates", []):
+        return []
+    return list(weekly.get(DAY_NAMES[day.weekday()], []))
+
+
+def is_open(calendar: dict[str, Any], at: datetime) -> bool:
+    """Whether the wall clock of the zone shows a time inside a range of today, or of yesterday's over midnight."""
+    wall = at.astimezone(ZoneInfo(calendar["time_zone"]))
+    shown = wall.isoformat()[11:16]
+    today = any(start <= shown < end if start < end else shown >= start for start, end in hours_on(calendar, wall.date()))
+    yesterday = hours_on(calendar, wall.date() - timedelta(days=1))
+    return today or any(shown < end for start, end in yesterday if end <= start)
+
+
+def span(start: datetime, end: datetime) -> int:
+    """How many slots lie between two instants."""
+    return (end - start) // SLOT
+
+
+def working_slots(calendar: dict[str, Any], start: datetime, count: int) -> Iterator[bool]:
+    """For each of the slots after the start, whether it is worked."""
+    return (is_open(calendar, start + index * SLOT) for index in range(count))
+
+
+def end_of_working_day(calendar: dict[str, Any], start: datetime, number: int) -> datetime | None:
+    """The end of the last worked slot that belongs to the n-th working day after the local date of the start."""
+    zone = ZoneInfo(calendar["time_zone"])
+    first = start.astimezone(zone).date()
+    for ahead in range(1, 60):
+        day = first + timedelta(days=ahead)
+        ends = [at + SLOT for at in _slots_around(day) if _belongs(calendar, zone, day, at)] if hours_on(calendar, day) else []
+        number -= bool(ends)
+        if number == 0 and ends:
+            return max(ends)
+    return None
+
+
+def _slots_around(day: date) -> list[datetime]:
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=16)
+    return [midnight + index * SLOT for index in range(4 * 80)]
+
+
+def _belongs(calendar: dict[str, Any], zone: ZoneInfo, day: date, at: datetime) -> bool:
+    wall = at.astimezone(zone)
+    shown = wall.isoformat()[11:16]
+    for start, end in hours_on(calendar, day):
+        over = end <= start
+        if wall.date() == day and shown >= start and (over or shown < end):
+            return True
+        if over and wall.date() == day + timedelta(days=1) and shown < end:
+            return True
+    return False
+
+
+@dataclass
+class OracleClock:
+    """A clock that is walked through its history slot by slot, as interfaces 3b words it."""
+
+    calendars: dict[str, dict[str, Any]]
+    state: str = "none"
+    calendar: str = ""
+    target: dict[str, Any] = field(default_factory=dict)
+    started: datetime | None = None
+    owner: str = ""
+    party: str = ""
+    consumed: int = 0
+    reached: bool = False
+    breached: datetime | None = None
+    owners: dict[str, int] = field(default_factory=dict)
+    parties: dict[str, int] = field(default_factory=dict)
+    worked: list[datetime] = field(default_factory=list)
+    reopenings: int = 0
+    ignored: list[str] = field(default_factory=list)
+    fixed: datetime | None = None
+    goal: int = 0
+    seen: dict[tuple[str, datetime], bool] = field(default_factory=dict)
+
+    def measure(self) -> None:
+        """Finds the fixed instant or the number of slots that the target in force stands for."""
+        document = self.calendars[self.calendar]
+        assert self.started is not None
+        self.fixed, self.goal = None, 0
+        if "working_seconds" in self.target:
+            self.goal = int(self.target["working_seconds"]) // SLOT_SECONDS
+            return
+        until = end_of_working_day(document, self.started, self.target["working_days"])
+        assert until is not None
+        if self.target.get("pauses_count"):
+            self.goal = sum(working_slots(document, self.started, span(self.started, until)))
+        else:
+            self.fixed = until
+
+    def open(self, at: datetime) -> bool:
+        """Whether the calendar in force is open, remembered."""
+        key = (self.calendar, at)
+        if key not in self.seen:
+            self.seen[key] = is_open(self.calendars[self.calendar], at)
+        return self.seen[key]
+
+    def apply(self, event: dict[str, Any], at: datetime) -> None:
+        admitted = {
+            "started": ("none",),
+            "paused": ("running",),
+            "resumed": ("paused",),
+            "owner_changed": ("running", "paused"),
+            "changed": ("running", "paused"),
+            "stopped": ("running", "paused"),
+            "reopened": ("stopped",),
+        }[event["type"]]
+        if self.state not in admitted:
+            self.ignored.append(event["id"])
+            return
+        match event["type"]:
+            case "started":
+                self.state, self.started = "running", at
+                self.calendar, self.target, self.owner = event["calendar"], event["target"], event["owner"]
+            case "paused":
+                self.state, self.party = "paused", event["party"]
+            case "resumed":
+                self.state = "running"
+            case "owner_changed":
+                self.owner = event["owner"]
+            case "stopped":
+                self.state = "stopped"
+            case "reopened":
+                self.state = "running"
+                self.reopenings += 1
+            case "changed":
+                self.calendar = event.get("calendar", self.calendar)
+                self.target = event.get("target", self.target)
+                self.reached = False
+        if event["type"] in ("started", "changed"):
+            self.measure()
+        if event["type"] in ("changed", "reopened") and self.breached is None:
+            consumed_too_much = event["type"] == "changed" and self.consumed > self.goal
+            self.breached = at if (self.fixed < at if self.fixed is not None else consumed_too_much) else None
+
+    def notice(self, at: datetime) -> None:
+        """Notes that the target is reached at this very instant."""
+        if self.state in ("none", "stopped") or self.fixed is not None:
+            return
+        if self.goal == 0:
+            self.reached |= self.state == "running" and self.open(at)
+        else:
+            self.reached |= self.consumed >= self.goal
+
+    def pass_slot(self, at: datetime) -> None:
+        """Lets a slot go by: what was due before it and is not stopped is breached."""
+        if self.state in ("none", "stopped"):
+            return
+        if self.breached is None and (self.reached if self.fixed is None else self.fixed == at):
+            self.breached = at
+        slot = self.open(at)
+        if self.state == "running":
+            self.consumed += slot
+            self.owners[self.owner] = self.owners.get(self.owner, 0) + slot
+            self.worked += [at] * slot
+        else:
+            self.parties[self.party] = self.parties.get(self.party, 0) + slot
+
+    def overdue(self) -> int:
+        """The slots that were consumed beyond the target in force."""
+        return max(0, self.consumed - self.goal) if self.fixed is None else sum(at >= self.fixed for at in self.worked)
+
+
+def walk(events: list[dict[str, Any]], begin: datetime, as_of: datetime, calendars: dict[str, dict[str, Any]]) -> OracleClock:
+    """The clock at `as_of`, from events that are already in the contract's order."""
+    clock = OracleClock(calendars)
+    at, waiting = begin, list(events)
+    while True:
+        clock.notice(at)
+        while waiting and datetime.fromisoformat(waiting[0]["at"]) == at:
+            clock.apply(waiting.pop(0), at)
+            clock.notice(at)
+        if at == as_of:
+            return clock
+        clock.pass_slot(at)
+        at += SLOT
+
+
+def project(clock: OracleClock, as_of: datetime, slots: int) -> datetime | None:
+    """When the clock breaches if nothing more happens, within so many slots."""
+    at = as_of
+    for _ in range(slots):
+        clock.notice(at)
+        clock.pass_slot(at)
+        if clock.breached is not None:
+            return clock.breached
+        at += SLOT
+    return None
+
+
+_times = st.integers(0, 95).map(lambda slot: f"{slot // 4:02}:{slot % 4 * 15:02}")
+_ends = _times | st.just("24:00")
+_days = st.lists(st.tuples(_times, _ends).map(list), max_size=2)
+_usual = st.sampled_from(
+    [[["09:00", "12:00"], ["13:00", "18:00"]], [["00:00", "24:00"]], [["22:00", "06:00"]], [["01:30", "02:30"], ["02:30", "05:00"]], []]
+)
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[dict[str, Any], datetime]:
+    """A calendar document and the beginning of two weeks in which something odd happens to its clocks."""
+    zone, begin = draw(st.sampled_from(WINDOWS))
+    return draw(calendars(zone, begin)), begin
+
+
+@st.composite
+def calendars(draw: st.DrawFn, zone: str, begin: datetime) -> dict[str, Any]:
+    """A calendar document of the zone with special dates in the two weeks after `begin`."""
+    dates = st.integers(-1, 15).map(lambda ahead: (begin.date() + timedelta(days=ahead)).isoformat())
+    week = draw(st.lists(_usual | _days, min_size=7, max_size=7))
+    document: dict[str, Any] = {
+        "time_zone": zone,
+        "weekly_hours": dict(zip(DAY_NAMES, week, strict=True)),
+        "closed_dates": draw(st.lists(dates, max_size=2)),
+        "make_up_days": draw(st.lists(dates, max_size=2)),
+        "date_hours": draw(st.dictionaries(dates, _days, max_size=2)),
+    }
+    if draw(st.booleans()):
+        document["make_up_hours"] = draw(_usual)
+    return document
+
+
+def instants(begin: datetime, days: int = 14) -> st.SearchStrategy[datetime]:
+    """Quarter hours after the beginning, in UTC."""
+    return st.integers(0, days * 96).map(lambda slot: begin + slot * SLOT)

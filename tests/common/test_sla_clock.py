@@ -1,0 +1,385 @@
+"""The clock ledger: each rule by a hand-worked history, and random histories against a walk through the slots."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.common.clock_oracle import SLOT, SLOT_SECONDS, brief, calendars, end_of_working_day, instants, project, thorough, walk, windows
+
+from common.kernel.clock_errors import ClockError
+from common.kernel.clock_events import ClockEvent, Paused, Resumed, Started, Stopped
+from common.kernel.clock_json import read_event
+from common.kernel.clock_shares import share_due_at, used_share
+from common.kernel.sla_clock import ClockState, fold
+from common.kernel.targets import WorkingTime
+from common.kernel.working_time import Calendar
+
+
+def _weekly(days: str, opens: str, closes: str) -> Calendar:
+    return Calendar.from_json({"time_zone": "UTC", "weekly_hours": {day: [[opens, closes]] for day in days.split()}})
+
+
+OFFICE = {
+    "office": _weekly("mon tue wed thu fri", "09:00", "17:00"),
+    "always": _weekly("mon tue wed thu fri sat sun", "00:00", "24:00"),
+}
+HOUR = 3_600_000_000
+
+
+def on(day: int, hour: int, minute: int = 0) -> datetime:
+    """A moment of January 2026, whose 5th is a Monday."""
+    return datetime(2026, 1, day, hour, minute, tzinfo=UTC)
+
+
+def event(kind: str, at: datetime, **fields: Any) -> ClockEvent:
+    document = {"id": f"{kind} {at.isoformat()}", "type": kind, "at": at.isoformat(), **fields}
+    return read_event(document, "event", lambda name, _: str(name))
+
+
+MONDAY = on(5, 9)
+
+
+def started(at: datetime = MONDAY, hours: float = 2, **fields: Any) -> ClockEvent:
+    return event("started", at, **({"calendar": "office", "target": {"working_seconds": int(hours * 3600)}, "owner": "wang"} | fields))
+
+
+def told(*events: ClockEvent, as_of: datetime) -> ClockState:
+    return fold(events, as_of, OFFICE)
+
+
+def test_a_running_clock_projects_its_deadline() -> None:
+    clock = told(started(), as_of=on(5, 10))
+    assert (clock.state, clock.outcome, clock.deadline, clock.elapsed_micros) == ("running", "open", on(5, 11), HOUR)
+
+
+def test_a_stop_at_the_deadline_is_met_and_a_microsecond_later_is_breached() -> None:
+    assert told(started(), event("stopped", on(5, 11)), as_of=on(6, 9)).outcome == "met"
+    late = told(started(), event("stopped", on(5, 11) + timedelta(microseconds=1)), as_of=on(6, 9))
+    assert (late.outcome, late.breached_at, late.deadline, late.overdue_micros) == ("breached", on(5, 11), on(5, 11), 1)
+
+
+def test_at_the_deadline_itself_a_clock_is_still_open() -> None:
+    assert told(started(), as_of=on(5, 11)).outcome == "open"
+    assert told(started(), as_of=on(5, 11, 1)).outcome == "breached"
+
+
+def test_a_met_or_paused_clock_has_no_deadline() -> None:
+    assert told(started(), event("stopped", on(5, 10)), as_of=on(5, 12)).deadline is None
+    paused = told(started(), event("paused", on(5, 10), party="customer"), as_of=on(9, 12))
+    assert (paused.state, paused.outcome, paused.deadline, paused.due_at) == ("paused", "open", None, None)
+
+
+def test_paused_time_belongs_to_the_party_and_moves_the_deadline() -> None:
+    clock = told(started(), event("paused", on(5, 10), party="customer"), event("resumed", on(6, 10)), as_of=on(6, 10, 30))
+    assert clock.deadline == on(6, 11)
+    assert clock.paused_micros_by_party == {"customer": 8 * HOUR}
+    assert clock.micros_by_owner == {"wang": HOUR * 3 // 2}
+
+
+def test_a_pause_that_begins_at_the_deadline_comes_too_late() -> None:
+    clock = told(started(), event("paused", on(5, 11), party="customer"), as_of=on(5, 12))
+    assert (clock.outcome, clock.breached_at) == ("breached", on(5, 11))
+
+
+def test_running_time_belongs_to_whoever_owns_the_clock_at_the_time() -> None:
+    clock = told(started(), event("owner_changed", on(5, 9, 30), owner="li"), event("stopped", on(5, 11)), as_of=on(5, 12))
+    assert clock.micros_by_owner == {"wang": HOUR // 2, "li": HOUR * 3 // 2}
+    assert clock.elapsed_micros == 2 * HOUR
+
+
+def test_an_owner_can_change_during_a_pause() -> None:
+    clock = told(
+        started(),
+        event("paused", on(5, 10), party="customer"),
+        event("owner_changed", on(5, 11), owner="li"),
+        event("resumed", on(5, 12)),
+        as_of=on(5, 12, 30),
+    )
+    assert clock.micros_by_owner == {"wang": HOUR, "li": HOUR // 2}
+
+
+def test_a_longer_target_in_time_moves_the_deadline_and_keeps_what_was_consumed() -> None:
+    clock = told(started(), event("changed", on(5, 10), target={"working_seconds": 4 * 3600}), as_of=on(5, 12))
+    assert (clock.outcome, clock.deadline) == ("open", on(5, 13))
+
+
+def test_a_longer_target_at_the_deadline_is_in_time_and_after_it_changes_nothing() -> None:
+    longer = {"working_seconds": 4 * 3600}
+    assert told(started(), event("changed", on(5, 11), target=longer), as_of=on(5, 12)).outcome == "open"
+    late = told(started(), event("changed", on(5, 11, 1), target=longer), as_of=on(5, 12))
+    assert (late.outcome, late.breached_at, late.overdue_micros) == ("breached", on(5, 11), 0)
+
+
+def test_a_target_smaller_than_what_is_consumed_breaches_at_the_change() -> None:
+    clock = told(started(), event("changed", on(5, 10, 30), target={"working_seconds": 3600}), as_of=on(5, 10, 30))
+    assert (clock.outcome, clock.breached_at, clock.overdue_micros) == ("breached", on(5, 10, 30), HOUR // 2)
+
+
+def test_a_target_equal_to_what_is_consumed_is_due_at_the_change() -> None:
+    change = event("changed", on(5, 10), target={"working_seconds": 3600})
+    assert told(started(), change, as_of=on(5, 10)).deadline == on(5, 10)
+    assert told(started(), change, event("stopped", on(5, 10)), as_of=on(5, 12)).outcome == "met"
+    assert told(started(), change, as_of=on(5, 11)).breached_at == on(5, 10)
+
+
+def test_another_calendar_counts_from_its_change_on() -> None:
+    clock = told(started(hours=10), event("changed", on(5, 16), calendar="always"), as_of=on(5, 18))
+    assert clock.deadline == on(5, 19)
+    assert clock.elapsed_micros == 9 * HOUR
+
+
+def test_days_as_working_hours_are_measured_by_the_calendar_in_force() -> None:
+    days = {"working_days": 1, "meaning": "working_hours"}
+    assert told(started(target=days), as_of=on(5, 9)).deadline == on(5, 17)
+    assert told(started(target=days), event("changed", on(5, 10), calendar="always"), as_of=on(5, 10)).deadline == on(6, 9)
+
+
+def test_time_between_stop_and_reopening_does_not_count() -> None:
+    clock = told(started(), event("stopped", on(5, 10)), event("reopened", on(6, 9)), as_of=on(6, 9, 30))
+    assert (clock.state, clock.outcome, clock.reopenings, clock.deadline) == ("running", "open", 1, on(6, 10))
+    assert clock.elapsed_micros == HOUR * 3 // 2
+
+
+def test_a_breach_stays_a_breach_when_the_clock_is_reopened() -> None:
+    clock = told(started(), event("stopped", on(5, 12)), event("reopened", on(6, 9)), as_of=on(6, 10))
+    assert (clock.outcome, clock.breached_at, clock.overdue_micros) == ("breached", on(5, 11), 2 * HOUR)
+
+
+def test_a_clock_reopened_with_nothing_left_breaches_at_the_reopening() -> None:
+    clock = told(started(), event("stopped", on(5, 11)), event("reopened", on(6, 9)), as_of=on(6, 10))
+    assert clock.breached_at == on(6, 9)
+
+
+def test_a_clock_stopped_in_a_pause_runs_again_when_it_is_reopened() -> None:
+    clock = told(
+        started(), event("paused", on(5, 10), party="c"), event("stopped", on(5, 11)), event("reopened", on(5, 12)), as_of=on(5, 12, 15)
+    )
+    assert (clock.state, clock.elapsed_micros) == ("running", HOUR * 5 // 4)
+
+
+def test_the_end_of_a_working_day_is_a_fixed_instant_that_pauses_do_not_move() -> None:
+    by_day = started(target={"working_days": 1})
+    paused = event("paused", on(5, 12), party="customer")
+    clock = told(by_day, paused, as_of=on(6, 12))
+    assert (clock.outcome, clock.deadline, clock.due_at) == ("open", None, on(6, 17))
+    late = told(by_day, paused, event("resumed", on(7, 10)), as_of=on(7, 11))
+    assert (late.outcome, late.breached_at, late.overdue_micros) == ("breached", on(6, 17), HOUR)
+
+
+def test_pauses_move_the_end_of_a_working_day_when_the_policy_counts_them() -> None:
+    by_day = started(target={"working_days": 1, "pauses_count": True})
+    clock = told(by_day, event("paused", on(5, 12), party="customer"), event("resumed", on(5, 14)), as_of=on(5, 14))
+    assert clock.deadline == on(7, 11)
+
+
+def test_a_change_counts_days_from_the_original_start() -> None:
+    clock = told(started(target={"working_days": 1}), event("changed", on(6, 12), target={"working_days": 3}), as_of=on(6, 12))
+    assert clock.deadline == on(8, 17)
+    cut = told(started(target={"working_days": 3}), event("changed", on(7, 12), target={"working_days": 1}), as_of=on(7, 12))
+    assert cut.breached_at == on(7, 12)
+
+
+def test_a_fixed_instant_that_passed_while_the_clock_was_stopped_is_breached_at_the_reopening() -> None:
+    clock = told(started(target={"working_days": 1}), event("stopped", on(5, 12)), event("reopened", on(8, 12)), as_of=on(8, 13))
+    assert (clock.breached_at, clock.overdue_micros) == (on(8, 12), HOUR)
+
+
+def test_a_target_of_zero_is_due_when_work_goes_on() -> None:
+    clock = told(started(on(3, 12), hours=0), as_of=on(4, 12))
+    assert (clock.outcome, clock.deadline) == ("open", on(5, 9))
+    assert told(started(on(3, 12), hours=0), as_of=on(5, 9, 1)).breached_at == on(5, 9)
+
+
+def test_events_that_the_state_does_not_admit_are_ignored_and_listed() -> None:
+    events = [
+        event("resumed", on(5, 8)),
+        started(),
+        started(on(5, 9, 5)),
+        event("resumed", on(5, 9, 10)),
+        event("reopened", on(5, 9, 15)),
+        event("paused", on(5, 9, 20), party="c"),
+        event("paused", on(5, 9, 25), party="c"),
+        event("stopped", on(5, 9, 30)),
+        event("stopped", on(5, 9, 35)),
+        event("paused", on(5, 9, 40), party="c"),
+        event("owner_changed", on(5, 9, 45), owner="li"),
+        event("changed", on(5, 9, 50), calendar="always"),
+        event("resumed", on(5, 9, 55)),
+    ]
+    admitted = [events[index].id for index in (1, 5, 7)]
+    assert told(*events, as_of=on(5, 12)).ignored == tuple(each.id for each in events if each.id not in admitted)
+
+
+def test_events_after_as_of_do_not_count_and_are_not_listed() -> None:
+    clock = told(started(), event("stopped", on(5, 12)), event("stopped", on(5, 13)), as_of=on(5, 10))
+    assert (clock.outcome, clock.state, clock.ignored) == ("open", "running", ())
+    with pytest.raises(ClockError) as refusal:
+        told(started(), as_of=on(5, 8))
+    assert refusal.value.code == "not_started"
+
+
+def test_ties_are_broken_by_sequence_first_and_then_by_id() -> None:
+    at = on(5, 10)
+    begin = Started(id="s", at=on(5, 9), calendar="office", target=WorkingTime(8 * HOUR))
+    numbered: list[ClockEvent] = [Paused(id="z", at=at, sequence=1, party="c"), Resumed(id="a", at=at, sequence=2)]
+    assert fold([begin, *numbered], on(5, 11), OFFICE).ignored == ()
+    assert fold([begin, Paused(id="b", at=at, party="c"), Resumed(id="a", at=at)], on(5, 11), OFFICE).ignored == ("a",)
+    assert fold([begin, Paused(id="b", at=at, party="c"), Resumed(id="a", at=at, sequence=9)], on(5, 11), OFFICE).ignored == ("a",)
+
+
+def test_the_same_id_with_other_content_is_a_conflict() -> None:
+    twice = [Stopped(id="x", at=on(5, 10)), Stopped(id="x", at=on(5, 11))]
+    with pytest.raises(ClockError) as refusal:
+        fold([started(), *twice], on(5, 12), OFFICE)
+    assert refusal.value.code == "conflicting_duplicate"
+
+
+def test_a_breach_goes_when_a_stop_in_time_becomes_known_late() -> None:
+    known = [started()]
+    assert told(*known, as_of=on(6, 9)).outcome == "breached"
+    assert told(*known, event("stopped", on(5, 10)), as_of=on(6, 9)).outcome == "met"
+
+
+def test_shares_of_the_target_are_due_on_the_calendar() -> None:
+    clock = told(started(hours=16), as_of=on(5, 10))
+    assert share_due_at(clock, Fraction(3, 4)) == on(6, 13)
+    assert share_due_at(clock, Fraction(1)) == on(6, 17)
+    assert share_due_at(clock, Fraction(1, 32)) == on(5, 9, 30)
+    assert used_share(clock) == Fraction(1, 16)
+    assert share_due_at(told(started(), event("paused", on(5, 10), party="c"), as_of=on(5, 12)), Fraction(3, 4)) is None
+    assert share_due_at(told(started(), event("stopped", on(5, 10)), as_of=on(5, 12)), Fraction(3, 4)) is None
+
+
+def test_shares_of_a_fixed_instant_come_nearer_during_a_pause_too() -> None:
+    clock = told(started(target={"working_days": 1}), event("paused", on(5, 10), party="c"), as_of=on(5, 12))
+    assert share_due_at(clock, Fraction(3, 4)) == on(6, 13)
+    assert share_due_at(clock, Fraction(1)) == on(6, 17)
+    assert used_share(clock) == Fraction(3, 16)
+
+
+KINDS = ("paused", "resumed", "owner_changed", "changed", "stopped", "reopened", "started")
+
+
+def _days(number: int) -> dict[str, Any]:
+    return {"working_days": number, "meaning": "end_of_day"}
+
+
+def _slots(number: int) -> dict[str, Any]:
+    return {"working_seconds": number * SLOT_SECONDS}
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[dict[str, Any]], datetime, datetime, dict[str, dict[str, Any]]]:
+    """Events in the contract's order, where they begin, when to look, and the calendars they name."""
+    document, begin = draw(windows())
+    known = {"one": document, "two": draw(calendars("Asia/Shanghai", begin))}
+    days = st.integers(1, 4).map(_days)
+    slots = st.integers(0, 120).map(_slots)
+    targets = slots | days | days.map(lambda target: {**target, "pauses_count": True})
+    moments = sorted(draw(st.lists(instants(begin, days=8), min_size=1, max_size=9)))
+    events = []
+    for number, moment in enumerate(moments):
+        kind = "started" if number == 0 else draw(st.sampled_from(KINDS))
+        fields: dict[str, Any] = {"id": f"e{number}", "type": kind, "at": moment.isoformat(), "sequence": number}
+        match kind:
+            case "started":
+                fields |= {"calendar": "one", "target": draw(targets), "owner": draw(st.sampled_from("ab"))}
+            case "paused":
+                fields |= {"party": draw(st.sampled_from("xy"))}
+            case "owner_changed":
+                fields |= {"owner": draw(st.sampled_from("abc"))}
+            case "changed":
+                name = draw(st.sampled_from(("one", "two", "")))
+                fields |= {"calendar": name} if name else {"target": draw(targets)}
+        events.append(fields)
+    return events, begin, max(moments[0], draw(instants(begin, days=11))), known
+
+
+def _read(events: list[dict[str, Any]]) -> list[ClockEvent]:
+    return [read_event(each, "event", lambda name, _: str(name)) for each in events]
+
+
+def _days_exist(events: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> bool:
+    """Whether each day that a target may name exists within the oracle's sight, on both calendars."""
+    start = datetime.fromisoformat(events[0]["at"])
+    return all(end_of_working_day(document, start, 4) is not None for document in known.values())
+
+
+@given(histories())
+@thorough
+def test_histories_agree_with_a_walk_through_the_slots(history: tuple[Any, ...]) -> None:
+    events, begin, as_of, known = history
+    if not _days_exist(events, known):
+        return
+    expected = walk([each for each in events if datetime.fromisoformat(each["at"]) <= as_of], begin, as_of, known)
+    clock = fold(_read(events), as_of, {name: Calendar.from_json(document) for name, document in known.items()})
+    slot = SLOT // timedelta(microseconds=1)
+    assert clock.state == expected.state
+    assert clock.breached_at == expected.breached
+    assert clock.elapsed_micros == expected.consumed * slot
+    assert clock.micros_by_owner == {owner: slots * slot for owner, slots in expected.owners.items()}
+    assert clock.paused_micros_by_party == {party: slots * slot for party, slots in expected.parties.items()}
+    assert sum(clock.micros_by_owner.values()) == clock.elapsed_micros
+    assert clock.overdue_micros == expected.overdue() * slot
+    assert (clock.reopenings, clock.ignored) == (expected.reopenings, tuple(expected.ignored))
+    assert clock.outcome == ("breached" if expected.breached else "met" if expected.state == "stopped" else "open")
+    if clock.outcome == "open" and clock.state == "running":
+        projected = project(expected, as_of, 4 * 96)
+        assert clock.deadline is not None
+        assert clock.deadline == projected or (projected is None and clock.deadline >= as_of + 4 * 96 * SLOT)
+
+
+@given(histories(), st.randoms(use_true_random=False))
+@brief
+def test_order_and_duplicates_of_what_is_told_change_nothing(history: tuple[Any, ...], random: Any) -> None:
+    events, _, as_of, known = history
+    if not _days_exist(events, known):
+        return
+    told_calendars = {name: Calendar.from_json(document) for name, document in known.items()}
+    read = _read(events)
+    shuffled = [*read, *random.choices(read, k=5)]
+    random.shuffle(shuffled)
+    assert fold(shuffled, as_of, told_calendars) == fold(read, as_of, told_calendars)
+
+
+@given(histories(), st.data())
+@brief
+def test_splitting_a_pause_changes_no_clock(history: tuple[Any, ...], data: st.DataObject) -> None:
+    events, _, as_of, known = history
+    if not _days_exist(events, known):
+        return
+    told_calendars = {name: Calendar.from_json(document) for name, document in known.items()}
+    whole = fold(_read(events), as_of, told_calendars)
+    split = fold(list(_split(_read(events), whole.ignored, data)), as_of, told_calendars)
+    assert _without_segments(split) == _without_segments(whole)
+
+
+def _split(events: list[ClockEvent], ignored: tuple[str, ...], data: st.DataObject) -> Iterator[ClockEvent]:
+    """The same events, with a resumption and a new pause by the same party inside each pause that took effect."""
+    effective = [each for each in events if each.id not in ignored]
+    for each, following in zip(effective, [*effective[1:], None], strict=True):
+        yield each
+        if isinstance(each, Paused) and following is not None and following.at - each.at > timedelta(0):
+            cut = each.at + data.draw(st.integers(0, 100)) * (following.at - each.at) / 100
+            if each.at < cut < following.at:
+                yield Resumed(id=f"{each.id} cut", at=cut, sequence=1)
+                yield Paused(id=f"{each.id} again", at=cut, sequence=2, party=each.party, reason=each.reason)
+
+
+def _without_segments(clock: ClockState) -> tuple[Any, ...]:
+    return (
+        clock.state,
+        clock.outcome,
+        clock.deadline,
+        clock.due_at,
+        clock.breached_at,
+        clock.elapsed_micros,
+        clock.overdue_micros,
+        clock.micros_by_owner,
+        clock.paused_micros_by_party,
+        clock.reopenings,
+    )

@@ -1,0 +1,81 @@
+"""The statutory calendar of China, day by day against two packages that were made independently of each other."""
+
+from datetime import date, datetime, timedelta
+
+import chinese_calendar
+import holidays
+import pytest
+
+from common.kernel.calendars import built_in, named
+from common.kernel.clock_errors import ClockError
+from common.kernel.working_time import Calendar
+
+FIRST, LAST = date(2004, 1, 1), date(2026, 12, 31)
+DAYS = [FIRST + timedelta(days=index) for index in range((LAST - FIRST).days + 1)]
+DISPUTED = date(2005, 12, 31)
+
+
+def test_every_day_of_2004_to_2026_is_what_chinesecalendar_says() -> None:
+    cn = built_in("cn")
+    differing = [day for day in DAYS if cn.is_working_day(day) != chinese_calendar.is_workday(day)]
+    assert differing == [DISPUTED]
+
+
+def test_every_day_of_2004_to_2026_is_what_holidays_says() -> None:
+    cn, official = built_in("cn"), holidays.country_holidays("CN", years=range(2004, 2027))
+    assert [day for day in DAYS if cn.is_working_day(day) != official.is_working_day(day)] == []
+
+
+def test_new_years_eve_of_2005_was_worked_since_the_notice_says_so() -> None:
+    """国办发明电〔2005〕35号 moved that Saturday's rest to Tuesday 3 January 2006; chinesecalendar begins 2006 with January."""
+    cn = built_in("cn")
+    assert cn.is_working_day(DISPUTED)
+    assert not cn.is_working_day(date(2006, 1, 3))
+
+
+def test_the_notice_for_2026_is_followed_to_the_letter() -> None:
+    """国办发明电〔2025〕7号, typed in from its text."""
+    cn = built_in("cn")
+    off = {
+        *(date(2026, 1, day) for day in (1, 2, 3)),
+        *(date(2026, 2, day) for day in range(15, 24)),
+        *(date(2026, 4, day) for day in (4, 5, 6)),
+        *(date(2026, 5, day) for day in range(1, 6)),
+        *(date(2026, 6, day) for day in (19, 20, 21)),
+        *(date(2026, 9, day) for day in (25, 26, 27)),
+        *(date(2026, 10, day) for day in range(1, 8)),
+    }
+    worked = {date(2026, 1, 4), date(2026, 2, 14), date(2026, 2, 28), date(2026, 5, 9), date(2026, 9, 20), date(2026, 10, 10)}
+    for day in (day for day in DAYS if day.year == 2026):
+        assert cn.is_working_day(day) == (day in worked or (day.weekday() < 5 and day not in off)), day
+
+
+def test_2027_is_not_known_yet_and_says_so() -> None:
+    cn = built_in("cn")
+    assert cn.known_until == LAST
+    assert cn.is_provisional(date(2027, 1, 1))
+    assert not cn.is_provisional(LAST)
+
+
+def test_the_working_day_in_china_runs_from_nine_to_six() -> None:
+    assert built_in("cn").ordinary_day == timedelta(hours=9)
+    saturday = datetime.fromisoformat("2026-10-10T17:59:59+08:00")
+    assert built_in("cn").is_working(saturday)
+
+
+def test_24x7_never_closes_and_mon_fri_knows_no_holidays() -> None:
+    new_year = datetime.fromisoformat("2026-01-01T12:00:00+00:00")
+    assert built_in("24x7").after_working_time(new_year, timedelta(hours=48)) == new_year + timedelta(hours=48)
+    assert built_in("24x7").is_working_day(date(2026, 1, 3))
+    assert built_in("mon-fri").is_working(new_year)
+    assert not built_in("mon-fri").is_working_day(date(2026, 1, 3))
+
+
+def test_an_unknown_name_is_refused_with_the_names_that_exist() -> None:
+    mine = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {"mon": [["09:00", "10:00"]]}})
+    assert named("outlet-7", {"outlet-7": mine}) is mine
+    with pytest.raises(ClockError, match="cn, mon-fri, 24x7"):
+        built_in("dm")
+    with pytest.raises(ClockError, match="outlet-7") as refusal:
+        named("dm", {"outlet-7": mine})
+    assert refusal.value.code == "unknown_calendar"
