@@ -91,7 +91,7 @@ class Questions:
 
         def key(document: object, field: str) -> str:
             if isinstance(document, str):
-                named(document, self._named)
+                named(document, self._named, field)
                 return document
             name = inline_key(document)
             inline[name] = self._inline_calendar(document, field)

@@ -33,14 +33,14 @@ def built_in(name: str) -> Calendar:
             raise ClockError("unknown_calendar", "calendar", f"the built-in calendars are {', '.join(BUILT_IN)}")
 
 
-def named(name: str, others: Mapping[str, Calendar]) -> Calendar:
+def named(name: str, others: Mapping[str, Calendar], field: str = "calendar") -> Calendar:
     """The calendar of this name among the built-in ones and `others`; raises `ClockError` `unknown_calendar`."""
     if name in others:
         return others[name]
     if name in BUILT_IN:
         return built_in(name)
     known = ", ".join((*BUILT_IN, *sorted(others)))
-    raise ClockError("unknown_calendar", "calendar", f"the known calendars are {known}")
+    raise ClockError("unknown_calendar", field, f"the known calendars are {known}")
 
 
 def _china() -> Calendar:

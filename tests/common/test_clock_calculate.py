@@ -1,0 +1,365 @@
+"""`aftersales clock calculate`: every form of question, every error, and how the command behaves as a process."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.clock_questions import Questions
+from ops.main import main
+
+PYTHON = sys.executable
+COMMAND = [PYTHON, "-c", "import sys; from ops.main import main; sys.exit(main())", "clock", "calculate"]
+OFFICE = {
+    "time_zone": "Asia/Shanghai",
+    "weekly_hours": {"mon": [["09:00", "12:00"], ["13:00", "18:00"]], "tue": [["09:00", "12:00"], ["13:00", "18:00"]], "sat": []},
+}
+NIGHTS = {"time_zone": "UTC", "weekly_hours": {"fri": [["22:00", "06:00"]]}}
+START = {
+    "id": "s",
+    "type": "started",
+    "at": "2026-01-05T09:00:00Z",
+    "calendar": "mon-fri",
+    "target": {"working_seconds": 3600},
+    "owner": "wang",
+}
+
+
+def answer(**question: Any) -> dict[str, Any]:
+    return Questions().answer(question)
+
+
+def error_of(**question: Any) -> tuple[str, str]:
+    refused = answer(**question)["error"]
+    assert set(refused) == {"code", "field", "message"}
+    assert refused["message"]
+    return refused["code"], refused["field"]
+
+
+def calculated(text: str | bytes, *options: str) -> tuple[list[dict[str, Any]], int]:
+    data = text.encode() if isinstance(text, str) else text
+    done = subprocess.run([*COMMAND, *options], input=data, capture_output=True, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()], done.returncode
+
+
+def test_working_seconds_give_a_deadline_in_the_calendars_zone() -> None:
+    asked = answer(calendar=OFFICE, start="2026-01-05T01:00:00Z", target={"working_seconds": 28800})
+    assert asked == {"deadline": "2026-01-05T18:00:00+08:00", "provisional": False}
+
+
+def test_amounts_may_be_decimal_strings_and_ratios() -> None:
+    for amount in ("0.5", "1/2"):
+        asked = answer(calendar="24x7", start="2026-01-05T01:00:00Z", target={"working_seconds": amount})
+        assert asked["deadline"] == "2026-01-05T01:00:00.500000+00:00"
+
+
+def test_closed_pauses_move_a_deadline_and_an_open_one_takes_it_away() -> None:
+    question: dict[str, Any] = {"calendar": "mon-fri", "start": "2026-01-05T09:00:00Z", "target": {"working_seconds": 3600}}
+    pause = ["2026-01-05T09:30:00Z", "2026-01-05T10:30:00Z"]
+    assert answer(**question, pauses=[pause])["deadline"] == "2026-01-05T11:00:00+00:00"
+    assert answer(**question, pauses=[pause, pause])["deadline"] == "2026-01-05T11:00:00+00:00"
+    assert answer(**question, pauses=[["2026-01-05T09:59:59Z", None]]) == {"deadline": None, "provisional": False}
+    assert answer(**question, pauses=[["2026-01-05T10:00:00Z", None]])["deadline"] == "2026-01-05T10:00:00+00:00"
+
+
+def test_working_days_mean_the_end_of_the_day_unless_working_hours_are_asked_for() -> None:
+    question = {"calendar": "cn", "start": "2026-09-30T17:00:00+08:00"}
+    by_day = {"deadline": "2026-10-10T18:00:00+08:00", "provisional": False}
+    assert answer(**question, target={"working_days": 3}) == by_day
+    assert answer(**question, target={"working_days": 3, "meaning": "end_of_day"}) == by_day
+    hours = answer(**question, target={"working_days": 3, "meaning": "working_hours"})
+    assert hours["deadline"] == "2026-10-10T17:00:00+08:00"
+
+
+def test_pauses_move_the_end_of_a_day_only_when_the_policy_counts_them() -> None:
+    question: dict[str, Any] = {"calendar": "mon-fri", "start": "2026-01-05T09:00:00Z"}
+    question["pauses"] = [["2026-01-05T10:00:00Z", "2026-01-05T12:00:00Z"]]
+    assert answer(**question, target={"working_days": 1})["deadline"] == "2026-01-06T18:00:00+00:00"
+    assert answer(**question, target={"working_days": 1, "pauses_count": True})["deadline"] == "2026-01-07T11:00:00+00:00"
+
+
+def test_a_deadline_after_the_last_notice_is_provisional() -> None:
+    asked = answer(calendar="cn", start="2026-12-31T17:00:00+08:00", target={"working_seconds": 7200})
+    assert asked == {"deadline": "2027-01-01T10:00:00+08:00", "provisional": True}
+
+
+def test_working_time_between_two_instants() -> None:
+    question = {"calendar": "mon-fri", "start": "2026-01-05T17:00:00Z", "end": "2026-01-06T10:00:00Z"}
+    assert answer(**question) == {"working_seconds": 7200}
+    assert answer(**question, pauses=[["2026-01-05T17:30:00Z", None]]) == {"working_seconds": 1800}
+    assert answer(calendar="24x7", start="2026-01-05T00:00:00Z", end="2026-01-05T00:00:01.25Z") == {"working_seconds": "1.25"}
+
+
+def test_whether_somebody_works_at_an_instant() -> None:
+    assert answer(calendar="mon-fri", at="2026-01-05T09:00:00Z") == {"working": True}
+    assert answer(calendar="mon-fri", at="2026-01-05T18:00:00Z") == {"working": False}
+
+
+def test_the_ranges_of_a_date() -> None:
+    assert answer(calendar=OFFICE, date="2026-01-05") == {"working_day": True, "ranges": [["09:00", "12:00"], ["13:00", "18:00"]]}
+    assert answer(calendar=OFFICE, date="2026-01-10") == {"working_day": False, "ranges": []}
+    assert answer(calendar=NIGHTS, date="2026-01-09") == {"working_day": True, "ranges": [["22:00", "06:00"]]}
+    assert answer(calendar="24x7", date="2026-01-10") == {"working_day": True, "ranges": [["00:00", "24:00"]]}
+    assert answer(calendar="cn", date="2027-01-04")["provisional"] is True
+
+
+def test_an_explained_deadline_lists_the_ranges_that_were_counted() -> None:
+    question = {"calendar": OFFICE, "start": "2026-01-05T11:00:00+08:00", "explain": True}
+    steps = answer(**question, target={"working_seconds": 7200})["steps"]
+    assert steps == [
+        {"from": "2026-01-05T11:00:00+08:00", "to": "2026-01-05T12:00:00+08:00", "working_seconds": 3600},
+        {"from": "2026-01-05T13:00:00+08:00", "to": "2026-01-05T14:00:00+08:00", "working_seconds": 3600},
+    ]
+    days = answer(**question, target={"working_days": 2})["steps"]
+    assert [step["date"] for step in days] == ["2026-01-06", "2026-01-12"]
+    assert [step["working_seconds"] for step in days] == [28800, 28800]
+
+
+def test_the_other_questions_are_explained_too() -> None:
+    between = answer(calendar="mon-fri", start="2026-01-05T17:00:00Z", end="2026-01-06T10:00:00Z", explain=True)
+    assert [step["from"] for step in between["steps"]] == ["2026-01-05T17:00:00+00:00", "2026-01-06T09:00:00+00:00"]
+    at = answer(calendar="mon-fri", at="2026-01-05T17:00:00Z", explain=True)
+    assert at["steps"] == [{"from": "2026-01-05T09:00:00+00:00", "to": "2026-01-05T18:00:00+00:00", "working_seconds": 32400}]
+    assert answer(calendar="mon-fri", at="2026-01-05T18:00:00Z", explain=True)["steps"] == []
+    night = answer(calendar=NIGHTS, date="2026-01-09", explain=True)
+    assert night["steps"] == [{"from": "2026-01-09T22:00:00+00:00", "to": "2026-01-10T06:00:00+00:00", "working_seconds": 28800}]
+    clock = answer(events=[START], as_of="2026-01-05T09:30:00Z", explain=True)
+    assert [(step["state"], step["owner"], step["working_seconds"]) for step in clock["steps"]] == [("running", "wang", 1800)]
+
+
+def test_a_whole_clock_answers_with_every_field_of_the_contract() -> None:
+    events = [
+        START,
+        {"id": "p", "type": "paused", "at": "2026-01-05T09:15:00Z", "party": "customer", "reason": "photo asked for"},
+        {"id": "r", "type": "resumed", "at": "2026-01-05T09:45:00Z"},
+        {"id": "o", "type": "owner_changed", "at": "2026-01-05T10:00:00Z", "owner": "li"},
+        {"id": "x", "type": "reopened", "at": "2026-01-05T10:05:00Z"},
+        {"id": "t", "type": "stopped", "at": "2026-01-05T11:00:00.5Z"},
+    ]
+    assert answer(events=events, as_of="2026-01-06T00:00:00Z") == {
+        "state": "stopped",
+        "outcome": "breached",
+        "deadline": "2026-01-05T10:30:00+00:00",
+        "breached_at": "2026-01-05T10:30:00+00:00",
+        "elapsed_working_seconds": "5400.5",
+        "overdue_working_seconds": "1800.5",
+        "working_seconds_by_owner": {"wang": 1800, "li": "3600.5"},
+        "paused_working_seconds_by_party": {"customer": 1800},
+        "reopenings": 0,
+        "ignored": ["x"],
+    }
+
+
+def test_a_clock_may_name_its_calendars_or_carry_them() -> None:
+    inline = {**START, "calendar": {"time_zone": "UTC", "weekly_hours": {"mon": [["09:00", "18:00"]]}}}
+    changed = {"id": "c", "type": "changed", "at": "2026-01-05T09:30:00Z", "calendar": "24x7"}
+    assert answer(events=[inline, changed], as_of="2026-01-05T09:30:00Z")["deadline"] == "2026-01-05T10:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("question", "code", "field"),
+    [
+        ({"calendar": "cn", "start": "2026-01-05T10:00:00Z", "end": "2026-01-05T09:00:00Z"}, "end_before_start", "end"),
+        (
+            {"calendar": "cn", "at": "2026-01-05T10:00:00Z", "end": "2026-01-05T09:00:00Z"},
+            "bad_question",
+            "",
+        ),
+        ({"calendar": "cn"}, "bad_question", ""),
+        ({"calendar": "dm", "at": "2026-01-05T10:00:00Z"}, "unknown_calendar", "calendar"),
+        ({"at": "2026-01-05T10:00:00Z"}, "bad_calendar", "calendar"),
+        ({"calendar": {"time_zone": "Mars", "weekly_hours": {}}, "at": "2026-01-05T10:00:00Z"}, "bad_calendar", "calendar.time_zone"),
+        ({"calendar": "cn", "at": "2026-01-05T10:00:00"}, "bad_instant", "at"),
+        ({"calendar": "cn", "at": "2026-01-05"}, "bad_instant", "at"),
+        ({"calendar": "cn", "at": 1767600000}, "bad_instant", "at"),
+        ({"calendar": "cn", "at": "0001-01-01T00:00:00Z"}, "bad_instant", "at"),
+        ({"calendar": "cn", "at": "tomorrow T noon"}, "bad_instant", "at"),
+        ({"calendar": "cn", "target": {"working_seconds": 1}}, "bad_instant", "start"),
+        ({"calendar": "cn", "date": "2026-02-30"}, "bad_date", "date"),
+        ({"calendar": "cn", "date": "20260105"}, "bad_date", "date"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused_with_code_and_field(question: dict[str, Any], code: str, field: str) -> None:
+    assert error_of(**question) == (code, field)
+
+
+@pytest.mark.parametrize(
+    ("target", "field"),
+    [
+        (None, "target"),
+        (3600, "target"),
+        ({}, "target"),
+        ({"working_seconds": 1, "working_days": 1}, "target"),
+        ({"working_seconds": -1}, "target.working_seconds"),
+        ({"working_seconds": 1.5}, "target.working_seconds"),
+        ({"working_seconds": True}, "target.working_seconds"),
+        ({"working_seconds": "1e3"}, "target.working_seconds"),
+        ({"working_seconds": "1/0"}, "target.working_seconds"),
+        ({"working_days": "1.5"}, "target.working_days"),
+        ({"working_days": -1}, "target.working_days"),
+        ({"working_days": 1, "meaning": "calendar_days"}, "target.meaning"),
+        ({"working_days": 1, "pauses_count": "yes"}, "target.pauses_count"),
+        ({"working_seconds": 10**13}, "target"),
+    ],
+)
+def test_a_wrong_target_is_refused(target: Any, field: str) -> None:
+    assert error_of(calendar="cn", start="2026-01-05T09:00:00Z", target=target) == ("bad_target", field)
+
+
+@pytest.mark.parametrize(
+    ("pauses", "code", "field"),
+    [
+        ([["2026-01-05T10:00:00Z", "2026-01-05T09:00:00Z"]], "end_before_start", "pauses[0]"),
+        ([["2026-01-05T10:00:00", None]], "bad_instant", "pauses[0][0]"),
+        ([["2026-01-05T10:00:00Z", 5]], "bad_instant", "pauses[0][1]"),
+        ([["2026-01-05T10:00:00Z"]], "bad_instant", "pauses[0]"),
+        ("none", "bad_instant", "pauses"),
+    ],
+)
+def test_a_wrong_pause_is_refused(pauses: Any, code: str, field: str) -> None:
+    assert error_of(calendar="cn", start="2026-01-05T09:00:00Z", target={"working_seconds": 1}, pauses=pauses) == (code, field)
+
+
+def test_a_calendar_without_working_time_is_never_open() -> None:
+    closed = {"time_zone": "UTC", "weekly_hours": {}}
+    for target in ({"working_seconds": 0}, {"working_seconds": 1}, {"working_days": 1}, {"working_days": 1, "meaning": "working_hours"}):
+        assert error_of(calendar=closed, start="2026-01-05T09:00:00Z", target=target) == ("never_open", "calendar")
+
+
+@pytest.mark.parametrize(
+    ("events", "code", "field"),
+    [
+        ("none", "bad_event", "events"),
+        ([5], "bad_event", "events[0]"),
+        ([{**START, "id": 5}], "bad_event", "events[0].id"),
+        ([{**START, "type": "begun"}], "bad_event", "events[0].type"),
+        ([{**START, "sequence": "1"}], "bad_event", "events[0].sequence"),
+        ([{**START, "at": "2026-01-05T09:00:00"}], "bad_instant", "events[0].at"),
+        ([{**START, "target": {}}], "bad_target", "events[0].target"),
+        ([{**START, "calendar": "dm"}], "unknown_calendar", "events[0].calendar"),
+        ([{**START, "calendar": {"time_zone": "Mars", "weekly_hours": {}}}], "bad_calendar", "events[0].calendar.time_zone"),
+        ([START, {"id": "c", "type": "changed", "at": "2026-01-05T09:00:00Z"}], "bad_event", "events[1]"),
+        ([START, {"id": "o", "type": "owner_changed", "at": "2026-01-05T09:00:00Z"}], "bad_event", "events[1].owner"),
+        ([START, {**START, "owner": "li"}], "conflicting_duplicate", "events"),
+        ([], "not_started", "events"),
+    ],
+)
+def test_a_wrong_history_is_refused(events: Any, code: str, field: str) -> None:
+    assert error_of(events=events, as_of="2026-01-05T12:00:00Z") == (code, field)
+
+
+def test_a_clock_without_as_of_is_refused() -> None:
+    assert error_of(events=[START]) == ("bad_instant", "as_of")
+
+
+def test_each_line_is_answered_by_one_line_in_order_whatever_is_in_it() -> None:
+    good = '{"id": %s, "calendar": "mon-fri", "at": "2026-01-05T09:00:00Z"}'
+    lines = [
+        good % '"一"',
+        "[]",
+        "",
+        "{",
+        '{"id": 1, "id": 2}',
+        '{"id": NaN}',
+        '{"id": 1e999}',
+        '{"id": "\\ud800"}',
+        "[" * 100_000,
+        '{"id": %s}' % ("9" * 5000),
+        '{"id": 7, "calendar": "dm", "at": "2026-01-05T09:00:00Z"}',
+        good % "null",
+        '{"calendar": "mon-fri", "at": "2026-01-05T09:00:00Z"}',
+        good % '{"a": [1.5]}',
+    ]
+    answers, status = calculated("\n".join(lines))
+    assert status == 0
+    assert [each["id"] for each in answers] == ["一", *[None] * 9, 7, None, None, {"a": [1.5]}]
+    assert [each.get("error", {}).get("code") for each in answers] == [None, *["bad_json"] * 9, "unknown_calendar", None, None, None]
+
+
+def test_bytes_that_are_no_text_get_an_error_and_the_next_line_goes_on() -> None:
+    answers, status = calculated(b'\xff\xfe\n{"id": 1, "calendar": "24x7", "at": "2026-01-05T09:00:00Z"}\r\n')
+    assert (answers[0]["id"], answers[0]["error"]["code"], answers[1], status) == (None, "bad_json", {"id": 1, "working": True}, 0)
+
+
+def test_nothing_asked_is_nothing_answered() -> None:
+    assert calculated("") == ([], 0)
+
+
+def test_answers_come_as_soon_as_the_input_pauses() -> None:
+    with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for number in range(3):
+            running.stdin.write(b'{"id": %d, "calendar": "24x7", "at": "2026-01-05T09:00:00Z"}\n' % number)
+            running.stdin.flush()
+            assert json.loads(running.stdout.readline()) == {"id": number, "working": True}
+        running.stdin.close()
+        assert running.wait(timeout=10) == 0
+
+
+def test_a_question_longer_than_any_buffer_is_answered() -> None:
+    closed = [f"2026-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)] * 50
+    question = {"id": 1, "calendar": {**OFFICE, "closed_dates": closed}, "date": "2026-01-05"}
+    assert calculated(json.dumps(question)) == ([{"id": 1, "working_day": False, "ranges": []}], 0)
+
+
+def test_other_calendars_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "calendars.json"
+    file.write_text(json.dumps({"outlet-7": NIGHTS}), encoding="utf-8")
+    answers, status = calculated('{"id": 1, "calendar": "outlet-7", "at": "2026-01-10T05:00:00Z"}\n', "--calendars", str(file))
+    assert (answers, status) == ([{"id": 1, "working": True}], 0)
+
+
+@pytest.mark.parametrize("content", ["{", '{"cn": {}}', '{"outlet-7": {"time_zone": "Mars", "weekly_hours": {}}}'])
+def test_a_wrong_file_of_calendars_ends_the_command_before_any_answer(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "calendars.json"
+    file.write_text(content, encoding="utf-8")
+    assert calculated("{}\n", "--calendars", str(file)) == ([], 2)
+
+
+def test_the_command_starts_in_half_a_second_and_without_the_chassis() -> None:
+    program = (
+        "import sys; from ops.main import main; status = main(['clock', 'calculate']);"
+        "heavy = sorted({name.partition('.')[0] for name in sys.modules}"
+        " & {'pydantic', 'faststream', 'sqlmodel', 'sqlalchemy', 'aiokafka', 'typer', 'yaml', 'asyncio'});"
+        "sys.exit(f'loaded: {heavy}' if heavy else status)"
+    )
+    question = b'{"id": 1, "calendar": "cn", "start": "2026-01-05T09:00:00Z", "target": {"working_days": 3}}\n'
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        done = subprocess.run([PYTHON, "-c", program], input=question, capture_output=True, check=False)
+        seconds.append(time.perf_counter() - begun)
+        assert done.returncode == 0, done.stderr.decode()
+    assert min(seconds) < 0.5
+
+
+def test_a_core_answers_many_questions_a_second() -> None:
+    """The goal is 20,000 a second; a loaded machine must not fail the test, so it asks for a quarter of that."""
+    lines = b"".join(
+        json.dumps(
+            {
+                "id": number,
+                "calendar": "cn" if number % 2 else OFFICE,
+                "start": f"2026-{number % 9 + 1:02}-{number % 28 + 1:02}T{number % 24:02}:00:00+08:00",
+                "target": {"working_seconds": number * 37 % 10**6},
+            }
+        ).encode()
+        + b"\n"
+        for number in range(20_000)
+    )
+    begun = time.perf_counter()
+    done = subprocess.run(COMMAND, input=lines, capture_output=True, check=True)
+    assert done.stdout.count(b'"deadline"') == 20_000
+    assert time.perf_counter() - begun < 4
+
+
+def test_an_unknown_command_is_named_and_help_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["clok"]) == 2
+    assert "'clok'" in capsys.readouterr().err
+    assert main(["--help"]) == 0
+    assert "Working time, deadlines and SLA clocks" in capsys.readouterr().out
