@@ -22,7 +22,10 @@ class Command(NamedTuple):
 
 # One line a sub-command. Services bring theirs as entry points of the group `aftersales.commands`.
 COMMANDS: dict[str, Command] = {
+    "generate": Command("ops.generate:run", "Schemas, event pages, metrics page and AsyncAPI, made from the code."),
+    "schema": Command("ops.schema:run", "The JSON Schema of an interface or an event."),
     "clock": Command("ops.clock:run", "Working time, deadlines and SLA clocks, calculated from JSON lines."),
+    "replay": Command("ops.replay.command:run", "A foreign log becomes our events and figures, by a mapping of declarations."),
 }
 
 
