@@ -1,9 +1,12 @@
 """A contract for import-linter: some modules see nothing but what is named. import-linter itself can only forbid a list of packages."""
 
 import sys
+from typing import Any
 
 import grimp
 from importlinter import Contract, ContractCheck, fields, output
+from importlinter.application import contract_utils
+from importlinter.application.contract_utils import AlertLevel
 
 
 class OnlyContract(Contract):
@@ -18,9 +21,12 @@ class OnlyContract(Contract):
     modules = fields.SetField(subfield=fields.StringField())
     may_see = fields.SetField(subfield=fields.StringField())
     never = fields.SetField(subfield=fields.StringField(), required=False)
+    ignore_imports = fields.SetField(subfield=fields.ImportExpressionField(), required=False)
 
     def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:
         """Whether the contract is kept, with the imports that break it."""
+        ignored: Any = self.ignore_imports  # import-linter puts the parsed words of an option in the place of its field
+        contract_utils.remove_ignored_imports_and_report(graph=graph, ignore_imports=ignored, unmatched_alerting=AlertLevel.ERROR)
         broken = []
         for package in sorted(_matching(graph, self._words("modules"))):
             allowed = {package, *(name.replace("<service>", package.split(".")[0]) for name in self._words("may_see"))}
@@ -38,7 +44,7 @@ class OnlyContract(Contract):
             )
 
     def _words(self, option: str) -> set[str]:
-        return set(getattr(self, option) or ())  # import-linter puts the words of the option in the place of its field
+        return set(getattr(self, option) or ())
 
     def _allows(self, allowed: set[str], other: str) -> bool:
         top = other.split(".")[0]

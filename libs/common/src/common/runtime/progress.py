@@ -135,6 +135,7 @@ async def note_lag(connection: AsyncConnection, ends: Mapping[Place, int], at: d
     """Notes that the partitions ended at `ends` when the database's clock showed `at`; returns the lag in records."""
     places = sorted(ends)
     await connection.execute(_ENSURE, _keys(places))
+    await connection.execute(_LOCK, _keys(places))  # in the same order as a batch does, so that the two never wait for each other
     rows = await connection.execute(_LAG, {**_keys(places), "end_offsets": [ends[place] for place in places], "at": at})
     return {(row.topic, row.partition): row.lag for row in rows}
 

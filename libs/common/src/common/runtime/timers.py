@@ -2,8 +2,9 @@
 
 Due by the database's clock, and never before the service has caught up (so neither an outage nor a replay of a past year
 makes a false breach); a timer of a replayed history waits besides until that history has been quiet for a while, since a
-service that keeps pace with a replay has caught up again and again before the replay has told everything. The fence is the conditional update: still armed, same version. Only the holder of outbox shard 0
-scans, for economy; correctness does not depend on it.
+service that keeps pace with a replay has caught up again and again before the replay has told everything. The fence is the
+conditional update: still armed, same version. Only the holder of outbox shard 0 scans, for economy; correctness does not
+depend on it.
 """
 
 import asyncio

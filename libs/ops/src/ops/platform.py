@@ -1,0 +1,117 @@
+"""A running platform, looked at from outside: have the services finished, what did they do, which grades are there."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from common.contracts.claims.appraisal import CycleCloseRequested
+from common.contracts.envelope import encode
+from common.contracts.event import Envelope
+from common.contracts.topics import BY_NAME, consumed_by, topic_of
+from common.kernel.clock import now
+from common.kernel.ids import derived_id
+from ops.connection import database
+from ops.publishing import publish
+from ops.simulation.claims import Sent
+
+_COUNTS = """
+SELECT coalesce(sum(events_in), 0)::int AS events_in, coalesce(sum(applied), 0)::int AS applied,
+       coalesce(sum(duplicates), 0)::int AS duplicates, coalesce(sum(dead), 0)::int AS dead_letters,
+       (SELECT count(*) FROM outbox WHERE published_at IS NOT NULL)::int AS published,
+       (SELECT count(*) FROM outbox WHERE published_at IS NULL)::int AS outbox_unpublished
+FROM consumer_progress
+"""
+_DUE = "SELECT count(*) FROM timers WHERE state = 'armed' AND due_at < now()"
+_CLOSING = "SELECT count(*) FROM cycles WHERE state = 'closing'"
+_GRADES = "SELECT DISTINCT ON (grade_key) document FROM grades ORDER BY grade_key, version DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Where it runs."""
+
+    kafka: str
+    database_url: str
+    services: tuple[str, ...]
+
+    async def counts(self) -> dict[str, dict[str, int]]:
+        """What each service took in and gave out, from its database, with its lag: the report of the demo (interfaces 2)."""
+        ends = await self._ends()
+        found = {}
+        for service in self.services:
+            async with database(self.database_url, service) as connection:
+                counts = dict(await connection.fetchrow(_COUNTS))
+                progress = await connection.fetch("SELECT topic, partition, next_offset FROM consumer_progress")
+            passed = {(row["topic"], row["partition"]): row["next_offset"] for row in progress}
+            own = {topic.name for topic in consumed_by(service)}
+            counts["lag"] = sum(end - passed.get(place, 0) for place, end in ends.items() if place[0] in own)
+            found[service] = counts
+        return found
+
+    async def _ends(self) -> dict[tuple[str, int], int]:
+        topics = {topic.name for service in self.services for topic in consumed_by(service)}
+        places = [TopicPartition(name, partition) for name in sorted(topics) for partition in range(BY_NAME[name].partitions)]
+        async with AIOKafkaConsumer(bootstrap_servers=self.kafka.split(",")) as consumer:
+            return {(place.topic, place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
+
+    async def settled(self, limit: float = 120) -> None:
+        """Returns when everything that was sent has had its effect: no lag, nothing unsent, no timer due, no cycle closing.
+
+        TimeoutError, with what is left, after `limit` seconds.
+        """
+        end = time.monotonic() + limit
+        calm = 0
+        while calm < 2:  # an event may be between two services at the first look
+            left = await self._left()
+            calm = 0 if left else calm + 1
+            if left and time.monotonic() > end:
+                raise TimeoutError(f"still at work after {limit:g} seconds: {left}")
+            await asyncio.sleep(0.4)
+
+    async def _left(self) -> dict[str, Any]:
+        left: dict[str, Any] = {}
+        try:
+            counts = await self.counts()
+        except (asyncpg.PostgresError, OSError) as error:
+            return {"databases": type(error).__name__}
+        for service, found in counts.items():
+            async with database(self.database_url, service) as connection:
+                due = await connection.fetchval(_DUE)
+                closing = await connection.fetchval(_CLOSING) if service == "appraisal" else 0
+            if found["lag"] or found["outbox_unpublished"] or due or closing:
+                left[service] = {
+                    "lag": found["lag"],
+                    "unpublished": found["outbox_unpublished"],
+                    "timers_due": due,
+                    "cycles_closing": closing,
+                }
+        return left
+
+    async def close_cycle(self, cycle: str, scheme: str, *, as_of: datetime | None = None, for_real: bool = False) -> None:
+        """Asks appraisal to close a cycle with all that is known now."""
+        moment = as_of or now()
+        key = f"{cycle}|{scheme}"
+        claim = CycleCloseRequested(cycle_key=key, cycle=cycle, scheme=scheme, as_of=moment, for_real=for_real)
+        id = derived_id(moment, "aftersales", key, moment.isoformat())
+        value, headers = encode(claim, Envelope(id, "/aftersales/operator", claim.TYPE, key, moment, moment), key=key)
+        topic = topic_of(CycleCloseRequested).name
+        await publish(self.kafka, [Sent(moment, topic, key, value, tuple(headers))])
+
+    async def grades(self) -> list[dict[str, Any]]:
+        """The current version of every grade, as it was published, ordered by its key."""
+        async with database(self.database_url, "appraisal") as connection:
+            return [json.loads(row["document"]) for row in await connection.fetch(_GRADES)]
+
+
+def grades_digest(grades: Sequence[Mapping[str, Any]]) -> str:
+    """One name for a set of current grades: equal in two runs exactly when every grade is the same from the same inputs."""
+    lines = sorted("|".join(str(grade[name]) for name in ("grade_key", "score_exact", "grade", "digest")) for grade in grades)
+    return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"

@@ -1,0 +1,86 @@
+"""What happened to a case in each of its rows: from what rows tell to steps that a service can take."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ops.replay.mapping import Mapping
+from ops.replay.rows import Row
+
+WORK = ("working", "waiting", "queued")
+"""What a row after a completion must tell so that the case came back."""
+COMPLETION = ("completed", "closed")
+
+
+class Step(NamedTuple):
+    """One moment of a case, and the row in which it happened."""
+
+    moment: str
+    row: Row
+
+
+@dataclass(slots=True)
+class _Standing:
+    """Where a case stands: the work is done or not, who has it, what it waits for."""
+
+    done: bool = False
+    holder: tuple[str, str] | None = None
+    pause: int | None = None
+    answered: bool = False
+    closed: bool = False
+
+
+def case_moments(case: Sequence[Row], mapping: Mapping) -> Iterator[Step]:
+    """The steps of a case whose rows stand in the order of time; each is legal after the ones before it.
+
+    Work that goes to somebody else while it waits is taken up, given, accepted and held up again, all in one row. Whoever
+    completes work is credited with it, and needs to have it first only when nobody has. A completion of what is done
+    already is none, and so is a second closing; who closes what nobody answered has spoken to the customer (D11-04).
+    """
+    standing = _Standing()
+    for index, row in enumerate(case):
+        if index == 0:
+            yield Step("received", row)
+        for moment in _moments(standing, row, mapping):
+            yield Step(moment, row)
+
+
+def _moments(now: _Standing, row: Row, mapping: Mapping) -> Iterator[str]:
+    means = mapping.rules[row.rule].means
+    if now.done and means in WORK:
+        now.done = False
+        yield "reopened"
+    if not now.done and means in COMPLETION:
+        yield from _completion(now, row, mapping)
+    elif means in WORK:
+        yield from _work(now, row, means, mapping)
+    if not now.answered and means in ("working", "waiting", "closed"):
+        now.answered = True
+        yield "answered"
+    if means == "waiting" and now.pause is None:
+        now.pause = row.rule
+        yield "paused"
+    if means == "closed" and not now.closed:
+        now.closed = True
+        yield "closed"
+
+
+def _work(now: _Standing, row: Row, means: str, mapping: Mapping) -> Iterator[str]:
+    holder = (mapping.role("team", row.values), mapping.role("person", row.values))
+    changed = means != "queued" and holder != now.holder
+    if now.pause is not None and (changed or means != "waiting" or row.rule != now.pause):
+        now.pause = None
+        yield "resumed"
+    if changed:
+        now.holder = holder
+        yield "assigned"
+        yield "accepted"
+
+
+def _completion(now: _Standing, row: Row, mapping: Mapping) -> Iterator[str]:
+    team, person = mapping.role("team", row.values), mapping.role("person", row.values)
+    if now.holder is None:
+        yield "assigned"
+    now.holder = (team if now.holder is None else now.holder[0], person)
+    now.pause, now.done = None, True
+    yield "completed"

@@ -1,0 +1,86 @@
+"""`aftersales replay`: a foreign log becomes our events and figures (P18, interfaces 5)."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ops.replay.declarations import MappingError
+from ops.replay.mapping import Mapping, load
+from ops.replay.pass_over import Pass
+from ops.replay.progress import Bar
+from ops.replay.rows import ReplayStopped
+from ops.replay.table_file import open_table
+
+
+def run(arguments: Sequence[str]) -> int:
+    """A foreign log becomes our events and figures, by a mapping of declarations.
+
+    Runs `aftersales replay` with the words after its name; 0 when every row is accounted for and published, 1 when the
+    file breaks off or Kafka does not take the events, 2 for a wrong option, file or mapping.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        mapping = load(options.mapping)
+        table = open_table(options.file)
+        servers = "" if options.calculate_only else _servers(options.kafka)
+    except (MappingError, OSError) as problem:
+        parser.error(str(problem))
+    try:
+        with Bar() as bar:
+            replay = Pass(table, mapping, bar)
+            published = {} if options.calculate_only else _published(replay, mapping, servers)
+            report = replay.report() | published
+    except MappingError as problem:
+        parser.error(f"{options.mapping} does not fit {options.file}: {problem}")
+    except ReplayStopped as problem:
+        sys.stderr.write(f"aftersales replay: {problem}\n")
+        return 1
+    if options.report is not None:
+        options.report.write_text(_json(report), encoding="utf-8")
+    _tell(report, as_json=options.json)
+    return 0
+
+
+def _servers(given: str | None) -> str:
+    from ops.connection import kafka_address
+
+    return kafka_address(given)
+
+
+def _published(replay: Pass, mapping: Mapping, servers: str) -> dict[str, Any]:
+    from ops.replay.publishing import publish
+
+    return {"published": publish(replay.cases(), replay.origin, mapping, servers)}
+
+
+def _tell(report: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(_json(report))
+        return
+    from rich.console import Console
+
+    from ops.replay.printed import print_report
+
+    print_report(report, Console())
+
+
+def _json(report: dict[str, Any]) -> str:
+    return json.dumps(report, ensure_ascii=False, indent=2) + "\n"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aftersales replay",
+        description="Turns a foreign log into our events and prints its figures. Playing the same file again changes nothing.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a CSV file in UTF-8, plain or gzipped")
+    parser.add_argument("--mapping", required=True, metavar="NAME|FILE", help="a mapping that is shipped (volvo), or a file of your own")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the whole report there, as JSON")
+    parser.add_argument("--calculate-only", action="store_true", help="the figures alone, without Kafka")
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="where Kafka is; else KAFKA_BOOTSTRAP_SERVERS")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser

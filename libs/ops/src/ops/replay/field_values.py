@@ -1,0 +1,129 @@
+"""How one field of an event is made from a row: a small fixed vocabulary, so that a mapping stays declarations.
+
+A field is a constant, or an object with one source: `column` (a column of the row), `set` (what the row's rule sets) or
+`row: number`. Around it: `from: first` (the case's first row instead of this one), `blank` (what a blank stands for),
+`table` with `otherwise` (a lookup), `as` (slug, pseudonym, word, number), `prefix` and `suffix`.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ops.replay.declarations import Columns, MappingError, entries, one_of, text
+from ops.replay.rows import Row, Unusable
+
+_KNOWN = ("column", "set", "row", "from", "blank", "table", "otherwise", "as", "prefix", "suffix")
+_KINDS = ("slug", "pseudonym", "word", "number")
+_REFUSED_IN_ID = re.compile(r"[^A-Za-z0-9.@-]")
+_REFUSED_IN_WORD = re.compile(r"[^A-Za-z0-9\u4e00-\u9fff ._:/()+-]")
+_MISSING = object()
+
+Sets = Mapping[str, str]
+Source = Callable[[Row, Sets], str]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """One field's declaration, read."""
+
+    name: str
+    source: Source | None
+    """None for a constant, which then is `otherwise`."""
+    of_first: bool = False
+    blank: Any = _MISSING
+    table: Mapping[str, Any] | None = None
+    otherwise: Any = _MISSING
+    kind: str = ""
+    prefix: str = ""
+    suffix: str = ""
+    salt: str = ""
+
+    def of(self, row: Row, first: Row, sets: Sets) -> object:
+        """The field's value for `row` of the case that begins with `first`; raises `Unusable`."""
+        if self.source is None:
+            return self.otherwise
+        found = self.source(first if self.of_first else row, sets)
+        if self.kind == "word":
+            found = word(found)
+        if not found:
+            if self.blank is _MISSING:
+                raise Unusable(f"blank:{self.name}")
+            return self.blank
+        if self.table is not None:
+            value = self.table.get(found, self.otherwise)
+            if value is _MISSING:
+                raise Unusable(f"not_in_table:{self.name}")
+            return f"{self.prefix}{value}{self.suffix}" if self.prefix or self.suffix else value
+        return self._made(found)
+
+    def _made(self, found: str) -> object:
+        match self.kind:
+            case "number":
+                if not re.fullmatch(r"-?[0-9]{1,18}", found, re.ASCII):
+                    raise Unusable(f"no_number:{self.name}")
+                return int(found)
+            case "slug":
+                found = slug(found)
+            case "pseudonym":
+                found = pseudonym(self.salt, found)
+        return f"{self.prefix}{found}{self.suffix}"
+
+
+def read_field(document: object, place: str, name: str, columns: Columns, salt: str) -> FieldValue:
+    """The field that a declaration describes; `salt` is what pseudonyms are made with."""
+    if not isinstance(document, dict):
+        return FieldValue(name, None, otherwise=document)
+    declared = entries(document, place, known=_KNOWN)
+    source = _source(declared, place, columns)
+    table = declared.get("table")
+    return FieldValue(
+        name,
+        source,
+        of_first="from" in declared and bool(one_of(declared["from"], f"{place}.from", ("first",))),
+        blank=declared.get("blank", _MISSING),
+        table=None if table is None else entries(table, f"{place}.table"),
+        otherwise=declared.get("otherwise", _MISSING),
+        kind=one_of(declared["as"], f"{place}.as", _KINDS) if "as" in declared else "",
+        prefix=text(declared["prefix"], f"{place}.prefix") if "prefix" in declared else "",
+        suffix=text(declared["suffix"], f"{place}.suffix") if "suffix" in declared else "",
+        salt=salt,
+    )
+
+
+def _source(declared: Mapping[str, Any], place: str, columns: Columns) -> Source:
+    match [name for name in ("column", "set", "row") if name in declared]:
+        case ["column"]:
+            index = columns.index(declared["column"], f"{place}.column")
+            return lambda row, _: row.values[index]
+        case ["set"]:
+            key = text(declared["set"], f"{place}.set")
+            return lambda _, sets: sets.get(key, "")
+        case ["row"]:
+            one_of(declared["row"], f"{place}.row", ("number",))
+            return lambda row, _: str(row.number)
+        case _:
+            raise MappingError(place, "exactly one of column, set, row is expected")
+
+
+@lru_cache(maxsize=16384)
+def slug(value: str) -> str:
+    """`value` as an id that our contracts take: a blank becomes `_`, what they refuse `:` and its UTF-8 bytes in hex.
+
+    Two values never share a slug.
+    """
+    return _REFUSED_IN_ID.sub(lambda found: "_" if found[0] == " " else "".join(f":{byte:02x}" for byte in found[0].encode()), value)
+
+
+@lru_cache(maxsize=16384)
+def pseudonym(salt: str, value: str) -> str:
+    """Twelve hexadecimal digits that stand for a name: names of persons do not travel (decisions 9)."""
+    return hashlib.sha256(f"{salt}\x1f{value}".encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=16384)
+def word(value: str) -> str:
+    """`value` as a word of a list: without what words may not have, at most 64 characters, perhaps none; for reading, not for keys."""
+    return _REFUSED_IN_WORD.sub("-", value).lstrip(" ._:/()+-")[:64].rstrip()

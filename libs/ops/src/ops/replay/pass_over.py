@@ -1,0 +1,97 @@
+"""One pass over a file: its rows become cases, the cases figures and claims, and every row is accounted for."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from ops.replay.case_figures import CaseFigures
+from ops.replay.case_moments import case_moments
+from ops.replay.case_order import by_case
+from ops.replay.claims import Origin, Planned, RefusedRow, planned
+from ops.replay.mapping import Mapping
+from ops.replay.rows import Account, Row, Unusable
+from ops.replay.table_file import TableFile
+
+
+class Progress(Protocol):
+    """Who wants to know how far a replay is."""
+
+    def reading(self, done: int, total: int) -> None:
+        """So many bytes of the file have been read."""
+
+    def mapping(self, done: int, total: int) -> None:
+        """So many rows have become events."""
+
+
+class Pass:
+    """The claims of a file, case by case, and afterwards the report; nothing of a case is kept once its claims were taken."""
+
+    def __init__(self, table: TableFile, mapping: Mapping, progress: Progress) -> None:
+        self.origin = Origin(mapping.name, table.sha256)
+        self._table = table
+        self._mapping = mapping
+        self._progress = progress
+        self._account = Account()
+        self._figures = CaseFigures(mapping)
+        self._begun = False
+
+    def cases(self) -> Iterator[list[Planned]]:
+        """The claims of each case, in the order of its steps; to be taken once, and to the end before the report is asked for."""
+        self._begun = True
+        done = 0
+        for case in by_case(self._rows()):
+            done += len(case)
+            kept, claims = self._claims_of(case)
+            if kept:
+                self._figures.add(kept)
+            self._account.events += len(claims)
+            yield claims
+            self._progress.mapping(done, self._account.read)
+
+    def report(self) -> dict[str, Any]:
+        """The account of the rows and the figures (interfaces 5); goes over the file when nobody has asked for its claims."""
+        if not self._begun:
+            for _ in self.cases():
+                pass
+        return {
+            "mapping": self._mapping.name,
+            "file": {"name": self._table.path.name, "sha256": self._table.sha256},
+            "rows": self._account.document(),
+            "figures": self._figures.document(),
+        }
+
+    def _rows(self) -> Iterator[Row]:
+        account, table = self._account, self._table
+        raw = table.rows(self._mapping.columns, self._mapping.delimiter, lambda done: self._progress.reading(done, table.size))
+        for values in raw:
+            account.read += 1
+            try:
+                if (row := self._row(values)) is not None:
+                    yield row
+            except Unusable as problem:
+                account.rejected[problem.reason] += 1
+
+    def _row(self, values: tuple[str, ...] | Unusable) -> Row | None:
+        if isinstance(values, Unusable):
+            raise values
+        mapping = self._mapping
+        index = mapping.rule_of(values)
+        if index is None:
+            raise Unusable("no_rule")
+        if skip := mapping.rules[index].skip:
+            self._account.skipped[skip] += 1
+            return None
+        case = mapping.role("case", values)
+        if not case:
+            raise Unusable("no_case")
+        when = mapping.times["at"]
+        return Row(case, when.instant(values[when.column]), self._account.read, index, values)
+
+    def _claims_of(self, case: Sequence[Row]) -> tuple[Sequence[Row], list[Planned]]:
+        """The claims of a case and the rows that they rest on; a row that our contracts refuse is as if it had not been there."""
+        while case:
+            try:
+                return case, planned(case_moments(case, self._mapping), self._mapping)
+            except RefusedRow as refused:
+                self._account.rejected[refused.reason] += 1
+                case = [row for row in case if row is not refused.row]
+        return case, []

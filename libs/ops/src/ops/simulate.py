@@ -1,0 +1,46 @@
+"""`aftersales simulate`: a seeded quarter of service for a department, published to Kafka or written as JSON lines."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ops.connection import kafka_address
+from ops.publishing import publish
+from ops.simulation.claims import Sent
+from ops.simulation.quarter import Plan
+from ops.simulation.quarter import simulate as play
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def simulate(
+    seed: Annotated[int, typer.Option(help="The same seed gives the same quarter.")] = 7,
+    cycle: Annotated[str, typer.Option(help="A quarter of 2026 that is over.")] = "2026Q3",
+    staff: Annotated[int, typer.Option(help="How many people work in the department.")] = 30,
+    cases: Annotated[int, typer.Option(help="How many customers call or complain.")] = 400,
+    out: Annotated[Path | None, typer.Option(help="Write JSON lines here instead of publishing.")] = None,
+    kafka: Annotated[str | None, typer.Option(help="Bootstrap servers; else KAFKA_BOOTSTRAP_SERVERS.")] = None,
+) -> None:
+    """Simulate a quarter of service: customers, work, complaints, surveys, ratings. Nothing in it is real."""
+    sent = play(Plan(seed, cycle, staff, cases))
+    if out is not None:
+        out.write_text("".join(_line(record) for record in sent), encoding="utf-8")
+    else:
+        asyncio.run(publish(kafka_address(kafka), sent, total=len(sent), what="simulated claims"))
+    Console(stderr=True).print(f"{len(sent)} claims of {cases} cases in {cycle}, seed {seed}")
+
+
+def _line(record: Sent) -> str:
+    attributes = {name: value.decode() for name, value in record.headers}
+    return json.dumps({"topic": record.topic, "key": record.key, "headers": attributes, "data": json.loads(record.value)}) + "\n"
+
+
+def run(arguments: list[str]) -> int:
+    """The command for the shell."""
+    app(args=arguments, prog_name="aftersales simulate", standalone_mode=True)
+    return 0
