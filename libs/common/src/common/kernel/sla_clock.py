@@ -218,7 +218,7 @@ class _Tally:
             return
         if self.fixed is not None:
             self.breached_at = self.now if self.fixed < self.now else None
-        elif self.consumed > self.amount + 900000000:
+        elif self.consumed > self.amount:
             self.breached_at = self.now
         elif self.consumed == self.amount > 0:
             self.reached_at = self.now
