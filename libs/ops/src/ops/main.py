@@ -22,8 +22,13 @@ class Command(NamedTuple):
 
 # One line a sub-command. Services bring theirs as entry points of the group `aftersales.commands`.
 COMMANDS: dict[str, Command] = {
+    "demo": Command("ops.demo:run", "The main job on real servers: events in, grades out, in a minute."),
+    "simulate": Command("ops.simulate:run", "A seeded quarter of service, published or written as JSON lines."),
     "generate": Command("ops.generate:run", "Schemas, event pages, metrics page and AsyncAPI, made from the code."),
     "schema": Command("ops.schema:run", "The JSON Schema of an interface or an event."),
+    "topics": Command("ops.topics:app", "Topics on Kafka: what differs from the topics table, and making it so."),
+    "outbox": Command("ops.outbox:app", "What the services have decided: on Kafka, or still on its way there."),
+    "resume": Command("ops.resume:app", "Partitions that stopped after too many defects in a row go on."),
     "clock": Command("ops.clock:run", "Working time, deadlines and SLA clocks, calculated from JSON lines."),
     "replay": Command("ops.replay.command:run", "A foreign log becomes our events and figures, by a mapping of declarations."),
 }

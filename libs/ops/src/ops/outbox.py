@@ -1,0 +1,88 @@
+"""`aftersales outbox`: what the services have decided and sent, and sending it again."""
+
+from typing import Annotated, Any
+
+import typer
+
+from common.contracts.envelope import instant_text, parse_instant
+from common.contracts.topics import BY_NAME, dead_letter_topics
+from common.kernel.errors import Malformed
+from ops.connection import database as open_database
+from ops.connection import database_address
+from ops.databases import ServiceOption, chosen, each_database
+from ops.terminal import DatabaseOption, JsonOption, answered, bar, show, stop
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+_LIST = """
+SELECT aggregatetype AS topic, count(*) FILTER (WHERE published_at IS NULL) AS unpublished,
+       min(created_at) FILTER (WHERE published_at IS NULL) AS oldest_unpublished,
+       count(published_at) AS published, min(published_at) AS published_since, max(published_at) AS last_published
+FROM outbox GROUP BY 1 ORDER BY 1
+"""
+_OLDEST = "SELECT min(published_at) FROM outbox"
+# One statement, so that the relay sees all of it or nothing and sends it in the old order; the upper bound leaves out what
+# is sent again meanwhile.
+_REPUBLISH = """
+WITH again AS (
+    UPDATE outbox SET published_at = NULL
+    WHERE published_at >= $1 AND published_at <= now() AND ($2::text IS NULL OR aggregatetype = $2)
+    RETURNING aggregatetype)
+SELECT aggregatetype AS topic, count(*)::int AS events FROM again GROUP BY 1 ORDER BY 1
+"""
+
+
+@app.callback()
+def outbox() -> None:
+    """What the services have decided: on Kafka, or still on its way there."""
+
+
+@app.command("list")
+def list_outbox(service: ServiceOption = None, database: DatabaseOption = None, json: JsonOption = False) -> None:
+    """Show by service and topic what is not on Kafka yet, and since when what was sent is kept."""
+    services, url = chosen(service), database_address(database)
+
+    async def read() -> list[dict[str, Any]]:
+        rows = []
+        async for name, connection in each_database(url, services):
+            rows += [{"service": name, **dict(row)} for row in await connection.fetch(_LIST)]
+        return rows
+
+    columns = ("service", "topic", "unpublished", "oldest_unpublished", "published", "published_since", "last_published")
+    show("Outbox", answered(read, database_url=url), columns, as_json=json)
+
+
+@app.command()
+def republish(
+    service: Annotated[str, typer.Option(metavar="NAME", help="Whose events.")],
+    since: Annotated[str, typer.Option(metavar="INSTANT", help="Sent at or after this instant, such as 2026-07-01T09:00:00+08:00.")],
+    topic: Annotated[str | None, typer.Option(help="Only those of this topic.")] = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Send again what was sent at or after an instant, with the same ids: for a Kafka that has lost records.
+
+    Whoever has an event already takes the second one for a duplicate. Within a key the order is the old one.
+    """
+    (name,), url = chosen(service), database_address(database)
+    try:
+        instant = parse_instant(since, field="--since")
+    except Malformed as problem:
+        stop(str(problem), 2)
+    if topic is not None and topic not in {*BY_NAME, *(letters for letters, _ in dead_letter_topics())}:
+        stop(f"There is no topic {topic!r}; `aftersales outbox list` shows those of a service.", 2)
+
+    async def again() -> list[dict[str, Any]]:
+        async with open_database(url, name) as connection:
+            oldest = await connection.fetchval(_OLDEST)
+            if oldest is None or oldest > instant:
+                kept = "nothing" if oldest is None else f"what was sent since {instant_text(oldest)}"
+                typer.echo(f"{name} still keeps {kept}; anything older cannot be sent again from here.", err=True)
+            with bar(f"taking {name}'s events back", None):
+                return [dict(row) for row in await connection.fetch(_REPUBLISH, instant, topic)]
+
+    rows = answered(again, database_url=url)
+    if rows or json:
+        show(f"{sum(row['events'] for row in rows)} events of {name} go out again", rows, ("topic", "events"), as_json=json)
+    else:
+        typer.echo(f"{name} has sent nothing since {instant_text(instant)}.")
