@@ -12,7 +12,7 @@ from ops.replay.mapping import Mapping, load
 from ops.replay.pass_over import Pass
 from ops.replay.progress import Bar
 from ops.replay.rows import ReplayStopped
-from ops.replay.table_file import open_table
+from ops.replay.table_file import TableFile, open_table
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -30,10 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     except (MappingError, OSError) as problem:
         parser.error(str(problem))
     try:
-        with Bar() as bar:
-            replay = Pass(table, mapping, bar)
-            published = {} if options.calculate_only else _published(replay, mapping, servers)
-            report = replay.report() | published
+        report = _calculated(table, mapping) if options.calculate_only else _published(table, mapping, servers)
     except MappingError as problem:
         parser.error(f"{options.mapping} does not fit {options.file}: {problem}")
     except ReplayStopped as problem:
@@ -51,10 +48,17 @@ def _servers(given: str | None) -> str:
     return kafka_address(given)
 
 
-def _published(replay: Pass, mapping: Mapping, servers: str) -> dict[str, Any]:
+def _calculated(table: TableFile, mapping: Mapping) -> dict[str, Any]:
+    with Bar() as bar:
+        return Pass(table, mapping, bar).report()
+
+
+def _published(table: TableFile, mapping: Mapping, servers: str) -> dict[str, Any]:
     from ops.replay.publishing import publish
 
-    return {"published": publish(replay.cases(), replay.origin, mapping, servers)}
+    replay = Pass(table, mapping)  # publishing shows its own bar
+    published = publish(replay.cases(), replay.origin, mapping, servers)
+    return replay.report() | {"published": published}
 
 
 def _tell(report: dict[str, Any], *, as_json: bool) -> None:

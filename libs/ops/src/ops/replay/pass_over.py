@@ -25,7 +25,7 @@ class Progress(Protocol):
 class Pass:
     """The claims of a file, case by case, and afterwards the report; nothing of a case is kept once its claims were taken."""
 
-    def __init__(self, table: TableFile, mapping: Mapping, progress: Progress) -> None:
+    def __init__(self, table: TableFile, mapping: Mapping, progress: Progress | None = None) -> None:
         self.origin = Origin(mapping.name, table.sha256)
         self._table = table
         self._mapping = mapping
@@ -45,7 +45,8 @@ class Pass:
                 self._figures.add(kept)
             self._account.events += len(claims)
             yield claims
-            self._progress.mapping(done, self._account.read)
+            if self._progress is not None:
+                self._progress.mapping(done, self._account.read)
 
     def report(self) -> dict[str, Any]:
         """The account of the rows and the figures (interfaces 5); goes over the file when nobody has asked for its claims."""
@@ -61,14 +62,17 @@ class Pass:
 
     def _rows(self) -> Iterator[Row]:
         account, table = self._account, self._table
-        raw = table.rows(self._mapping.columns, self._mapping.delimiter, lambda done: self._progress.reading(done, table.size))
-        for values in raw:
+        for values in table.rows(self._mapping.columns, self._mapping.delimiter, self._read_so_far):
             account.read += 1
             try:
                 if (row := self._row(values)) is not None:
                     yield row
             except Unusable as problem:
                 account.rejected[problem.reason] += 1
+
+    def _read_so_far(self, done: int) -> None:
+        if self._progress is not None:
+            self._progress.reading(done, self._table.size)
 
     def _row(self, values: tuple[str, ...] | Unusable) -> Row | None:
         if isinstance(values, Unusable):
