@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ class Platform:
     kafka: str
     database_url: str
     services: tuple[str, ...]
+
+    def environment(self) -> dict[str, str]:
+        """The environment in which a command finds this platform."""
+        return {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.kafka, "DATABASE_URL": self.database_url}  # noqa: TID251 - a child gets what its parent has
 
     async def counts(self) -> dict[str, dict[str, int]]:
         """What each service took in and gave out, from its database, with its lag: the report of the demo (interfaces 2)."""

@@ -1,6 +1,6 @@
 """The page of all metrics: name, type, labels and meaning from the registries, who looks and what they ask from here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -88,9 +88,13 @@ def _of(service: str) -> Iterator[Metric]:
     ChassisMetrics(service, "0", (), registry)
     if find_spec(f"{service}.metrics") is not None:
         import_module(f"{service}.metrics").declare(registry)
-    for collector in registry._collector_to_names:  # the only way to the label names of a metric without samples
+    for collector in registry._collector_to_names:  # no public way leads to the label names of a metric without samples
         if isinstance(collector, MetricWrapperBase):
-            suffix = "_total" if collector._type == "counter" else ""
-            yield Metric(
-                f"{collector._name}{suffix}", str(collector._type), tuple(collector._labelnames), collector._documentation, (service,)
-            )
+            yield _metric(collector._name, str(collector._type), collector._labelnames, collector._documentation, service)
+            continue
+        for family in collector.collect():
+            yield _metric(family.name, family.type, getattr(family, "_labelnames", ()), family.documentation, service)
+
+
+def _metric(name: str, type: str, labels: Iterable[str], meaning: str, service: str) -> Metric:
+    return Metric(f"{name}_total" if type == "counter" else name, type, tuple(labels), meaning, (service,))
