@@ -20,7 +20,7 @@ DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PROOF = bool(os.environ.get("PROOF"))  # noqa: TID251 - a test run has no settings.py; `make proof` sets this
 _HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 thorough = settings(
-    max_examples=20_000 if PROOF else 1_000, derandomize=not PROOF, deadline=None, database=None, suppress_health_check=_HEALTH
+    max_examples=20_000 if PROOF else 500, derandomize=not PROOF, deadline=None, database=None, suppress_health_check=_HEALTH
 )
 brief = settings(thorough, max_examples=2_000 if PROOF else 200)
 

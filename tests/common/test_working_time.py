@@ -125,6 +125,14 @@ def test_repeated_minutes_count_twice_and_skipped_ones_not_at_all() -> None:
     assert night.working_time_between(forth, forth + 24 * HOUR) == 1 * HOUR
 
 
+def test_an_instant_in_a_repeated_hour_equals_the_same_instant_elsewhere() -> None:
+    night = Calendar.from_json({"time_zone": "America/New_York", "weekly_hours": {"sun": [["01:00", "03:00"]]}})
+    back = datetime(2026, 11, 1, tzinfo=UTC)
+    first, second = night.after_working_time(back, HOUR / 2), night.after_working_time(back, 1.5 * HOUR)
+    assert (first, second) == (back + 5.5 * HOUR, back + 6.5 * HOUR)
+    assert (first.isoformat(), second.isoformat()) == ("2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-05:00")
+
+
 def test_a_range_that_lies_in_the_skipped_hour_makes_no_working_day() -> None:
     night = Calendar.from_json({"time_zone": "America/New_York", "weekly_hours": {"sun": [["02:15", "02:45"]]}})
     assert not night.is_working_day(date(2026, 3, 8))

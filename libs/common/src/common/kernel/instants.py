@@ -1,6 +1,6 @@
 """Instants as they cross a border, and as whole microseconds since 1970 inside."""
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
 from common.kernel.clock_errors import ClockError
 
@@ -58,3 +58,15 @@ def from_micros(micros: int, zone: tzinfo) -> datetime:
 def year_of(micros: int) -> int:
     """The year in UTC that the instant lies in."""
     return date.fromordinal(micros // DAY + EPOCH_ORDINAL).year
+
+
+def written_on(micros: int, zone: tzinfo) -> datetime:
+    """The same instant with the zone's offset of that moment instead of the zone.
+
+    Python calls two instants of different zones unequal whenever one lies in an hour that the clocks repeat or skip
+    (PEP 495); with a plain offset they compare as what they are.
+    """
+    moment = from_micros(micros, zone)
+    offset = moment.utcoffset()
+    assert offset is not None  # astimezone never yields a datetime without an offset
+    return moment.replace(tzinfo=timezone(offset), fold=0)

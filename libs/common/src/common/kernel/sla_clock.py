@@ -128,8 +128,8 @@ def _in_order(events: Iterable[ClockEvent]) -> list[ClockEvent]:
     return sorted(by_id.values(), key=_order)
 
 
-def _order(event: ClockEvent) -> tuple[datetime, bool, int, str]:
-    return event.at, event.sequence is None, event.sequence or 0, event.id
+def _order(event: ClockEvent) -> tuple[int, bool, int, str]:
+    return to_micros(event.at), event.sequence is None, event.sequence or 0, event.id
 
 
 class _Tally:

@@ -127,11 +127,10 @@ def _after_pauses(timeline: Timeline, start: int, amount: int, pauses: Sequence[
     at, left = start, amount
     for since, until in _merged(pauses):
         if since >= at:
-            if amount == 0 and (due := timeline.add(at, 0)) <= since:
-                return due
-            if amount and (done := timeline.between(at, since)) >= left:
+            done = timeline.between(at, since)
+            if (done >= left) if amount else (done or timeline.is_working(since)):
                 return timeline.add(at, left)
-            left -= done if amount else 0
+            left -= done
         if until is None:
             return None
         at = max(at, until)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from common.kernel.calendar_json import CalendarParts, read_calendar, write_calendar
 from common.kernel.clock_errors import ClockError
-from common.kernel.instants import SECOND, from_micros, to_micros
+from common.kernel.instants import SECOND, from_micros, to_micros, written_on
 from common.kernel.timeline import Hours, Timeline
 
 
@@ -21,7 +21,7 @@ class Calendar:
     Precedence for a local date: `date_hours`, then `make_up_days`, `closed_dates`, `weekly_hours` (Monday first).
     `make_up_hours` None means Monday's. A range belongs to the date on which it starts. What lies after `known_until` is
     provisional, since no notice about it has been published yet. All instants that come in must carry a zone; those that
-    go out carry the calendar's.
+    go out carry the offset of the calendar's zone at that moment.
     """
 
     time_zone: str
@@ -127,8 +127,8 @@ class Calendar:
         return from_micros(micros, self.zone).date()
 
     def instant(self, micros: int) -> datetime:
-        """The instant on the calendar's wall clock."""
-        return from_micros(micros, self.zone)
+        """The instant on the calendar's wall clock, with its offset at that moment."""
+        return written_on(micros, self.zone)
 
 
 def _union(hours: tuple[Hours, ...]) -> int:
