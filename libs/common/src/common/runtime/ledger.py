@@ -117,7 +117,8 @@ class Clock:
         if self.state.outcome == "breached":
             return self.state.breached_at
         if self.state.outcome == "met":
-            return max(event.at for event in self.events if isinstance(event, Stopped))
+            # a stop that the state did not admit came after the one that counts: the earlier one became known late
+            return max(event.at for event in self.events if isinstance(event, Stopped) and event.id not in self.state.ignored)
         return None
 
     def next_due(self) -> datetime | None:

@@ -1,0 +1,287 @@
+"""Dispatch as it runs, but without Kafka: from records to work orders, clocks, facts and published events."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+from tests.harness import ServiceOnDatabase, claim, data_of, plain, service_on
+
+from common.contracts.claims.dispatch import AssignmentMade, AssignmentTaken, DefectCameBack, WorkFinished, WorkHeldUp, WorkTakenUp
+from common.contracts.claims.intake import Nature
+from common.contracts.envelope import Record
+from common.contracts.event import Event
+from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.service_requests import Priority, ServiceRequestRegistered
+from common.contracts.sla_clocks import SlaClockBreached, SlaClockMet, SlaClockStarted
+from common.contracts.work_orders import (
+    WorkOrderAccepted,
+    WorkOrderAssigned,
+    WorkOrderClaimRejected,
+    WorkOrderCompleted,
+    WorkOrderCreated,
+    WorkOrderPaused,
+    WorkOrderReopened,
+    WorkOrderResumed,
+)
+
+pytestmark = pytest.mark.real
+
+MONDAY = "2025-07-07"
+
+
+def at(time: str, day: str = MONDAY) -> datetime:
+    return datetime.fromisoformat(f"{day}T{time}:00+08:00")
+
+
+@pytest.fixture
+async def dispatch(database: str) -> AsyncIterator[ServiceOnDatabase]:
+    async with service_on("dispatch", database) as service:
+        yield service
+
+
+def registered(request_id: str, when: datetime, *, nature: Nature = "repair", priority: Priority = "urgent") -> Record:
+    event = ServiceRequestRegistered(
+        request_id=request_id,
+        customer_id="K1",
+        channel="hotline",
+        nature=nature,
+        severity="critical",
+        priority=priority,
+        region="north",
+        product="boiler",
+        handled_by="E9",
+        asset_id=None,
+        received_at=when,
+    )
+    return claim(event, when)
+
+
+def assigned(order: str, when: datetime, technician: str = "E1") -> Record:
+    return claim(AssignmentMade(work_order_id=order, technician=technician, team="T1", by="D1"), when)
+
+
+def accepted(order: str, when: datetime, by: str = "E1") -> Record:
+    return claim(AssignmentTaken(work_order_id=order, by=by), when)
+
+
+def held_up(order: str, when: datetime) -> Record:
+    return claim(WorkHeldUp(work_order_id=order, party="parts", reason="no spare part", by="E1"), when)
+
+
+def taken_up(order: str, when: datetime) -> Record:
+    return claim(WorkTakenUp(work_order_id=order, by="E1"), when)
+
+
+def finished(order: str, when: datetime, by: str = "E1") -> Record:
+    return claim(WorkFinished(work_order_id=order, by=by), when)
+
+
+def came_back(order: str, when: datetime) -> Record:
+    return claim(DefectCameBack(work_order_id=order, by="D1"), when)
+
+
+def a_case(request: str) -> list[Record]:
+    """An urgent repair: 8 working hours, of which it uses 1 until the assignment, 1 more, then 3 on Monday and 1 on Tuesday."""
+    order = f"{request}-w1"
+    return [
+        registered(request, at("09:00")),
+        assigned(order, at("10:00")),
+        accepted(order, at("10:30")),
+        held_up(order, at("11:00")),
+        taken_up(order, at("15:00")),
+        finished(order, at("10:00", "2025-07-08")),
+    ]
+
+
+async def facts(dispatch: ServiceOnDatabase, case: str) -> dict[str, tuple[int, str, datetime]]:
+    """What the fact with the highest revision says about each person: met or not, of how many, and when."""
+    best: dict[str, KpiRecorded] = {}
+    for fact in await dispatch.published(KpiRecorded):
+        assert fact.indicator == "in_time_solution"
+        if fact.case_id == case and (fact.subject not in best or fact.revision > best[fact.subject].revision):
+            best[fact.subject] = fact
+    return {subject: (int(fact.numerator), fact.denominator, fact.time) for subject, fact in best.items()}
+
+
+async def clock(dispatch: ServiceOnDatabase, order: str, stage: str) -> dict[str, Any]:
+    (found,) = await dispatch.rows("SELECT * FROM clocks WHERE id = :id", id=f"dispatch:{order}:{stage}")
+    return found
+
+
+async def end_of(dispatch: ServiceOnDatabase, order: str) -> dict[str, Any]:
+    """Everything about one work order that must not depend on the order of arrival, with its own name taken out."""
+    (row,) = await dispatch.rows("SELECT * FROM work_orders WHERE id = :id", id=order)
+    clocks = await dispatch.rows(
+        "SELECT stage, state, outcome, deadline, closed_at, owner, used_share FROM clocks WHERE aggregate = :a ORDER BY stage",
+        a=f"work_orders:{order}",
+    )
+    decisions = [
+        event
+        for event in await dispatch.all_published()
+        if event.TYPE.startswith("work_order.") and getattr(event, "work_order_id", "") == order
+    ]
+    return {
+        "order": {name: value for name, value in row.items() if name not in ("id", "request_id")},
+        "clocks": clocks,
+        "facts": await facts(dispatch, order),
+        "decisions": plain(decisions, "work_order_id", "request_id"),
+    }
+
+
+async def test_an_urgent_repair_goes_from_the_request_to_the_finished_work(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply(a_case("R1"))
+    decisions = [event for event in await dispatch.all_published() if event.TYPE.startswith("work_order.")]
+    expected = [
+        WorkOrderCreated(
+            work_order_id="R1-w1", request_id="R1", priority="urgent", region="north", product="boiler", created_at=at("09:00")
+        ),
+        WorkOrderAssigned(work_order_id="R1-w1", technician="E1", team="T1", reassigned=False, assigned_at=at("10:00"), by="D1"),
+        WorkOrderAccepted(work_order_id="R1-w1", technician="E1", accepted_at=at("10:30")),
+        WorkOrderPaused(work_order_id="R1-w1", party="parts", reason="no spare part", paused_at=at("11:00")),
+        WorkOrderResumed(work_order_id="R1-w1", resumed_at=at("15:00")),
+        WorkOrderCompleted(work_order_id="R1-w1", technician="E1", completed_at=at("10:00", "2025-07-08")),
+    ]
+    assert data_of(decisions) == data_of(expected)
+    assert [event.envelope.sequence for event in decisions] == [1, 2, 3, 4, 5, 6]
+    assert [event.time for event in decisions][-1] == at("10:00", "2025-07-08")
+
+
+async def test_both_promises_are_met_and_the_solution_is_credited_to_the_technician(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply(a_case("R1"))
+    assignment, completion = await clock(dispatch, "R1-w1", "assignment"), await clock(dispatch, "R1-w1", "completion")
+    assert (assignment["outcome"], assignment["closed_at"]) == ("met", at("10:00"))
+    assert (completion["outcome"], completion["owner"]) == ("met", "employee:E1")
+    met = {event.stage: event.elapsed_working_seconds for event in await dispatch.published(SlaClockMet)}
+    assert met == {"assignment": "3600", "completion": str(6 * 3600)}
+    assert await facts(dispatch, "R1-w1") == {"employee:E1": (1, "1", at("10:00", "2025-07-08"))}
+
+
+async def test_a_request_that_needs_nobody_on_site_gets_no_work_order(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply([registered("R1", at("09:00"), nature="consultation"), registered("R2", at("09:00"), nature="complaint")])
+    assert await dispatch.all_published() == []
+    assert await dispatch.rows("SELECT id FROM work_orders") == []
+
+
+async def test_work_that_nobody_finished_in_time_is_breached_at_its_deadline_by_whoever_had_it(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply([registered("R1", at("09:00")), assigned("R1-w1", at("09:30"))])
+    await dispatch.let_time_pass()
+    (breach,) = await dispatch.published(SlaClockBreached)
+    due = at("17:00")
+    assert (breach.stage, breach.time, breach.owner) == ("completion", due, "employee:E1")
+    assert await facts(dispatch, "R1-w1") == {"employee:E1": (0, "1", due)}
+
+
+async def test_work_that_nobody_assigned_is_the_department_s_breach(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply([registered("R1", at("09:00"))])
+    await dispatch.let_time_pass()
+    assert [(event.stage, event.time) for event in await dispatch.published(SlaClockBreached)] == [
+        ("assignment", at("10:00")),
+        ("completion", at("17:00")),
+    ]
+    assert list(await facts(dispatch, "R1-w1")) == ["department:dispatch"]
+
+
+async def test_a_reassignment_hands_the_time_over_and_says_so(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply(
+        [
+            registered("R1", at("09:00")),
+            assigned("R1-w1", at("09:30")),
+            assigned("R1-w1", at("11:00"), technician="E2"),
+            finished("R1-w1", at("12:00"), by="E2"),
+        ]
+    )
+    assert [event.reassigned for event in await dispatch.published(WorkOrderAssigned)] == [False, True]
+    assert await facts(dispatch, "R1-w1") == {"employee:E2": (1, "1", at("12:00"))}
+
+
+async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply([registered("R1", at("09:00")), assigned("R1-w1", at("10:00"))])
+    wrong = accepted("R1-w1", at("10:30"), by="E2")
+    before = claim(AssignmentMade(work_order_id="R1-w1", technician="E3", team="T1", by="D1"), at("08:00"))
+    await dispatch.apply([wrong, before, finished("R1-w1", at("11:00"))])
+    await dispatch.apply([assigned("R1-w1", at("12:00"), technician="E2"), finished("R1-w1", at("12:30"))])
+    refusals = await dispatch.published(WorkOrderClaimRejected)
+    assert [(refusal.rule, refusal.was, refusal.field) for refusal in refusals] == [
+        ("accepted_by_the_assigned", "assigned", "by"),
+        ("not_before_creation", "created", "ce_time"),
+        ("not_after_completion", "completed", ""),
+        ("completed_once", "completed", ""),
+    ]
+    assert refusals[0].claim_type == "work_order.assignment_taken"
+    assert refusals[0].claim_id == dict(wrong.headers)["ce_id"].decode()  # type: ignore[union-attr]  # this header is there
+    (row,) = await dispatch.rows("SELECT status, technician FROM work_orders")
+    assert row == {"status": "completed", "technician": "E1"}
+    assert await dispatch.rows("SELECT * FROM waiting") == await dispatch.rows("SELECT * FROM dead_letters") == []
+
+
+async def test_a_defect_that_came_back_opens_the_clock_again_and_is_charged_to_whoever_completed_the_work(
+    dispatch: ServiceOnDatabase,
+) -> None:
+    await dispatch.apply([*a_case("R1"), came_back("R1-w1", at("11:00", "2025-07-10"))])
+    (reopening,) = await dispatch.published(WorkOrderReopened)
+    assert reopening.completed_by == "E1"
+    completion = await clock(dispatch, "R1-w1", "completion")
+    assert (completion["outcome"], completion["deadline"]) == ("open", at("13:00", "2025-07-10"))  # 2 of the 8 hours are left
+    await dispatch.let_time_pass()
+    assert (await clock(dispatch, "R1-w1", "completion"))["outcome"] == "breached"
+    assert await facts(dispatch, "R1-w1") == {"employee:E1": (0, "1", at("13:00", "2025-07-10"))}
+
+
+async def test_any_order_of_arrival_gives_the_same_order_clocks_facts_and_decisions(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply(a_case("R"))
+    expected = await end_of(dispatch, "R-w1")
+    names = {f"P{number}": order for number, order in enumerate(permutations(range(6))) if number % 24 == 7}
+    await dispatch.apply([a_case(name)[place] for name, order in names.items() for place in order])
+    assert len(names) == 30
+    for name, order in names.items():
+        assert await end_of(dispatch, f"{name}-w1") == expected, order
+    assert await dispatch.rows("SELECT * FROM waiting") == await dispatch.rows("SELECT * FROM dead_letters") == []
+
+
+async def test_claims_that_wait_over_many_batches_give_the_same_end(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply(a_case("R"))
+    await dispatch.apply(reversed(a_case("B")), at_once=1)
+    assert await end_of(dispatch, "B-w1") == await end_of(dispatch, "R-w1")
+    (progress,) = await dispatch.rows("SELECT sum(events_in) AS i, sum(applied) AS a, sum(duplicates + dead) AS d FROM consumer_progress")
+    assert progress == {"i": 12, "a": 12, "d": 0}
+
+
+async def test_an_assignment_that_becomes_known_late_counts_from_when_it_was_made(dispatch: ServiceOnDatabase) -> None:
+    late = assigned("R1-w1", at("09:20"))
+    await dispatch.apply([registered("R1", at("09:00")), assigned("R1-w1", at("11:00"), technician="E2"), late])
+    assignment = await clock(dispatch, "R1-w1", "assignment")
+    assert (assignment["outcome"], assignment["closed_at"]) == ("met", at("09:20"))
+    assert (await dispatch.rows("SELECT technician FROM work_orders")) == [{"technician": "E2"}]
+
+
+async def test_what_kafka_delivers_twice_changes_nothing(dispatch: ServiceOnDatabase) -> None:
+    case = [*a_case("R1"), came_back("R1-w1", at("11:00", "2025-07-10"))]
+    await dispatch.apply(case)
+    before = await dispatch.dump()
+    await dispatch.apply([*case, *reversed(case)])
+    assert await dispatch.dump() == before
+    (progress,) = await dispatch.rows("SELECT sum(applied) AS applied, sum(duplicates) AS duplicates FROM consumer_progress")
+    assert progress == {"applied": 7, "duplicates": 14}
+
+
+async def test_the_promise_that_a_clock_starts_with_follows_from_the_priority(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply([registered("R1", at("09:00"), priority="normal"), registered("R2", at("09:00"), priority="urgent")])
+    deadlines = {(event.aggregate_id, event.stage): event.deadline for event in await dispatch.published(SlaClockStarted)}
+    assert deadlines == {
+        ("R1-w1", "assignment"): at("13:00"),
+        ("R1-w1", "completion"): at("18:00", "2025-07-10"),
+        ("R2-w1", "assignment"): at("10:00"),
+        ("R2-w1", "completion"): at("17:00"),
+    }
+
+
+def test_every_event_that_dispatch_consumes_has_a_handler() -> None:
+    from common.contracts.topics import consumed_by
+    from common.runtime.handling import handlers_in
+    from dispatch import handlers
+
+    claims = {event for topic in consumed_by("dispatch") for event in topic.events if topic.kind == "claims"}
+    handled: set[type[Event]] = set(handlers_in(handlers))
+    assert handled == claims | {ServiceRequestRegistered}

@@ -1,0 +1,239 @@
+"""The rules of a work order (D1-09, D1-10, P12)."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+
+from common.kernel.clocks import ClockEntry
+from common.kernel.errors import Refused, TooEarly
+from dispatch.domain.work_order import TABLE, Standing, Status, Step, WorkOrder
+
+MONDAY_0900 = datetime(2026, 7, 6, 1, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+Decision = WorkOrder | Refused | TooEarly
+Doing = Callable[[WorkOrder, datetime], Decision]
+
+
+def an_order() -> WorkOrder:
+    return WorkOrder("R1-w1", "R1", "normal", "north", "boiler", MONDAY_0900)
+
+
+def assigned_to(technician: str) -> Doing:
+    return lambda order, at: order.assign(at, technician, "T1")
+
+
+def accepted_by(technician: str) -> Doing:
+    return lambda order, at: order.accept(at, technician)
+
+
+def completed_by(technician: str) -> Doing:
+    return lambda order, at: order.complete(at, technician)
+
+
+def held_up(order: WorkOrder, at: datetime) -> Decision:
+    return order.hold_up(at, "parts", "no spare part")
+
+
+def taken_up(order: WorkOrder, at: datetime) -> Decision:
+    return order.take_up(at)
+
+
+def reopened(order: WorkOrder, at: datetime) -> Decision:
+    return order.reopen(at)
+
+
+STEPS: dict[Step, Doing] = {
+    Step.ASSIGNED: assigned_to("E1"),
+    Step.ACCEPTED: accepted_by("E1"),
+    Step.HELD_UP: held_up,
+    Step.TAKEN_UP: taken_up,
+    Step.COMPLETED: completed_by("E1"),
+    Step.REOPENED: reopened,
+}
+WAY_TO: dict[Status, Sequence[Step]] = {
+    Status.CREATED: (),
+    Status.ASSIGNED: (Step.ASSIGNED,),
+    Status.ACCEPTED: (Step.ASSIGNED, Step.ACCEPTED),
+    Status.HELD_UP: (Step.ASSIGNED, Step.HELD_UP),
+    Status.COMPLETED: (Step.ASSIGNED, Step.COMPLETED),
+}
+WHAT_HAPPENS = """
+            assigned               accepted               held_up                taken_up               completed            reopened
+created     assigned               waits:assigned         waits:assigned         waits:held_up          waits:assigned       waits:completed
+assigned    assigned               accepted               held_up                waits:held_up          completed            waits:completed
+accepted    assigned               no:accepted_once       held_up                waits:held_up          completed            waits:completed
+held_up     held_up                held_up                waits:taken_up         accepted               completed            waits:completed
+completed   no:not_after_completion no:not_after_completion no:not_after_completion no:not_after_completion no:completed_once accepted
+"""
+
+
+def expectations() -> list[tuple[Status, Step, str]]:
+    head, *lines = WHAT_HAPPENS.strip().splitlines()
+    return [
+        (Status(status), Step(step), expected)
+        for status, *cells in (line.split() for line in lines)
+        for step, expected in zip(head.split(), cells, strict=True)
+    ]
+
+
+def applied(decision: Decision) -> WorkOrder:
+    assert isinstance(decision, WorkOrder), decision
+    return decision
+
+
+def after(*doings: Doing) -> WorkOrder:
+    order = an_order()
+    for hour, doing in enumerate(doings, start=1):
+        order = applied(doing(order, MONDAY_0900 + hour * HOUR))
+    return order
+
+
+def told(decision: Decision) -> str:
+    match decision:
+        case WorkOrder():
+            return decision.standing().status
+        case TooEarly(missing):
+            return f"waits:{missing}"
+        case Refused(rule):
+            return f"no:{rule}"
+
+
+@pytest.mark.parametrize(("status", "step", "expected"), expectations())
+def test_every_step_in_every_status_does_what_the_table_says(status: Status, step: Step, expected: str) -> None:
+    order = after(*(STEPS[before] for before in WAY_TO[status]))
+    assert order.standing().status is status
+    decision = STEPS[step](order, MONDAY_0900 + 9 * HOUR)
+    assert told(decision) == expected
+    if isinstance(decision, Refused):
+        assert decision.was == status
+
+
+def test_the_expectations_name_every_pair_once() -> None:
+    pairs = [(status, step) for status, step, _ in expectations()]
+    assert sorted(pairs) == sorted((status, step) for status, row in TABLE.items() for step in row)
+    assert len(pairs) == len(Status) * len(Step)
+
+
+def test_nothing_can_happen_to_an_order_before_it_exists() -> None:
+    decision = assigned_to("E1")(an_order(), MONDAY_0900 - HOUR)
+    assert decision == Refused("not_before_creation", was="created", field="ce_time")
+
+
+def test_only_the_assigned_technician_takes_the_work_on() -> None:
+    order = after(assigned_to("E1"))
+    assert order.accept(MONDAY_0900 + 2 * HOUR, "E2") == Refused("accepted_by_the_assigned", was="assigned", field="by")
+
+
+def test_after_a_reassignment_the_new_technician_takes_the_work_on_and_the_old_one_cannot() -> None:
+    order = after(assigned_to("E1"), accepted_by("E1"), assigned_to("E2"))
+    assert order.standing() == Standing(Status.ASSIGNED, "E2", "T1")
+    assert told(order.accept(MONDAY_0900 + 4 * HOUR, "E1")) == "no:accepted_by_the_assigned"
+    assert told(order.accept(MONDAY_0900 + 4 * HOUR, "E2")) == "accepted"
+
+
+def test_creation_starts_both_promises_on_the_department_s_time() -> None:
+    traits = {"priority": "normal", "region": "north"}
+    assert an_order().created().clocks.entries == (
+        ClockEntry("assignment", "started", MONDAY_0900, owner="department:dispatch", traits=traits),
+        ClockEntry("completion", "started", MONDAY_0900, owner="department:dispatch", traits=traits),
+    )
+
+
+def test_the_first_assignment_stops_its_clock_and_gives_the_time_to_the_technician() -> None:
+    at = MONDAY_0900 + HOUR
+    assert after(assigned_to("E1")).clocks.entries == (
+        ClockEntry("completion", "owner_changed", at, owner="employee:E1"),
+        ClockEntry("assignment", "stopped", at),
+    )
+
+
+def test_a_reassignment_changes_the_owner_and_stops_nothing() -> None:
+    entries = after(assigned_to("E1"), assigned_to("E2")).clocks.entries[2:]
+    assert entries == (ClockEntry("completion", "owner_changed", MONDAY_0900 + 2 * HOUR, owner="employee:E2"),)
+
+
+def test_while_the_work_is_held_up_its_clock_stands_still_for_the_party_it_waits_for() -> None:
+    entries = after(assigned_to("E1"), held_up, taken_up).clocks.entries[2:]
+    assert entries == (
+        ClockEntry("completion", "paused", MONDAY_0900 + 2 * HOUR, party="parts", reason="no spare part"),
+        ClockEntry("completion", "resumed", MONDAY_0900 + 3 * HOUR),
+    )
+
+
+def test_work_that_another_technician_finished_is_to_his_credit() -> None:
+    order = after(assigned_to("E1"), completed_by("E2"))
+    assert order.clocks.entries[2:] == (
+        ClockEntry("completion", "owner_changed", MONDAY_0900 + 2 * HOUR, owner="employee:E2"),
+        ClockEntry("completion", "stopped", MONDAY_0900 + 2 * HOUR),
+    )
+    assert order.standing().technician == "E2"
+
+
+def test_a_defect_that_came_back_is_charged_to_whoever_completed_the_work() -> None:
+    order = after(assigned_to("E1"), completed_by("E2"), reopened)
+    assert order.standing() == Standing(Status.ACCEPTED, "E2", "T1")
+    assert order.clocks.entries[4:] == (ClockEntry("completion", "reopened", MONDAY_0900 + 3 * HOUR),)
+    assert told(order.accept(MONDAY_0900 + 4 * HOUR, "E1")) == "no:accepted_by_the_assigned"
+
+
+def test_an_assignment_that_becomes_known_late_takes_its_place_before_the_later_one() -> None:
+    later = applied(an_order().assign(MONDAY_0900 + 3 * HOUR, "E2", "T2"))
+    both = applied(replace_clocks(later).assign(MONDAY_0900 + HOUR, "E1", "T1"))
+    assert both.standing() == Standing(Status.ASSIGNED, "E2", "T2")
+    assert both.standing(MONDAY_0900 + 2 * HOUR) == Standing(Status.ASSIGNED, "E1", "T1")
+    assert ClockEntry("assignment", "stopped", MONDAY_0900 + HOUR) in both.clocks.entries
+
+
+def test_a_hold_up_from_before_the_completion_is_accepted_after_it() -> None:
+    done = after(assigned_to("E1"), accepted_by("E1"), completed_by("E1"))
+    late = applied(done.hold_up(MONDAY_0900 + 2 * HOUR + HOUR / 2, "customer", "not at home"))
+    assert late.standing().status is Status.COMPLETED
+
+
+def replace_clocks(order: WorkOrder) -> WorkOrder:
+    """The order as the next claim finds it, when the clocks have been taken off it."""
+    return WorkOrder(order.id, order.request_id, order.priority, order.region, order.product, order.created_at, order.steps)
+
+
+CASES: dict[str, tuple[Doing, ...]] = {
+    "held up twice": (assigned_to("E1"), accepted_by("E1"), held_up, taken_up, held_up, completed_by("E1")),
+    "handed over while held up": (assigned_to("E1"), held_up, assigned_to("E2"), taken_up, held_up, completed_by("E2")),
+}
+
+
+def arrive(order: tuple[int, ...], case: Sequence[Doing]) -> WorkOrder:
+    """The case's claims in this order of arrival; those that are too early are tried again after each that was applied."""
+    work_order, waiting = an_order(), []
+    for number in order:
+        waiting.append(number)
+        going = True
+        while going:
+            going = False
+            for late in sorted(waiting):
+                decision = case[late](work_order, MONDAY_0900 + late * HOUR)
+                if isinstance(decision, WorkOrder):
+                    work_order, going = decision, True
+                    waiting.remove(late)
+                    break
+                assert isinstance(decision, TooEarly), (order, late, decision)
+    assert waiting == []
+    return work_order
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_whatever_the_order_of_arrival_the_steps_and_the_end_are_the_same(case: Sequence[Doing]) -> None:
+    expected = arrive(tuple(range(len(case))), case)
+    assert expected.standing().status is Status.COMPLETED
+    for order in permutations(range(len(case))):
+        found = arrive(order, case)
+        assert (found.standing(), found.steps) == (expected.standing(), expected.steps), order
+
+
+def test_a_reopening_waits_for_the_completion_in_whatever_order_things_arrive() -> None:
+    case = (assigned_to("E1"), held_up, completed_by("E2"), reopened)
+    expected = arrive((0, 1, 2, 3), case)
+    for order in permutations(range(len(case))):
+        assert arrive(order, case).standing() == expected.standing() == Standing(Status.ACCEPTED, "E2", "T1"), order

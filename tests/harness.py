@@ -1,0 +1,156 @@
+"""A service's own consumer on a real PostgreSQL, fed with records made by hand: everything but Kafka is the real thing."""
+
+import importlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from common.contracts.envelope import Received, Record, decode, encode
+from common.contracts.event import Envelope, Event
+from common.contracts.topics import consumed_by, topic_of
+from common.kernel.ids import derived_id
+from common.runtime import migrations, progress
+from common.runtime.consumer import CaseConsumer
+from common.runtime.database import Database
+from common.runtime.handling import handlers_in
+from common.runtime.metrics import ChassisMetrics
+from common.runtime.policies import load_policy
+from common.runtime.timers import TimerWorker
+
+E = TypeVar("E", bound=Event)
+
+
+def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timedelta(seconds=1)) -> Record:
+    """The record in which `event` arrives, a claim or another service's decision: it happened `at`, and was `known` that much later.
+
+    Without an id it gets one that follows from its content, so that the same call twice makes a duplicate.
+    """
+    topic = topic_of(type(event))
+    key = topic.key_of(event)
+    envelope = Envelope(
+        id=id or derived_id(at, event.model_dump_json(), event.TYPE),
+        source="/tests",
+        type=event.TYPE,
+        subject=key,
+        time=at,
+        recorded_at=at + known,
+    )
+    value, headers = encode(event, envelope, key=key)
+    return Record(topic.name, 0, 0, key.encode(), value, tuple(headers), at + known)
+
+
+@dataclass(slots=True)
+class ServiceOnDatabase:
+    """A service without Kafka: `apply` gives it records, the other methods tell what it made of them."""
+
+    name: str
+    database: Database
+    consumer: CaseConsumer
+    timers: TimerWorker
+    offsets: dict[str, int] = field(default_factory=dict)
+
+    async def apply(self, records: Iterable[Record], *, at_once: int = 200) -> None:
+        """Lets the service consume `records` in this order, `at_once` in a batch; each gets the next offset of its topic."""
+        numbered = [self._numbered(record) for record in records]
+        for start in range(0, len(numbered), at_once):
+            await self.consumer.consume(numbered[start : start + at_once])
+
+    def _numbered(self, record: Record) -> Record:
+        offset = self.offsets.get(record.topic, 0)
+        self.offsets[record.topic] = offset + 1
+        return replace(record, offset=offset)
+
+    async def let_time_pass(self) -> None:
+        """Fires every timer that is due by now, as if the service had caught up on all its partitions."""
+        ends = {(topic.name, partition): 0 for topic in consumed_by(self.name) for partition in range(topic.partitions)}
+        ends |= {(topic, 0): end for topic, end in self.offsets.items()}
+        async with self.database.transaction() as connection:
+            at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            await progress.note_lag(connection, ends, at)
+        while await self.timers.fire():
+            pass
+
+    async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows of a query on the service's database."""
+        async with self.database.transaction() as connection:
+            return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
+
+    async def published(self, kind: type[E]) -> list[E]:
+        """The events of one type that the service published, in their order, each with its envelope."""
+        return [event for event in await self.all_published() if isinstance(event, kind)]
+
+    async def all_published(self) -> list[Event]:
+        """Every event that the service published but dead letters, read back as a consumer reads them."""
+        found = []
+        query = "SELECT * FROM outbox WHERE aggregatetype NOT LIKE '%-dlq' ORDER BY id"
+        for row in await self.rows(query):
+            headers = tuple((name, value.encode()) for name, value in row["headers"])
+            received = decode(
+                Record(row["aggregatetype"], 0, row["id"], row["aggregateid"].encode(), bytes(row["payload"]), headers, row["created_at"])
+            )
+            assert isinstance(received, Received), received
+            assert received.event is not None
+            found.append(received.event)
+        return found
+
+    async def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything that the service knows and said, but not how far it has read: equal dumps mean that nothing changed."""
+        tables = ("inbox", "outbox", "waiting", "parked", "parked_keys", "dead_letters", "timers", "clocks", "clock_events", OWN[self.name])
+        return {table: await self.rows(f"SELECT * FROM {table} t ORDER BY t::text") for table in tables}
+
+
+OWN = {"intake": "service_requests", "dispatch": "work_orders", "complaints": "complaints"}
+"""The table of each service's own aggregates."""
+
+
+@asynccontextmanager
+async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
+    """The service `name` on the empty database at `url`, with its own migrations, handlers and policy."""
+    server, _, database_name = url.rpartition("/")
+    database = Database(f"{server}/postgres", database_name)
+    engine = create_async_engine(database.url, poolclass=pool.NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrations._upgrade, name)
+    await engine.dispose()
+    policy = load_policy(name)
+    metrics = ChassisMetrics(name, "test", policy.stages, CollectorRegistry())
+    unit_of_work = importlib.import_module(f"{name}.repository").UnitOfWork
+    handlers = handlers_in(importlib.import_module(f"{name}.handlers"))
+    consumer = CaseConsumer(name, database, handlers, unit_of_work, policy, metrics, _nobody_to_wake)
+    timers = TimerWorker(
+        name,
+        database,
+        unit_of_work,
+        policy,
+        metrics,
+        leads=lambda: True,
+        wake=_nobody_to_wake,
+        partitions=sum(topic.partitions for topic in consumed_by(name)),
+        patience=timedelta(minutes=15),
+        quiet=timedelta(0),
+    )
+    try:
+        yield ServiceOnDatabase(name, database, consumer, timers)
+    finally:
+        await database.close()
+
+
+def _nobody_to_wake() -> None:
+    """There is no relay here: what is published stays in the outbox, where the tests read it."""
+
+
+def data_of(events: Sequence[Event]) -> list[tuple[str, dict[str, Any]]]:
+    """What events say, without the envelopes in which they travelled: (type, data) in their order."""
+    return [(event.TYPE, event.model_dump()) for event in events]
+
+
+def plain(events: Sequence[Event], *without: str) -> list[tuple[str, datetime, dict[str, Any]]]:
+    """Events as (type, time, data), sorted, to compare what was said in one order with what was said in another."""
+    found = [(event.TYPE, event.time, event.model_dump(exclude=set(without))) for event in events]
+    return sorted(found, key=str)

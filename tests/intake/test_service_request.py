@@ -1,0 +1,124 @@
+"""The rules of a service request (D1-07, D1-14, D1-19)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from common.kernel.clocks import ClockEntry
+from common.kernel.errors import Refused, TooEarly
+from intake.domain.service_request import ServiceRequest, points
+
+MONDAY_0900 = datetime(2026, 7, 6, 1, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def a_request(handled_by: str | None = "E1") -> ServiceRequest:
+    return ServiceRequest(
+        id="R1",
+        customer_id="K1",
+        channel="hotline",
+        nature="repair",
+        severity="high",
+        priority="high",
+        region="north",
+        product="boiler",
+        handled_by=handled_by,
+        asset_id=None,
+        remarks="",
+        received_at=MONDAY_0900,
+    )
+
+
+def applied(decision: ServiceRequest | Refused | TooEarly) -> ServiceRequest:
+    assert isinstance(decision, ServiceRequest), decision
+    return decision
+
+
+def after(*steps: str) -> ServiceRequest:
+    request = a_request()
+    for minute, step in enumerate(steps, start=1):
+        request = applied(STEPS[step](request, MONDAY_0900 + minute * MINUTE))
+    return request
+
+
+STEPS: dict[str, Callable[[ServiceRequest, datetime], ServiceRequest | Refused | TooEarly]] = {
+    "answered": lambda request, at: request.answer(at, "E1"),
+    "closed": lambda request, at: request.close(at, "E2"),
+    "surveyed": lambda request, at: request.survey(at, 4),
+}
+
+WHAT_HAPPENS = {
+    ("registered", "answered"): "answered",
+    ("registered", "closed"): TooEarly("answered"),
+    ("registered", "surveyed"): TooEarly("closed"),
+    ("answered", "answered"): Refused("answered_once", was="answered"),
+    ("answered", "closed"): "closed",
+    ("answered", "surveyed"): TooEarly("closed"),
+    ("closed", "answered"): Refused("answered_once", was="closed"),
+    ("closed", "closed"): Refused("closed_once", was="closed"),
+    ("closed", "surveyed"): "surveyed",
+    ("surveyed", "answered"): Refused("answered_once", was="surveyed"),
+    ("surveyed", "closed"): Refused("closed_once", was="surveyed"),
+    ("surveyed", "surveyed"): Refused("surveyed_once", was="surveyed"),
+}
+WAY_TO = {"registered": (), "answered": ("answered",), "closed": ("answered", "closed"), "surveyed": ("answered", "closed", "surveyed")}
+
+
+@pytest.mark.parametrize(("status", "step"), [(status, step) for status in WAY_TO for step in STEPS])
+def test_every_step_in_every_status_does_what_the_table_says(status: str, step: str) -> None:
+    request = after(*WAY_TO[status])
+    assert request.status == status
+    decision = STEPS[step](request, MONDAY_0900 + timedelta(hours=1))
+    found = decision.status if isinstance(decision, ServiceRequest) else decision
+    assert found == WHAT_HAPPENS[status, step]
+
+
+def test_nothing_can_be_done_for_a_request_before_it_was_received() -> None:
+    decision = a_request().answer(MONDAY_0900 - MINUTE, "E1")
+    assert decision == Refused("not_before_receipt", was="registered", field="ce_time")
+
+
+def test_registration_starts_both_promises_in_the_name_of_the_handler_and_with_what_chooses_them() -> None:
+    entries = a_request().registered().clocks.entries
+    traits = {"priority": "high", "region": "north"}
+    assert entries == (
+        ClockEntry("first_response", "started", MONDAY_0900, owner="employee:E1", traits=traits),
+        ClockEntry("closure", "started", MONDAY_0900, owner="employee:E1", traits=traits),
+    )
+
+
+def test_a_request_that_nobody_has_is_the_centre_s() -> None:
+    owners = {entry.owner for entry in a_request(handled_by=None).registered().clocks.entries}
+    assert owners == {"department:intake"}
+
+
+def test_the_handler_s_own_answer_stops_the_clock_of_the_first_response() -> None:
+    at = MONDAY_0900 + MINUTE
+    assert applied(a_request().answer(at, "E1")).clocks.entries == (ClockEntry("first_response", "stopped", at),)
+
+
+@pytest.mark.parametrize("handled_by", ["E1", None])
+def test_an_answer_by_somebody_else_is_credited_to_whoever_gave_it(handled_by: str | None) -> None:
+    at = MONDAY_0900 + MINUTE
+    assert applied(a_request(handled_by).answer(at, "E2")).clocks.entries == (
+        ClockEntry("first_response", "owner_changed", at, owner="employee:E2"),
+        ClockEntry("first_response", "stopped", at),
+    )
+
+
+def test_the_end_of_the_service_stops_the_clock_of_the_closure_and_keeps_who_gave_it() -> None:
+    answered = after("answered")
+    closed = applied(answered.close(MONDAY_0900 + 2 * MINUTE, "E1"))
+    assert closed.closed_by == "E1"
+    assert closed.clocks.entries[len(answered.clocks.entries) :] == (ClockEntry("closure", "stopped", MONDAY_0900 + 2 * MINUTE),)
+
+
+def test_a_survey_touches_no_clock() -> None:
+    closed = after("answered", "closed")
+    assert applied(closed.survey(MONDAY_0900 + timedelta(days=9), 2)).clocks == closed.clocks
+
+
+@pytest.mark.parametrize(("satisfaction", "given"), [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)])
+def test_an_answer_from_1_to_5_is_worth_0_to_4_of_4_points(satisfaction: int, given: int) -> None:
+    assert points(satisfaction) == (given, 4)
