@@ -9,6 +9,8 @@ from common.kernel.errors import Malformed
 
 _FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 _INT64 = 2**63
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""NUL as JSON spells it, and not a backslash that stands before `u0000`."""
 
 
 def strict_json(raw: bytes, *, field: str = "data") -> Any:
@@ -62,7 +64,7 @@ def strict_json(raw: bytes, *, field: str = "data") -> Any:
 
 
 def _refuse_unstorable(text: str, refuse: Any) -> None:
-    if "\\u0000" in text:
+    if _NUL.search(text):
         refuse("unstorable_text", "NUL has no place in text")
     try:
         text.encode("utf-8")

@@ -1,0 +1,190 @@
+"""Every event type has examples that are read for ever, in binary and in structured mode, by us and by others."""
+
+import json
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event, from_structured_event, to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+
+from common.contracts.envelope import Received, Record, decode, encode, structured
+from common.contracts.topics import BY_NAME, dead_letter_topics, topic_of
+from ops.contract_files import EXAMPLES, SCHEMAS, Example, event_types, examples, is_ours, schema_of
+
+ROOT = Path(__file__).parents[2]
+APPENDED = datetime(2027, 1, 1, tzinfo=UTC)
+ALL = list(examples())
+ON_TOPICS = [example for example in ALL if example.topic in BY_NAME]
+"""All but the dead letters, which no service reads."""
+
+
+def named(example: Example) -> str:
+    return example.name
+
+
+def record(example: Example, *, value: bytes | None = None, headers: dict[str, bytes] | None = None) -> Record:
+    """The example as it lies on its topic, or with another value and other headers under the same key."""
+    value = json.dumps(example.data, ensure_ascii=False).encode() if value is None else value
+    headers = {name: text.encode() for name, text in example.headers.items()} if headers is None else headers
+    return Record(example.topic, 0, 1, example.key.encode(), value, tuple(headers.items()), APPENDED)
+
+
+def read(given: Record) -> Received:
+    found = decode(given)
+    assert isinstance(found, Received), found
+    assert found.event is not None
+    return found
+
+
+def said(received: Received) -> tuple[type, dict[str, object]]:
+    """What the event says, without the envelope that it came in."""
+    assert received.event is not None
+    return type(received.event), received.event.model_dump()
+
+
+def test_every_event_type_has_an_example_and_there_is_no_other() -> None:
+    assert {example.type for example in ALL} == set(event_types())
+
+
+def test_examples_are_numbered_without_a_gap() -> None:
+    for type in event_types():
+        numbers = [int(example.name.rpartition(".")[2]) for example in ALL if example.type == type]
+        assert numbers == list(range(1, len(numbers) + 1)), type
+
+
+@pytest.mark.parametrize("example", ON_TOPICS, ids=named)
+def test_an_example_is_read_as_its_own_type_on_its_own_topic(example: Example) -> None:
+    found = read(record(example))
+    assert found.envelope.type == example.type
+    assert topic_of(type(found.event)).name == example.topic  # type: ignore[arg-type]  # read() has seen that it is an event
+    assert found.envelope.subject == example.key
+
+
+@pytest.mark.parametrize("example", ALL, ids=named)
+def test_an_example_keeps_the_published_schema(example: Example) -> None:
+    committed = json.loads((ROOT / SCHEMAS / f"{example.type}.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(committed)
+    jsonschema.validate(example.data, committed, format_checker=jsonschema.FormatChecker())
+
+
+@pytest.mark.parametrize("example", ON_TOPICS, ids=named)
+def test_an_event_written_again_says_the_same(example: Example) -> None:
+    first = read(record(example))
+    assert first.event is not None
+    value, headers = encode(first.event, first.envelope, key=example.key)
+    second = read(record(example, value=value, headers=dict(headers)))
+    assert said(second) == said(first)
+    # we took a claim's word for its time only; when it was recorded we say ourselves
+    assert replace(second.envelope, recorded_at=first.envelope.recorded_at) == first.envelope
+    if is_ours(type(first.event)):
+        assert second.digest == first.digest
+        assert dict(headers) == {name: text.encode() for name, text in example.headers.items()}
+        assert json.loads(value) == example.data
+
+
+@pytest.mark.parametrize("example", ON_TOPICS, ids=named)
+def test_both_modes_tell_the_same_event_under_the_same_digest(example: Example) -> None:
+    binary = read(record(example))
+    assert binary.event is not None
+    written = structured(binary.event, binary.envelope)
+    found = read(record(example, value=written, headers={"content-type": b"application/cloudevents+json; charset=utf-8"}))
+    bare = read(record(example, value=written, headers={}))
+    assert said(found) == said(bare) == said(binary)
+    if is_ours(type(binary.event)):  # a claim that leaves a default out is written with it, which is other data
+        assert found.digest == bare.digest == binary.digest
+
+
+@pytest.mark.parametrize("example", ON_TOPICS, ids=named)
+def test_the_cloudevents_sdk_reads_what_we_write(example: Example) -> None:
+    ours = read(record(example))
+    assert ours.event is not None
+    value, headers = encode(ours.event, ours.envelope, key=example.key)
+    theirs = from_binary_event(KafkaMessage(dict(headers), example.key.encode(), value))
+    assert (theirs.get_id(), theirs.get_source(), theirs.get_type()) == (ours.envelope.id, ours.envelope.source, example.type)
+    assert theirs.get_subject() == example.key
+    assert theirs.get_time() == ours.envelope.time
+    assert theirs.get_extension("partitionkey") == example.key
+    assert theirs.get_data() == ours.event.model_dump(mode="json")
+    message = KafkaMessage({"content-type": b"application/cloudevents+json"}, None, structured(ours.event, ours.envelope))
+    assert from_structured_event(message).get_data() == theirs.get_data()
+
+
+@pytest.mark.parametrize("mode", [to_binary_event, to_structured_event], ids=["binary", "structured"])
+@pytest.mark.parametrize("example", ON_TOPICS, ids=named)
+def test_we_read_what_the_cloudevents_sdk_writes(example: Example, mode: type) -> None:
+    here = read(record(example))
+    attributes = {"id": here.envelope.id, "source": here.envelope.source, "type": example.type, "specversion": "1.0"}
+    attributes |= {"subject": example.key, "partitionkey": example.key, "datacontenttype": "application/json"}
+    event = CloudEvent({**attributes, "time": here.envelope.time}, example.data)
+    message = mode(event)
+    found = read(record(example, value=message.value, headers=message.headers))
+    assert message.key == example.key
+    assert said(found) == said(here)
+    assert found.digest == here.digest
+    assert found.envelope.time == here.envelope.time
+
+
+def test_a_changed_value_changes_the_digest() -> None:
+    example = next(example for example in ON_TOPICS if example.type == "complaint.verified")
+    other = replace(example, data={**example.data, "justified": False})
+    assert read(record(other)).digest != read(record(example)).digest
+
+
+def test_order_and_spaces_of_the_json_do_not_change_the_digest() -> None:
+    example = next(example for example in ON_TOPICS if example.type == "grade.published")
+    backwards = json.dumps(dict(reversed(example.data.items())), indent=8).encode()
+    assert read(record(example, value=backwards)).digest == read(record(example)).digest
+
+
+def test_the_dead_letter_example_lies_on_a_dead_letter_topic() -> None:
+    [letter] = [example for example in ALL if example.topic not in BY_NAME]
+    assert letter.topic in dict(dead_letter_topics())
+    event = event_types()[letter.type].model_validate_json(json.dumps(letter.data))
+    assert event.model_dump(mode="json") == letter.data
+
+
+def changed_or_gone(repository: Path, since: str, folder: Path) -> list[str]:
+    """The files in `folder` that `since` has and the working tree has not, or has with other content."""
+    command = ["git", "diff", "--no-renames", "--diff-filter=MDT", "--name-only", since, "--", str(folder)]
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True).stdout.split()
+
+
+def last_release(repository: Path) -> str | None:
+    """The last tag of a release, or None where there has been none, or no history."""
+    command = ["git", "describe", "--tags", "--abbrev=0", "--match", "v*"]
+    run = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    return run.stdout.strip() or None
+
+
+def test_no_example_of_the_last_release_was_changed_or_taken_away() -> None:
+    release = last_release(ROOT)
+    assert release is None or changed_or_gone(ROOT, release, EXAMPLES) == []
+
+
+def test_a_changed_and_a_deleted_example_are_both_seen(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    assert last_release(tmp_path) is None
+    for name in ("kept", "changed", "deleted"):
+        (tmp_path / f"{name}.1.json").write_text("{}")
+    git("add", "-A")
+    git("commit", "-m", "examples")
+    git("tag", "v1")
+    (tmp_path / "changed.1.json").write_text('{"a": 1}')
+    (tmp_path / "deleted.1.json").unlink()
+    (tmp_path / "added.1.json").write_text("{}")
+    assert last_release(tmp_path) == "v1"
+    assert changed_or_gone(tmp_path, "v1", Path()) == ["changed.1.json", "deleted.1.json"]
+
+
+def test_the_schema_of_every_type_is_named_by_the_header_of_its_events() -> None:
+    for example in ALL:
+        if is_ours(event_types()[example.type]):
+            assert example.headers["ce_dataschema"] == schema_of(event_types()[example.type])["$id"]
