@@ -28,6 +28,7 @@ COMMANDS: dict[str, Command] = {
     "schema": Command("ops.schema:run", "The JSON Schema of an interface or an event."),
     "topics": Command("ops.topics:app", "Topics on Kafka: what differs from the topics table, and making it so."),
     "run": Command("ops.run:app", "Kafka, PostgreSQL and the four services on this machine until Ctrl-C."),
+    "dead-letters": Command("ops.dead_letters:app", "What the services could not handle, why, and the way back."),
     "outbox": Command("ops.outbox:app", "What the services have decided: on Kafka, or still on its way there."),
     "resume": Command("ops.resume:app", "Partitions that stopped after too many defects in a row go on."),
     "clock": Command("ops.clock:run", "Working time, deadlines and SLA clocks, calculated from JSON lines."),

@@ -48,7 +48,7 @@ def show(title: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], 
         return
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "id")  # ids are there to be copied
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     console().print(table)
