@@ -15,6 +15,7 @@ from common.contracts.event import Event
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.service_requests import Priority, ServiceRequestRegistered
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockMet, SlaClockStarted
+from common.contracts.topics import consumed_by
 from common.contracts.work_orders import (
     WorkOrderAccepted,
     WorkOrderAssigned,
@@ -25,6 +26,8 @@ from common.contracts.work_orders import (
     WorkOrderReopened,
     WorkOrderResumed,
 )
+from common.runtime.handling import handlers_in
+from dispatch import handlers
 
 pytestmark = pytest.mark.real
 
@@ -278,10 +281,6 @@ async def test_the_promise_that_a_clock_starts_with_follows_from_the_priority(di
 
 
 def test_every_event_that_dispatch_consumes_has_a_handler() -> None:
-    from common.contracts.topics import consumed_by
-    from common.runtime.handling import handlers_in
-    from dispatch import handlers
-
     claims = {event for topic in consumed_by("dispatch") for event in topic.events if topic.kind == "claims"}
     handled: set[type[Event]] = set(handlers_in(handlers))
     assert handled == claims | {ServiceRequestRegistered}

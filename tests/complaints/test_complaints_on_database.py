@@ -1,0 +1,210 @@
+"""Complaints as it runs, but without Kafka: from records to complaints, clocks, facts and published events."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+from tests.harness import ServiceOnDatabase, claim, data_of, plain, service_on
+
+from common.contracts.claims.complaints import (
+    ComplainantTold,
+    ComplaintLodged,
+    SolutionFound,
+    SolutionTold,
+    Trigger,
+    VerificationBegun,
+    VerificationEnded,
+)
+from common.contracts.claims.intake import Nature
+from common.contracts.complaints import (
+    ComplaintAcknowledged,
+    ComplaintClaimRejected,
+    ComplaintEscalated,
+    ComplaintReceived,
+    ComplaintSolutionCommunicated,
+    ComplaintSolutionProposed,
+    ComplaintVerificationStarted,
+    ComplaintVerified,
+)
+from common.contracts.envelope import Record
+from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.service_requests import ServiceRequestRegistered
+from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockMet
+from common.contracts.topics import consumed_by
+from common.runtime.handling import handlers_in
+from complaints import handlers
+
+pytestmark = pytest.mark.real
+
+
+def at(time: str, day: int = 7) -> datetime:
+    """An instant of July 2025, in which the 7th is a Monday."""
+    return datetime.fromisoformat(f"2025-07-{day:02}T{time}:00+08:00")
+
+
+@pytest.fixture
+async def complaints(database: str) -> AsyncIterator[ServiceOnDatabase]:
+    async with service_on("complaints", database) as service:
+        yield service
+
+
+def lodged(complaint: str, when: datetime, *triggers: Trigger) -> Record:
+    event = ComplaintLodged(
+        complaint_id=complaint, customer_id="K1", category="noise", region="north", handled_by="E1", triggers=tuple(triggers)
+    )
+    return claim(event, when)
+
+
+def a_case(complaint: str, *triggers: Trigger) -> list[Record]:
+    return [
+        lodged(complaint, at("16:00"), *triggers),
+        claim(ComplainantTold(complaint_id=complaint, by="E1"), at("17:00")),
+        claim(VerificationBegun(complaint_id=complaint, by="E2"), at("10:00", 8)),
+        claim(VerificationEnded(complaint_id=complaint, justified=True, by="E2"), at("11:00", 9)),
+        claim(SolutionFound(complaint_id=complaint, remedy="replacement", by="E2"), at("12:00", 9)),
+        claim(SolutionTold(complaint_id=complaint, by="E1"), at("17:00", 10)),
+    ]
+
+
+def registered(request: str, nature: Nature) -> Record:
+    event = ServiceRequestRegistered(
+        request_id=request,
+        customer_id="K1",
+        channel="hotline",
+        nature=nature,
+        severity="high",
+        priority="high",
+        region="north",
+        product="boiler",
+        handled_by="E1",
+        asset_id=None,
+        received_at=at("16:00"),
+    )
+    return claim(event, at("16:00"))
+
+
+async def facts(complaints: ServiceOnDatabase, case: str) -> dict[tuple[str, str], tuple[str, str, datetime]]:
+    """What the fact with the highest revision says about each indicator and person."""
+    best: dict[tuple[str, str], KpiRecorded] = {}
+    for fact in await complaints.published(KpiRecorded):
+        place = fact.indicator, fact.subject
+        if fact.case_id == case and (place not in best or fact.revision > best[place].revision):
+            best[place] = fact
+    return {place: (fact.numerator, fact.denominator, fact.time) for place, fact in best.items()}
+
+
+async def end_of(complaints: ServiceOnDatabase, complaint: str) -> dict[str, Any]:
+    """Everything about one complaint that must not depend on the order of arrival, with its own name taken out."""
+    (row,) = await complaints.rows("SELECT * FROM complaints WHERE id = :id", id=complaint)
+    decisions = [event for event in await complaints.all_published() if getattr(event, "complaint_id", "") == complaint]
+    return {
+        "complaint": {name: value for name, value in row.items() if name != "id"},
+        "clocks": await complaints.rows(
+            "SELECT stage, state, outcome, deadline, closed_at, owner, used_share FROM clocks WHERE aggregate = :a ORDER BY stage",
+            a=f"complaints:{complaint}",
+        ),
+        "facts": await facts(complaints, complaint),
+        "decisions": plain(decisions, "complaint_id"),
+    }
+
+
+async def test_a_major_complaint_goes_from_the_customer_to_the_told_solution(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply(a_case("C1", "injury"))
+    decisions = [event for event in await complaints.all_published() if event.TYPE.startswith("complaint.")]
+    expected = [
+        ComplaintReceived(
+            complaint_id="C1", customer_id="K1", request_id=None, category="noise", region="north", handled_by="E1", received_at=at("16:00")
+        ),
+        ComplaintEscalated(complaint_id="C1", triggers=("injury",), escalated_at=at("16:00")),
+        ComplaintAcknowledged(complaint_id="C1", acknowledged_at=at("17:00"), by="E1"),
+        ComplaintVerificationStarted(complaint_id="C1", started_at=at("10:00", 8), by="E2"),
+        ComplaintVerified(complaint_id="C1", justified=True, verified_at=at("11:00", 9), by="E2"),
+        ComplaintSolutionProposed(complaint_id="C1", remedy="replacement", proposed_at=at("12:00", 9), by="E2"),
+        ComplaintSolutionCommunicated(complaint_id="C1", communicated_at=at("17:00", 10), by="E1"),
+    ]
+    assert data_of(decisions) == data_of(expected)
+    assert [event.envelope.sequence for event in decisions] == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_all_promises_are_met_and_the_solution_feeds_two_indicators(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply(a_case("C1", "injury"))
+    met = {event.stage for event in await complaints.published(SlaClockMet)}
+    assert met == {"acknowledged", "verification_started", "verified", "solution_communicated", "escalated"}
+    told = ("1", "1", at("17:00", 10))
+    assert await facts(complaints, "C1") == {("in_time_solution", "employee:E1"): told, ("complaint_handling", "employee:E1"): told}
+
+
+async def test_a_complaint_without_a_trigger_is_told_to_no_management(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply(a_case("C1"))
+    assert await complaints.published(ComplaintEscalated) == []
+    assert await complaints.rows("SELECT id FROM clocks WHERE stage = 'escalated'") == []
+
+
+async def test_a_request_that_is_a_complaint_opens_one_and_other_requests_do_not(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([registered("R1", "complaint"), registered("R2", "repair")])
+    (opened,) = await complaints.published(ComplaintReceived)
+    assert (opened.complaint_id, opened.request_id, opened.received_at) == ("R1-c1", "R1", at("16:00"))
+    assert await complaints.rows("SELECT id FROM complaints") == [{"id": "R1-c1"}]
+
+
+async def test_what_nobody_did_is_breached_by_time_alone_and_known_late_is_corrected(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([lodged("C1", at("16:00"))])
+    await complaints.let_time_pass()
+    breaches = {event.stage: event for event in await complaints.published(SlaClockBreached)}
+    assert {stage: event.time for stage, event in breaches.items()} == {
+        "acknowledged": at("18:00", 8),
+        "verification_started": at("18:00", 8),
+        "verified": at("18:00", 10),
+        "solution_communicated": at("18:00", 10),
+    }
+    assert await facts(complaints, "C1") == {
+        (indicator, "employee:E1"): ("0", "1", at("18:00", 10)) for indicator in ("in_time_solution", "complaint_handling")
+    }
+    await complaints.apply(a_case("C1")[1:2])
+    (correction,) = await complaints.published(SlaClockCorrected)
+    assert (correction.stage, correction.outcome, correction.supersedes) == ("acknowledged", "met", breaches["acknowledged"].envelope.id)
+
+
+async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply(a_case("C1"))
+    await complaints.apply(
+        [
+            lodged("C1", at("18:00")),
+            claim(ComplainantTold(complaint_id="C1", by="E1"), at("18:00")),
+            claim(SolutionTold(complaint_id="C1", by="E1"), at("18:00", 10)),
+        ]
+    )
+    await complaints.apply([lodged("C2", at("16:00")), claim(ComplainantTold(complaint_id="C2", by="E1"), at("15:00"))])
+    refusals = await complaints.published(ComplaintClaimRejected)
+    assert [(refusal.complaint_id, refusal.rule, refusal.was, refusal.field) for refusal in refusals] == [
+        ("C1", "received_once", "solution_communicated", "complaint_id"),
+        ("C1", "acknowledged_once", "solution_communicated", ""),
+        ("C1", "solution_communicated_once", "solution_communicated", ""),
+        ("C2", "not_before_receipt", "received", "ce_time"),
+    ]
+    assert len(await complaints.published(ComplaintAcknowledged)) == 1
+
+
+async def test_any_order_of_arrival_gives_the_same_complaint_clocks_facts_and_decisions(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply(a_case("C", "fraud"))
+    expected = await end_of(complaints, "C")
+    names = {f"P{number}": order for number, order in enumerate(permutations(range(6))) if number % 24 == 11}
+    await complaints.apply([a_case(name, "fraud")[place] for name, order in names.items() for place in order], at_once=50)
+    assert len(names) == 30
+    for name, order in names.items():
+        assert await end_of(complaints, name) == expected, order
+    assert await complaints.rows("SELECT * FROM waiting") == await complaints.rows("SELECT * FROM dead_letters") == []
+
+
+async def test_what_kafka_delivers_twice_changes_nothing(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply(a_case("C1", "media"))
+    before = await complaints.dump()
+    await complaints.apply([*a_case("C1", "media"), *reversed(a_case("C1", "media"))], at_once=3)
+    assert await complaints.dump() == before
+
+
+def test_every_event_that_complaints_consumes_has_a_handler() -> None:
+    claims = {event for topic in consumed_by("complaints") for event in topic.events if topic.kind == "claims"}
+    assert set(handlers_in(handlers)) == claims | {ServiceRequestRegistered}
