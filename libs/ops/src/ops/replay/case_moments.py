@@ -2,21 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ops.replay.mapping import Mapping
-from ops.replay.rows import Row
+from ops.replay.rows import Row, Step, Unusable
 
 WORK = ("working", "waiting", "queued")
 """What a row after a completion must tell so that the case came back."""
 COMPLETION = ("completed", "closed")
-
-
-class Step(NamedTuple):
-    """One moment of a case, and the row in which it happened."""
-
-    moment: str
-    row: Row
 
 
 @dataclass(slots=True)
@@ -28,6 +20,14 @@ class _Standing:
     pause: int | None = None
     answered: bool = False
     closed: bool = False
+
+
+def case_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) -> Row:
+    """The row of a log of cases; raises `Unusable` for one without a case or a time."""
+    case, when = mapping.role("case", values), mapping.times["at"]
+    if not case:
+        raise Unusable("no_case")
+    return Row(case, when.instant(values[when.column]), number, rule, values)
 
 
 def case_moments(case: Sequence[Row], mapping: Mapping) -> Iterator[Step]:

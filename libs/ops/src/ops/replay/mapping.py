@@ -22,9 +22,9 @@ MEANINGS = ("working", "waiting", "queued", "completed", "closed", "noted")
 CASE_MOMENTS = ("received", "reopened", "resumed", "assigned", "accepted", "answered", "paused", "completed", "closed")
 """What can happen to a case in a row, in this order (`case_moments`)."""
 COMPLAINT_MOMENTS = ("received", "closed")
-"""What a row of a table of complaints tells."""
+"""What can happen to a complaint (`complaint_table`)."""
 CASE_COLUMNS = ("case", "team", "person", "priority", "product")
-COMPLAINT_COLUMNS = ("outcome", "satisfaction", "compensation")
+COMPLAINT_COLUMNS = ("outcome", "satisfaction", "compensation", "unit")
 
 _KNOWN = ("name", "about", "kind", "delimiter", "columns", "times", "calendar", "answers", "rows", "claims")
 

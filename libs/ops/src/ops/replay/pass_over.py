@@ -1,14 +1,16 @@
 """One pass over a file: its rows become cases, the cases figures and claims, and every row is accounted for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ops.replay.case_figures import CaseFigures
-from ops.replay.case_moments import case_moments
+from ops.replay.case_moments import case_moments, case_row
 from ops.replay.case_order import by_case
 from ops.replay.claims import Origin, Planned, RefusedRow, planned
+from ops.replay.complaint_table import ComplaintFigures, complaint_moments, complaint_row
 from ops.replay.mapping import Mapping
-from ops.replay.rows import Account, Row, Unusable
+from ops.replay.rows import Account, Row, Step, Unusable
 from ops.replay.table_file import TableFile
 
 
@@ -22,6 +24,32 @@ class Progress(Protocol):
         """So many rows have become events."""
 
 
+class Figures(Protocol):
+    """What gathers the figures of a kind of file."""
+
+    def add(self, case: Sequence[Row]) -> None:
+        """Takes a whole case."""
+
+    def document(self) -> dict[str, Any]:
+        """The figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind of file is gone over: values to a row, rows to cases, a case to its steps and figures."""
+
+    row: Callable[[tuple[str, ...], int, int, Mapping], Row]
+    cases: Callable[[Iterable[Row]], Iterator[list[Row]]]
+    moments: Callable[[Sequence[Row], Mapping], Iterator[Step]]
+    figures: Callable[[Mapping], Figures]
+
+
+KINDS = {
+    "cases": Kind(case_row, by_case, case_moments, CaseFigures),
+    "complaints": Kind(complaint_row, lambda rows: ([row] for row in rows), complaint_moments, ComplaintFigures),
+}
+
+
 class Pass:
     """The claims of a file, case by case, and afterwards the report; nothing of a case is kept once its claims were taken."""
 
@@ -31,14 +59,15 @@ class Pass:
         self._mapping = mapping
         self._progress = progress
         self._account = Account()
-        self._figures = CaseFigures(mapping)
+        self._kind = KINDS[mapping.kind]
+        self._figures = self._kind.figures(mapping)
         self._begun = False
 
     def cases(self) -> Iterator[list[Planned]]:
         """The claims of each case, in the order of its steps; to be taken once, and to the end before the report is asked for."""
         self._begun = True
         done = 0
-        for case in by_case(self._rows()):
+        for case in self._kind.cases(self._rows()):
             done += len(case)
             kept, claims = self._claims_of(case)
             if kept:
@@ -84,17 +113,13 @@ class Pass:
         if skip := mapping.rules[index].skip:
             self._account.skipped[skip] += 1
             return None
-        case = mapping.role("case", values)
-        if not case:
-            raise Unusable("no_case")
-        when = mapping.times["at"]
-        return Row(case, when.instant(values[when.column]), self._account.read, index, values)
+        return self._kind.row(values, self._account.read, index, mapping)
 
     def _claims_of(self, case: Sequence[Row]) -> tuple[Sequence[Row], list[Planned]]:
         """The claims of a case and the rows that they rest on; a row that our contracts refuse is as if it had not been there."""
         while case:
             try:
-                return case, planned(case_moments(case, self._mapping), self._mapping)
+                return case, planned(self._kind.moments(case, self._mapping), self._mapping)
             except RefusedRow as refused:
                 self._account.rejected[refused.reason] += 1
                 case = [row for row in case if row is not refused.row]

@@ -42,6 +42,8 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     for name in ("within_working_days", "satisfaction", "by_outcome"):
         if name in figures:
             console.print(_pairs(name.replace("_", " "), figures[name].items()))
+    if "compensation" in figures:
+        console.print(f"compensation in all: {Decimal(figures['compensation']):,}", highlight=False)
     if "published" in report:
         console.print(f"{report['published']:,} events published to Kafka", highlight=False)
 
@@ -61,16 +63,16 @@ def _spreads(figures: dict[str, Any]) -> Table:
 
 
 def _within(readings: dict[str, dict[str, int]], completions: int) -> Table:
-    table = _table(f"completed within n days, of {completions:,} completions", (f"n = {days}" for days in readings["elapsed_days"]))
+    table = _table(f"in time, of {completions:,} completions", (f"n = {days}" for days in readings["elapsed_days"]))
     for key, title in _READINGS.items():
         table.add_row(title, *(f"{count:,}" for count in readings[key].values()))
     return table
 
 
 def _priorities(parts: dict[str, dict[str, Any]]) -> Iterator[Table]:
-    hours = _table("working hours by priority", ("cases", "to first response", "to completion", "p50", "p90", "reopened"))
+    hours = _table("working hours", ("cases", "to response", "to completion", "p50", "p90", "reopened"))
     parties = list(parts["all"]["waiting_hours"])
-    waits = _table("time paused, as a share of the time from first to last event", parties)
+    waits = _table("paused, of the time from first to last event", parties)
     for name, part in parts.items():
         response, done = part["first_response_working_hours"], part["completion_working_hours"]
         times = (response["mean"], done["mean"], done["p50"], done["p90"])
@@ -88,8 +90,8 @@ def _pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> Table:
 
 
 def _table(title: str, columns: Iterable[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    table.add_column("", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column(title, no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
     return table

@@ -19,6 +19,13 @@ class Row(NamedTuple):
     """The columns that the mapping names, in its order."""
 
 
+class Step(NamedTuple):
+    """One moment of a case, and the row in which it happened."""
+
+    moment: str
+    row: Row
+
+
 class Unusable(Exception):
     """A row cannot be mapped; `reason` is a short word for the account, never a value of the row."""
 

@@ -1,0 +1,106 @@
+"""A table of complaints, one a row, with the day on which each was lodged and the day on which it was closed."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from common.kernel.exact import NotExact, decimal_text, parse_exact
+from common.kernel.instants import DAY
+from ops.replay.mapping import Mapping
+from ops.replay.rows import Row, Step, Unusable
+from ops.replay.spread import Spread
+
+WORKING_DAYS = (1, 3)
+_PERCENTS = (50, 90, 95, 99)
+
+
+def complaint_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) -> Row:
+    """The row as a case of its own; raises `Unusable` for a bad day, an end before the start, or a bad sum."""
+    start = mapping.times["start"]
+    row = Row(str(number), start.instant(values[start.column]), number, rule, values)
+    ended = ended_at(row, mapping)
+    if ended is not None and ended < row.at:
+        raise Unusable("end_before_start")
+    compensation(row, mapping)
+    answer(row, mapping)
+    return row
+
+
+def ended_at(row: Row, mapping: Mapping) -> int | None:
+    """When the complaint was closed, in microseconds since 1970; None while it is open."""
+    end = mapping.times["end"]
+    return end.instant(row.values[end.column]) if row.values[end.column] else None
+
+
+def compensation(row: Row, mapping: Mapping) -> Fraction:
+    """What the customer was given back; nothing where the column is blank."""
+    given = mapping.role("compensation", row.values)
+    try:
+        return parse_exact(given) if given else Fraction(0)
+    except NotExact:
+        raise Unusable("bad_compensation") from None
+
+
+def answer(row: Row, mapping: Mapping) -> str:
+    """The customer's answer: yes, no or not_answered, which is also what a blank means."""
+    said = mapping.role("satisfaction", row.values)
+    if said and said not in mapping.answers:
+        raise Unusable("not_in_answers")
+    return mapping.answers.get(said, "not_answered")
+
+
+def complaint_moments(case: Sequence[Row], mapping: Mapping) -> Iterator[Step]:
+    """Received on the day of the start, closed on that of the end."""
+    (row,) = case
+    yield Step("received", row)
+    ended = ended_at(row, mapping)
+    if ended is not None:
+        yield Step("closed", row._replace(at=ended))
+
+
+class ComplaintFigures:
+    """The figures of a table of complaints (interfaces 5): days count from date to date on the mapping's calendar."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self._complaints = 0
+        self._days = Spread()
+        self._closed = 0
+        self._in_time: Counter[int] = Counter()
+        self._outcomes: Counter[str] = Counter()
+        self._answers: Counter[str] = Counter()
+        self._units: set[str] = set()
+        self._given = Fraction(0)
+
+    def add(self, case: Sequence[Row]) -> None:
+        """Takes a complaint."""
+        (row,) = case
+        mapping, calendar = self._mapping, self._mapping.calendar
+        self._complaints += 1
+        self._outcomes[mapping.role("outcome", row.values)] += 1
+        self._answers[answer(row, mapping)] += 1
+        self._given += compensation(row, mapping)
+        if unit := mapping.role("unit", row.values):
+            self._units.add(unit)
+        ended = ended_at(row, mapping)
+        if ended is None:
+            return
+        started_on, ended_on = calendar.date_of(row.at), calendar.date_of(ended)
+        self._closed += 1
+        self._days.add((ended_on - started_on).days * DAY)
+        working_days = calendar.timeline.working_days(row.at, started_on.toordinal(), max(WORKING_DAYS))
+        self._in_time.update(number for number in WORKING_DAYS if ended_on <= working_days[number - 1])
+
+    def document(self) -> dict[str, Any]:
+        """The figures, keyed as the interface fixes them; `compensation` is the sum of all, `units` how many were complained about."""
+        return {
+            "complaints": self._complaints,
+            "closed": self._closed,
+            "units": len(self._units),
+            "solution_days": self._days.document(_PERCENTS, DAY),
+            "within_working_days": {str(number): self._in_time[number] for number in WORKING_DAYS},
+            "by_outcome": dict(sorted(self._outcomes.items())),
+            "satisfaction": {word: self._answers[word] for word in ("yes", "no", "not_answered")},
+            "compensation": decimal_text(self._given),
+        }
