@@ -17,6 +17,8 @@ MAX_BYTES = 256 * 1024
 """The largest event; a larger record is a dead letter."""
 MAX_AHEAD = timedelta(minutes=5)
 """How far an event's time may lie after its record's append time."""
+FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+"""The earliest time of an event: ids sort by time from here on, and calendars do not reach the first years of their era."""
 
 _STRUCTURED = "application/cloudevents+json"
 _EXTENSIONS = ("partitionkey", "sequence", "correlationid", "causationid", "recordedtime", "replayof")
@@ -64,8 +66,18 @@ def decode(record: Record) -> Received | Unreadable:
     try:
         return _decode(record, attributes)
     except Malformed as problem:
-        source, id, type = (attributes.get(name, "") for name in ("source", "id", "type"))
-        return Unreadable(record, problem, source, id, type)
+        return _unreadable(record, problem, attributes)
+    except RecursionError:  # a depth that the parser just bears may be too much for what follows it
+        return _unreadable(record, Malformed("too_deep", field="data", reason="nested without end"), attributes)
+
+
+def _unreadable(record: Record, problem: Malformed, attributes: dict[str, str]) -> Unreadable:
+    for name, raw in record.headers:
+        known = name.lower().removeprefix("ce_")
+        if name.lower() == f"ce_{known}" and known in ("source", "id", "type") and raw is not None:
+            attributes.setdefault(known, raw.decode("utf-8", errors="replace"))
+    source, id, type = (attributes.get(name, "") for name in ("source", "id", "type"))
+    return Unreadable(record, problem, source, id, type)
 
 
 def _decode(record: Record, attributes: dict[str, str]) -> Received:
@@ -133,6 +145,8 @@ def _envelope(attributes: dict[str, str], record: Record, topic: Topic) -> Envel
     time = parse_instant(attributes["time"], field="ce_time")
     if time - record.appended_at > MAX_AHEAD:
         raise Malformed("time_ahead", field="ce_time", reason="more than 5 minutes after the record was appended")
+    if time < FIRST:
+        raise Malformed("time_too_early", field="ce_time", reason="before 1970")
     recorded_at = record.appended_at
     if topic.kind == "decisions" and "recordedtime" in attributes:
         recorded_at = parse_instant(attributes["recordedtime"], field="ce_recordedtime")
