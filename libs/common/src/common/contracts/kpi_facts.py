@@ -19,8 +19,8 @@ class KpiRecorded(Event, type="kpi.recorded"):
     case_id: str
     indicator: Word
     subject: Subject
-    occurrence: int = Field(default=0, ge=0)
-    revision: int = Field(ge=1)
+    occurrence: int = Field(default=0, ge=0, lt=2**31)
+    revision: int = Field(ge=1, lt=2**31)
     numerator: DecimalString
     denominator: DecimalString
     source_event_ids: Annotated[list[str], Field(max_length=50)]

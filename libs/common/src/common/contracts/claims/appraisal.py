@@ -53,8 +53,8 @@ class KpiReported(Claim, type="kpi.reported"):
     subject: Subject
     numerator: DecimalString
     denominator: DecimalString
-    occurrence: int = Field(default=0, ge=0)
-    revision: int = Field(default=1, ge=1)
+    occurrence: int = Field(default=0, ge=0, lt=2**31)
+    revision: int = Field(default=1, ge=1, lt=2**31)
 
 
 class CycleCloseRequested(Claim, type="cycle.close_requested"):
