@@ -67,7 +67,7 @@ WHERE inbox.source = t.source AND inbox.id = t.id
 _CLOSE = text("""
 UPDATE dead_letters SET closed_at = now()
 FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
-WHERE dead_letters.source = t.source AND dead_letters.event_id = t.id AND closed_at IS NULL
+WHERE dead_letters.source = t.source AND dead_letters.event_id = t.id AND closed_at IS NULL AND rule <> 'conflicting_duplicate'
 """)
 
 
@@ -106,7 +106,10 @@ async def insert(connection: AsyncConnection, service: str, letters: Sequence[De
 
 
 async def close(connection: AsyncConnection, repaired: Sequence[Received]) -> None:
-    """Closes the open letters under the ids of events that have now been applied: they were the repair."""
+    """Closes the open letters under the ids of events that have now been applied: they were the repair.
+
+    But for a letter that only says that other content came under the id: what is applied is what it contradicts.
+    """
     if repaired:
         pairs = [(received.envelope.source, received.envelope.id) for received in repaired]
         await connection.execute(_CLOSE, {"sources": [source for source, _ in pairs], "ids": [id for _, id in pairs]})
