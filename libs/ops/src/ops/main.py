@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "generate": Command("ops.generate:run", "Schemas, event pages, metrics page and AsyncAPI, made from the code."),
     "schema": Command("ops.schema:run", "The JSON Schema of an interface or an event."),
     "topics": Command("ops.topics:app", "Topics on Kafka: what differs from the topics table, and making it so."),
+    "doctor": Command("ops.doctor:app", "Is everything there, does it run and keep up, and what to do where not."),
     "run": Command("ops.run:app", "Kafka, PostgreSQL and the four services on this machine until Ctrl-C."),
     "dead-letters": Command("ops.dead_letters:app", "What the services could not handle, why, and the way back."),
     "outbox": Command("ops.outbox:app", "What the services have decided: on Kafka, or still on its way there."),

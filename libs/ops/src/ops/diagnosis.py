@@ -1,0 +1,108 @@
+"""What the figures of a running platform mean: fine, worth a look, or broken, each with what to do. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from common.runtime.topic_admin import Difference
+
+State = Literal["ok", "warn", "bad"]
+
+BEHIND_WARN, BEHIND_BAD = 60, 900
+"""Seconds behind on a partition; after 15 minutes it no longer holds timers back (decisions 4)."""
+LATE_WARN, LATE_BAD = 60, 300
+"""Seconds that a decided event has waited to be sent, or a due timer to fire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the diagnosis."""
+
+    state: State
+    what: str
+    found: str
+    do: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one service's database says about it, and its lag from Kafka, None while Kafka is away."""
+
+    version: str | None
+    newest: str | None
+    """The newest version of its tables that is installed here; None when the service is not."""
+    shards: int
+    """How many of the 16 outbox shards a running replica holds."""
+    lag: int | None
+    behind_seconds: float
+    halted: int
+    letters: int
+    parked: int
+    waiting: int
+    unpublished: int
+    unpublished_seconds: float
+    timers_due: int
+    timer_seconds: float
+
+
+def of_topics(differences: Sequence[Difference], total: int) -> list[Finding]:
+    """The topics: one finding when all are right, one for each that is not."""
+    found = []
+    for one in differences:
+        text = "missing" if one.what == "topic" else f"{one.what} is {one.found or 'not set'}, not {one.wanted}"
+        fixed = "keys would move: recreate it" if one.what == "partitions" else "aftersales topics apply"
+        found.append(Finding("bad" if one.what in ("topic", "partitions") else "warn", f"topic {one.topic}", text, fixed))
+    return found or [Finding("ok", "topics", f"all {total} as the topics table says")]
+
+
+def of_service(name: str, figures: Figures) -> list[Finding]:
+    """A service: its tables, whether it runs, whether it keeps up, what it holds back, what it has not sent or fired."""
+    return list(_findings(name, figures))
+
+
+def _findings(name: str, now: Figures) -> Iterator[Finding]:
+    if now.newest is not None and now.version != now.newest:
+        yield Finding("bad", f"{name} tables", f"version {now.version}, newest is {now.newest}", f"start {name}: it migrates itself")
+    else:
+        yield Finding("ok", f"{name} tables", f"version {now.version}")
+    if now.shards:
+        yield Finding("ok", f"{name} runs", f"holds {now.shards} of 16 outbox shards")
+    else:
+        yield Finding("bad", f"{name} runs", "no replica holds an outbox shard", f"start {name}; see /health/ready and its log")
+    lag = "unknown" if now.lag is None else f"{now.lag} records"
+    behind = f"{lag} behind, for {now.behind_seconds:.0f} s" if now.behind_seconds or now.lag else "caught up"
+    yield Finding(_late(now.behind_seconds, BEHIND_WARN, BEHIND_BAD), f"{name} lag", behind, _if(now.behind_seconds, "see its log"))
+    if now.halted:
+        yield Finding(
+            "bad", f"{name} halts", f"{now.halted} partitions stopped", f"mend the defect, then aftersales resume --service {name}"
+        )
+    yield _held(name, now)
+    outbox = f"{now.unpublished} events unsent, the oldest for {now.unpublished_seconds:.0f} s" if now.unpublished else "empty"
+    yield Finding(
+        _late(now.unpublished_seconds, LATE_WARN, LATE_BAD),
+        f"{name} outbox",
+        outbox,
+        _if(now.unpublished_seconds > LATE_WARN, "is Kafka up, does the service run? Its log says relay_…"),
+    )
+    timers = f"{now.timers_due} due, the oldest for {now.timer_seconds:.0f} s" if now.timers_due else "none is due"
+    yield Finding(
+        _late(now.timer_seconds, LATE_WARN, LATE_BAD),
+        f"{name} timers",
+        timers,
+        _if(now.timer_seconds > LATE_WARN, "they wait for lag, and for parked aggregates: mend those"),
+    )
+
+
+def _held(name: str, now: Figures) -> Finding:
+    held = {"dead letters": now.letters, "parked aggregates": now.parked, "waiting events": now.waiting}
+    text = ", ".join(f"{number} {kind}" for kind, number in held.items() if number) or "nothing"
+    state: State = "bad" if now.parked else "warn" if now.letters else "ok"
+    return Finding(state, f"{name} holds back", text, _if(state != "ok", f"aftersales dead-letters list --service {name}"))
+
+
+def _late(seconds: float, warn: float, bad: float) -> State:
+    return "bad" if seconds > bad else "warn" if seconds > warn else "ok"
+
+
+def _if(condition: object, text: str) -> str:
+    return text if condition else ""
