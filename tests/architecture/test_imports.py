@@ -31,12 +31,16 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def broken(tree: Path) -> set[str]:
-    """The ids of the contracts that import-linter says are broken."""
+def lint(tree: Path) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(str(tree / folder.relative_to(ROOT)) for folder in FOLDERS)
     command = [str(BIN / "lint-imports"), "--no-logo", "--no-cache"]
     environment = {"PYTHONPATH": path, "PATH": os.defpath, "COLUMNS": "1000"}
-    run = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+
+
+def broken(tree: Path) -> set[str]:
+    """The ids of the contracts that import-linter says are broken."""
+    run = lint(tree)
     assert "Contracts: " in run.stdout, run.stdout + run.stderr
     names = {name for name in contract_names() if f"{name} BROKEN" in run.stdout}
     assert f"{len(names)} broken." in run.stdout, run.stdout
@@ -117,6 +121,20 @@ def test_a_planted_import_breaks_the_contract_that_forbids_it(tree: Path, expect
 
 def test_every_contract_is_broken_by_a_planted_import() -> None:
     assert {id for id, *_ in PLANTED} == set(contract_names().values())
+
+
+def test_an_exception_that_nothing_needs_any_more_fails(tree: Path) -> None:
+    rules = tree / ".importlinter"
+    before = rules.read_text("utf-8")
+    rules.write_text(
+        before.replace("appraisal.ingest -> faststream", "appraisal.ingest -> faststream\n    intake.app -> aiokafka"), "utf-8"
+    )
+    try:
+        run = lint(tree)
+    finally:
+        rules.write_text(before, "utf-8")
+    assert run.returncode != 0
+    assert "intake.app -> aiokafka" in run.stdout + run.stderr
 
 
 BANNED = [
