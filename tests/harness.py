@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from common.contracts.envelope import Received, Record, decode, encode
 from common.contracts.event import Envelope, Event
+from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.topics import consumed_by, topic_of
 from common.kernel.ids import derived_id
 from common.runtime import migrations, progress
@@ -24,6 +25,7 @@ from common.runtime.policies import load_policy
 from common.runtime.timers import TimerWorker
 
 E = TypeVar("E", bound=Event)
+Facts = dict[tuple[str, str], tuple[str, str, datetime]]
 
 
 def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timedelta(seconds=1)) -> Record:
@@ -99,6 +101,33 @@ class ServiceOnDatabase:
             found.append(received.event)
         return found
 
+    async def facts(self, case: str) -> Facts:
+        """What the facts of one case say in the end: (indicator, subject) → (numerator, denominator, the instant they count for)."""
+        return best_facts(await self.published(KpiRecorded)).get(case, {})
+
+    async def ends(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """For each case everything that must not depend on the order in which its events arrived, with its own name taken out."""
+        table, events = OWN[self.name], await self.all_published()
+        facts = best_facts([event for event in events if isinstance(event, KpiRecorded)])
+        rows = {row.pop("id"): row for row in await self.rows(f"SELECT * FROM {table}")}
+        clocks: dict[str, list[dict[str, Any]]] = {}
+        columns = "aggregate, stage, state, outcome, deadline, closed_at, owner, used_share"
+        for row in await self.rows(f"SELECT {columns} FROM clocks ORDER BY stage"):
+            clocks.setdefault(row.pop("aggregate").partition(":")[2], []).append(row)
+        decisions: dict[str, list[Event]] = {}
+        for event in events:
+            if topic_of(type(event)).name == table.replace("_", "-"):
+                decisions.setdefault(event.envelope.subject, []).append(event)
+        return {
+            id: {
+                "row": {name: value for name, value in rows[id].items() if name != "request_id"},
+                "clocks": clocks[id],
+                "facts": facts.get(id, {}),
+                "decisions": plain(decisions[id], "request_id", topic_of(type(decisions[id][0])).key),
+            }
+            for id in ids
+        }
+
     async def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Everything that the service knows and said, but not how far it has read: equal dumps mean that nothing changed."""
         tables = ("inbox", "outbox", "waiting", "parked", "parked_keys", "dead_letters", "timers", "clocks", "clock_events", OWN[self.name])
@@ -143,6 +172,19 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
 
 def _nobody_to_wake() -> None:
     """There is no relay here: what is published stays in the outbox, where the tests read it."""
+
+
+def best_facts(facts: Iterable[KpiRecorded]) -> dict[str, Facts]:
+    """By case, what the facts with the highest revision say, as a consumer has to read them in whatever order they come."""
+    best: dict[tuple[str, str, str], KpiRecorded] = {}
+    for fact in facts:
+        place = fact.case_id, fact.indicator, fact.subject
+        if place not in best or fact.revision > best[place].revision:
+            best[place] = fact
+    found: dict[str, Facts] = {}
+    for (case, indicator, subject), fact in best.items():
+        found.setdefault(case, {})[indicator, subject] = (fact.numerator, fact.denominator, fact.time)
+    return found
 
 
 def data_of(events: Sequence[Event]) -> list[tuple[str, dict[str, Any]]]:

@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from itertools import permutations
-from typing import Any
 
 import pytest
-from tests.harness import ServiceOnDatabase, claim, data_of, plain, service_on
+from tests.harness import ServiceOnDatabase, claim, data_of, service_on
 
 from common.contracts.claims.intake import CustomerAnswered, ServiceEnded, ServiceRequestReceived, Severity, SurveyAnswered
 from common.contracts.envelope import Record
@@ -74,31 +73,6 @@ def a_case(request: str) -> list[Record]:
     ]
 
 
-async def facts(intake: ServiceOnDatabase, case: str) -> dict[tuple[str, str], tuple[str, str, datetime]]:
-    """What the fact with the highest revision says about each indicator and person."""
-    best: dict[tuple[str, str], KpiRecorded] = {}
-    for fact in await intake.published(KpiRecorded):
-        place = fact.indicator, fact.subject
-        if fact.case_id == case and (place not in best or fact.revision > best[place].revision):
-            best[place] = fact
-    return {place: (fact.numerator, fact.denominator, fact.time) for place, fact in best.items()}
-
-
-async def end_of(intake: ServiceOnDatabase, request: str) -> dict[str, Any]:
-    """Everything about one request that must not depend on the order of arrival, with its own name taken out."""
-    (row,) = await intake.rows("SELECT * FROM service_requests WHERE id = :id", id=request)
-    decisions = [event for event in await intake.all_published() if getattr(event, "request_id", "") == request]
-    return {
-        "request": {name: value for name, value in row.items() if name != "id"},
-        "clocks": await intake.rows(
-            "SELECT stage, state, outcome, deadline, closed_at, owner, used_share FROM clocks WHERE aggregate = :a ORDER BY stage",
-            a=f"service_requests:{request}",
-        ),
-        "facts": await facts(intake, request),
-        "decisions": plain(decisions, "request_id"),
-    }
-
-
 async def test_a_request_goes_from_the_call_to_the_archive_and_the_survey(intake: ServiceOnDatabase) -> None:
     await intake.apply(a_case("R1"))
     decisions = [event for event in await intake.all_published() if event.TYPE.startswith("service_request.")]
@@ -128,7 +102,7 @@ async def test_the_response_is_credited_to_whoever_answered_and_the_survey_to_wh
     intake: ServiceOnDatabase,
 ) -> None:
     await intake.apply(a_case("R1"))
-    assert await facts(intake, "R1") == {
+    assert await intake.facts("R1") == {
         ("in_time_response", "employee:E3"): ("1", "1", at("09:20")),
         ("customer_satisfaction", "employee:E2"): ("3", "4", at("16:00", 9)),
     }
@@ -140,7 +114,7 @@ async def test_a_late_answer_is_a_breach_of_the_handler_who_let_the_time_pass(in
     await intake.apply([received("R1", at("09:00")), answered("R1", at("09:31"), by="E3")])
     (breach,) = await intake.published(SlaClockBreached)
     assert (breach.stage, breach.time, breach.owner) == ("first_response", at("09:30"), "employee:E1")
-    assert await facts(intake, "R1") == {("in_time_response", "employee:E1"): ("0", "1", at("09:30"))}
+    assert await intake.facts("R1") == {("in_time_response", "employee:E1"): ("0", "1", at("09:30"))}
 
 
 async def test_what_nobody_answered_is_breached_by_time_alone(intake: ServiceOnDatabase) -> None:
@@ -153,15 +127,15 @@ async def test_what_nobody_answered_is_breached_by_time_alone(intake: ServiceOnD
         ("R2", "closure", at("18:00", 14)),
         ("R2", "first_response", at("18:20")),  # urgent, so around the clock
     ]
-    assert set(await facts(intake, "R1")) == {("in_time_response", "employee:E1")}  # the closure feeds no indicator
+    assert set(await intake.facts("R1")) == {("in_time_response", "employee:E1")}  # the closure feeds no indicator
 
 
 async def test_an_answer_in_time_that_is_known_late_takes_the_breach_back(intake: ServiceOnDatabase) -> None:
     await intake.apply([received("R1", at("09:00"))])
     await intake.let_time_pass()
-    assert await facts(intake, "R1") == {("in_time_response", "employee:E1"): ("0", "1", at("09:30"))}
+    assert await intake.facts("R1") == {("in_time_response", "employee:E1"): ("0", "1", at("09:30"))}
     await intake.apply([answered("R1", at("09:30"))])  # at the deadline is in time
-    assert await facts(intake, "R1") == {("in_time_response", "employee:E1"): ("1", "1", at("09:30"))}
+    assert await intake.facts("R1") == {("in_time_response", "employee:E1"): ("1", "1", at("09:30"))}
 
 
 async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(intake: ServiceOnDatabase) -> None:
@@ -200,11 +174,11 @@ async def test_the_end_waits_for_the_answer_and_the_survey_for_the_end(intake: S
 
 async def test_any_order_of_arrival_gives_the_same_request_clocks_facts_and_decisions(intake: ServiceOnDatabase) -> None:
     await intake.apply(a_case("R"))
-    expected = await end_of(intake, "R")
     names = {f"P{number}": order for number, order in enumerate(permutations(range(4)))}
     await intake.apply([a_case(name)[place] for name, order in names.items() for place in order], at_once=7)
+    ends = await intake.ends(["R", *names])
     for name, order in names.items():
-        assert await end_of(intake, name) == expected, order
+        assert ends[name] == ends["R"], order
     assert await intake.rows("SELECT * FROM waiting") == await intake.rows("SELECT * FROM dead_letters") == []
 
 
