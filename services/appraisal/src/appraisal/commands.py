@@ -65,6 +65,14 @@ def calculate(context: typer.Context) -> None:
         raise typer.Exit(1) from None
 
 
+@app.command(cls=TyperCommand, add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def explain(context: typer.Context) -> None:
+    """Why a published grade is what it is: EMPLOYEE --cycle 2026Q3; its parts, facts and events, and what was missing for the next."""
+    from appraisal.explaining import run
+
+    raise typer.Exit(run(context.args))
+
+
 def _answered(question: dict[str, Any], find_scheme: FindScheme) -> dict[str, Any]:
     try:
         return answer(question, find_scheme)

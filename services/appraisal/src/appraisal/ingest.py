@@ -9,7 +9,6 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
-from uuid import UUID
 
 import structlog
 from faststream.exceptions import NackMessage
@@ -132,7 +131,7 @@ async def ingest(chassis: Chassis, batch: Sequence[Any]) -> None:
 
 async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     """Stores a batch in one transaction: facts, dead letters and progress together."""
-    newest: dict[UUID, tuple[FactRow, Any]] = {}
+    newest: dict[bytes, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
     results: list[tuple[Any, progress.Result]] = []
     for record in batch:

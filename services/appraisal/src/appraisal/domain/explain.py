@@ -14,14 +14,14 @@ _GROUPS = {"superior": ("上级评分", "superior"), "peer": ("同级评分", "p
 def reason_zh(graded: Graded, measured: Mapping[str, Measured]) -> str:
     """One sentence: score, grade, and each part with what it counts and the points it brings."""
     parts = "；".join(_part(leaf.part, leaf.points, measured, zh=True) for leaf in graded.contributions)
-    missing = "".join(f"；{_name(name, zh=True)}无数据，权重已分摊" for name in graded.not_assessable)
+    missing = "".join(f"；{name_of(name, zh=True)}无数据，权重已分摊" for name in graded.not_assessable)
     return f"综合得分{graded.score}，等级“{graded.grade}”。{parts}{missing}。"
 
 
 def reason_en(graded: Graded, measured: Mapping[str, Measured]) -> str:
     """The same in English."""
     parts = "; ".join(_part(leaf.part, leaf.points, measured, zh=False) for leaf in graded.contributions)
-    missing = "".join(f"; no data for {_name(name, zh=False)}, its weight went to the others" for name in graded.not_assessable)
+    missing = "".join(f"; no data for {name_of(name, zh=False)}, its weight went to the others" for name in graded.not_assessable)
     return f"Score {graded.score}, grade {_grade_en(graded)}: {parts}{missing}."
 
 
@@ -31,10 +31,11 @@ def _part(part: str, points: Fraction, measured: Mapping[str, Measured], *, zh: 
     if part in measured:
         one = measured[part]
         counted = f" {decimal_text(one.numerator)}/{decimal_text(one.denominator)}"
-    return f"{_name(part, zh=zh)}{counted} → {shown}{'分' if zh else ' points'}"
+    return f"{name_of(part, zh=zh)}{counted} → {shown}{'分' if zh else ' points'}"
 
 
-def _name(part: str, *, zh: bool) -> str:
+def name_of(part: str, *, zh: bool) -> str:
+    """How an indicator or a rater group is called in Chinese or English."""
     if part in _GROUPS:
         return _GROUPS[part][0 if zh else 1]
     found = indicator(part)

@@ -12,7 +12,7 @@ def upgrade() -> None:
     execute_all(op, CHASSIS_1)
     execute_all(op, """
         CREATE TABLE kpi_facts (
-            key uuid PRIMARY KEY,
+            key bytea PRIMARY KEY,
             indicator text NOT NULL,
             case_id text NOT NULL,
             subject text NOT NULL,
