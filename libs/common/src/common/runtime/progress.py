@@ -1,6 +1,6 @@
 """How far the service has come on each partition, counted in the transaction of the effect, and when it had last caught up."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -18,7 +18,7 @@ INSERT INTO consumer_progress (topic, partition)
 SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS t (topic, partition) ORDER BY 1, 2 ON CONFLICT DO NOTHING
 """)
 _LOCK = text("""
-SELECT topic, partition, next_offset FROM consumer_progress
+SELECT topic, partition, next_offset, halted FROM consumer_progress
 JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS t (topic, partition) USING (topic, partition)
 ORDER BY topic, partition FOR UPDATE OF consumer_progress
 """)
@@ -72,11 +72,13 @@ class _Counts:
 class Tally:
     """What became of the records of one transaction, by partition: events in = applied + duplicates + dead, always.
 
-    `seen` tells up to where each partition was handled before; a duplicate from before that place is Kafka delivering
-    again what we had committed, and is not an event that came in.
+    `seen` tells up to where each partition was handled before; a duplicate or a dead letter from before that place is Kafka
+    delivering again what we had committed, and is not an event that came in.
     """
 
     seen: Mapping[Place, int]
+    halted: Collection[Place] = ()
+    """The partitions that an operator has to let go on."""
     counts: dict[Place, _Counts] = field(default_factory=dict)
     replayed: bool = False
     """Whether any of the records belongs to a replayed history."""
@@ -86,7 +88,7 @@ class Tally:
         place = (record.topic, record.partition)
         counts = self.counts.setdefault(place, _Counts())
         counts.next_offset = max(counts.next_offset, record.offset + 1)
-        if result == "duplicate" and record.offset < self.seen.get(place, 0):
+        if result in ("duplicate", "dead") and record.offset < self.seen.get(place, 0):
             return
         counts.events_in += 1
         if result == "applied":
@@ -107,8 +109,9 @@ async def begin(connection: AsyncConnection, places: Iterable[Place]) -> Tally:
     """A tally for these partitions, whose rows are locked until the transaction ends."""
     keys = _keys(sorted(set(places)))
     await connection.execute(_ENSURE, keys)
-    rows = await connection.execute(_LOCK, keys)
-    return Tally({(row.topic, row.partition): row.next_offset for row in rows})
+    rows = list(await connection.execute(_LOCK, keys))
+    halted = {(row.topic, row.partition) for row in rows if row.halted}
+    return Tally({(row.topic, row.partition): row.next_offset for row in rows}, halted)
 
 
 async def save(connection: AsyncConnection, tally: Tally) -> None:
