@@ -1,18 +1,27 @@
 """What the fault tests share: records as they stand on the wire, and what the servers know afterwards."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
 
 from common.kernel.clock import now
+from common.runtime.handling import handlers_in, on
+from common.runtime.policies import load_policy
+from common.runtime.service import Application, service
+from complaints import handlers as complaints_handlers
+from complaints.repository import UnitOfWork
+from complaints.settings import Settings
 from devstack import Stack
 
 A_MINUTE_AGO = now() - timedelta(minutes=1)
@@ -228,3 +237,53 @@ async def settled(stack: Stack, base: Base, topics: Sequence[str], limit: float 
         return not await base.one("SELECT count(*) FROM outbox WHERE published_at IS NULL")
 
     await until("the outbox is empty", sent, limit)
+
+
+@asynccontextmanager
+async def complaints_here(stack: Stack, handlers: ModuleType = complaints_handlers, **settings: object) -> AsyncIterator[Application]:
+    """The complaints service in this process and event loop, so that a test can reach into it; stopped when the block ends."""
+    told = {"KAFKA_BOOTSTRAP_SERVERS": stack.kafka, "DATABASE_URL": stack.database_url, **settings}
+    application = service(
+        "complaints",
+        Settings.model_validate(told),
+        handlers=handlers,
+        unit_of_work=UnitOfWork,
+        policy=load_policy("complaints"),
+    )
+    await application.start()
+    try:
+        yield application
+    finally:
+        await application.stop()
+
+
+def failing(fails: Callable[[Any], bool]) -> ModuleType:
+    """The handlers of complaints with a defect: a claim for which `fails` says so raises."""
+    module = ModuleType("handlers_with_a_defect")
+    for event, handler in handlers_in(complaints_handlers).items():
+        name = handler.function.__name__
+        setattr(module, name, on(event, loads=handler.loads)(_defective(module.__name__, handler.function, fails)))
+    return module
+
+
+def _defective(module: str, function: Callable[..., None], fails: Callable[[Any], bool]) -> Callable[..., None]:
+    def handle(event: Any, *arguments: Any) -> None:
+        if fails(event):
+            raise ZeroDivisionError
+        function(event, *arguments)
+
+    handle.__module__ = module
+    return handle
+
+
+def keys_of_partition(number: int, count: int, prefix: str, *, partitions: int = 6) -> list[str]:
+    """`count` keys that begin with `prefix` and that every producer puts on partition `number`."""
+    places = list(range(partitions))
+    found: list[str] = []
+    for n in itertools.count():
+        key = f"{prefix}{n}"
+        if DefaultPartitioner()(key.encode(), places, places) == number:
+            found.append(key)
+        if len(found) == count:
+            break
+    return found
