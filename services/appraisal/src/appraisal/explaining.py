@@ -213,8 +213,8 @@ def _last_lines(told: Mapping[str, Any]) -> list[str]:
 def _way(way: Mapping[str, Any]) -> str:
     from appraisal.domain.explain import name_of
 
-    turned = None if way["of_the_missed"] is None else f"{way['of_the_missed']} of those missed"
-    further = None if way["further"] is None else f"{way['further']} further ones"
+    turned = None if way["of_the_missed"] is None else f"{way['of_the_missed']} of the missed made good"
+    further = None if way["further"] is None else f"{way['further']} more successes"
     return f"{name_of(way['indicator'], zh=False)}: " + " or ".join(text for text in (turned, further) if text)
 
 
