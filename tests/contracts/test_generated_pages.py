@@ -122,3 +122,26 @@ def test_nobody_is_said_to_look_at_a_metric_that_is_gone() -> None:
 
 def test_the_document_in_the_checkout_is_json_that_parses() -> None:
     assert json.loads((ROOT / "docs/asyncapi.json").read_text("utf-8"))["info"]["title"] == "aftersales"
+
+
+def test_links_in_the_pages_that_people_write_lead_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/adr").glob("*.md")]
+    dead = [
+        f"{page.relative_to(ROOT)} → {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert dead == []
+
+
+def test_every_decision_record_has_its_parts_in_order_and_stands_in_the_list() -> None:
+    records = sorted((ROOT / "docs/adr").glob("0*.md"))
+    listed = (ROOT / "docs/adr/README.md").read_text("utf-8")
+    for number, record in enumerate(records, 1):
+        text = record.read_text("utf-8")
+        assert record.name.startswith(f"{number:04}-")
+        places = [text.find(part) for part in ("**Decision.**", "**Context.**", "**Consequences.**", "**Look at it again**")]
+        assert -1 not in places
+        assert places == sorted(places)
+        assert f"]({record.name})" in listed

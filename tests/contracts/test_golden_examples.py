@@ -14,6 +14,7 @@ from cloudevents.core.v1.event import CloudEvent
 from common.contracts.envelope import Received, Record, decode, encode, structured
 from common.contracts.topics import BY_NAME, dead_letter_topics, topic_of
 from ops.contract_files import EXAMPLES, SCHEMAS, Example, event_types, examples, is_ours, schema_of
+from ops.contract_gate import changes
 
 ROOT = Path(__file__).parents[2]
 APPENDED = datetime(2027, 1, 1, tzinfo=UTC)
@@ -165,18 +166,57 @@ def test_no_example_of_the_last_release_was_changed_or_taken_away() -> None:
     assert release is None or changed_or_gone(ROOT, release, EXAMPLES) == []
 
 
-def test_a_changed_and_a_deleted_example_are_both_seen(tmp_path: Path) -> None:
-    def git(*words: str) -> None:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-        subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True, capture_output=True)
+def breaks_since(repository: Path, since: str) -> list[str]:
+    """What the code breaks of the schemas that `since` has, whatever was written into the checkout after it."""
+    listed = subprocess.run(
+        ["git", "ls-tree", "--name-only", since, f"{SCHEMAS}/"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    broken = []
+    for path in listed.stdout.split():
+        type = Path(path).stem
+        old = subprocess.run(["git", "show", f"{since}:{path}"], cwd=repository, capture_output=True, text=True, check=True)
+        if type not in event_types():
+            broken.append(f"{type}: gone")
+            continue
+        model = event_types()[type]
+        found = changes(json.loads(old.stdout), schema_of(model), ours=is_ours(model))
+        broken += [f"{type}: {change}" for change in found if change.breaking]
+    return broken
 
-    git("init")
+
+def test_no_contract_of_the_last_release_is_broken() -> None:
+    release = last_release(ROOT)
+    assert release is None or breaks_since(ROOT, release) == []
+
+
+def test_a_break_is_seen_against_the_release_even_after_the_schema_was_written_anew(tmp_path: Path) -> None:
+    schema = schema_of(event_types()["complaint.verified"])
+    folder = tmp_path / SCHEMAS
+    folder.mkdir(parents=True)
+    (folder / "complaint.verified.json").write_text(json.dumps({**schema, "properties": {**schema["properties"], "grounds": {}}}))
+    (folder / "complaint.lost.json").write_text(json.dumps(schema))
+    in_git(tmp_path, "init")
+    in_git(tmp_path, "add", "-A")
+    in_git(tmp_path, "commit", "-m", "schemas")
+    in_git(tmp_path, "tag", "v1")
+    (folder / "complaint.verified.json").write_text(json.dumps(schema))
+    (folder / "complaint.lost.json").unlink()
+    assert breaks_since(tmp_path, "v1") == ["complaint.lost: gone", "complaint.verified: BREAKS data.grounds: field_removed (grounds → )"]
+
+
+def in_git(folder: Path, *words: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_changed_and_a_deleted_example_are_both_seen(tmp_path: Path) -> None:
+    in_git(tmp_path, "init")
     assert last_release(tmp_path) is None
     for name in ("kept", "changed", "deleted"):
         (tmp_path / f"{name}.1.json").write_text("{}")
-    git("add", "-A")
-    git("commit", "-m", "examples")
-    git("tag", "v1")
+    in_git(tmp_path, "add", "-A")
+    in_git(tmp_path, "commit", "-m", "examples")
+    in_git(tmp_path, "tag", "v1")
     (tmp_path / "changed.1.json").write_text('{"a": 1}')
     (tmp_path / "deleted.1.json").unlink()
     (tmp_path / "added.1.json").write_text("{}")
