@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,7 +119,7 @@ async def parse_only(kafka: str, database_url: str, events: int) -> None:
 async def appraisal(kafka: str, database_url: str, events: int) -> None:
     """The real service, with its inbox, dead letters, progress, relay, jobs and metrics."""
     logging.configure("appraisal", "WARNING")
-    settings = Settings(KAFKA_BOOTSTRAP_SERVERS=kafka, DATABASE_URL=database_url)  # type: ignore[call-arg]  # by their environment names
+    settings = Settings(KAFKA_BOOTSTRAP_SERVERS=kafka, DATABASE_URL=database_url)
     chassis = build(settings).chassis
     await chassis.broker.start()
     applied = text("SELECT coalesce(sum(applied), 0) FROM consumer_progress WHERE topic = :topic")
@@ -199,7 +199,7 @@ async def _database(database_url: str, name: str) -> AsyncIterator[Any]:
     await engine.dispose()
 
 
-VARIANTS: dict[str, tuple[Callable[[str, str, int], Awaitable[None]], int]] = {
+VARIANTS: dict[str, tuple[Callable[[str, str, int], Coroutine[Any, Any, None]], int]] = {
     "parse only": (parse_only, 1),
     "appraisal": (appraisal, 1),
     "FastStream batch, executemany": (faststream_batch, 4),
@@ -232,7 +232,8 @@ def main() -> None:
     parser.add_argument("--servers", nargs=2)
     options = parser.parse_args()
     if options.variant:
-        run_variant(options.variant, *options.servers, options.events)
+        kafka, database_url = options.servers
+        run_variant(options.variant, kafka, database_url, options.events)
         return
     with stack(for_benchmark=True) as servers:
         print(f"{servers.kafka_name}, {servers.postgres_name}; {options.events} events on {TOPIC}")
@@ -253,7 +254,7 @@ def run_variant(name: str, kafka: str, database_url: str, events: int) -> None:
     """Runs one variant in this process and prints what it used, from before it connected to after it had finished."""
     before = time.process_time()
     began = time.monotonic()
-    asyncio.run(VARIANTS[name][0](kafka, database_url, events))  # type: ignore[arg-type]  # each is a coroutine
+    asyncio.run(VARIANTS[name][0](kafka, database_url, events))
     print(json.dumps({"cpu": time.process_time() - before, "seconds": time.monotonic() - began}))
 
 
