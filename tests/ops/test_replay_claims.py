@@ -89,6 +89,17 @@ def test_work_after_a_completion_comes_back_and_is_finished_again(tmp_path: Path
     ]
 
 
+def test_who_completed_the_work_has_it_until_it_is_given_back(tmp_path: Path) -> None:
+    rows = [
+        log_row("1-1", "2012-04-02T09:00:00", "Accepted/In Progress", person="se-Ann"),
+        log_row("1-1", "2012-04-02T10:00:00", "Completed/Resolved", person="pl-Jan"),
+        log_row("1-1", "2012-04-02T11:00:00", "Accepted/In Progress", person="pl-Jan"),
+        log_row("1-1", "2012-04-02T12:00:00", "Accepted/In Progress", person="se-Ann"),
+    ]
+    assert types_of(tmp_path, rows)[4:] == ["work_finished", "defect_came_back", "assignment_made", "assignment_taken"]
+    assert types_of(tmp_path, [*rows[:2], rows[3]])[4:] == ["work_finished", "defect_came_back", "assignment_made", "assignment_taken"]
+
+
 def test_names_of_persons_do_not_travel(tmp_path: Path) -> None:
     (case,) = claims_of(write_log(tmp_path / "log.csv", [log_row("1-1", "2012-04-02T09:00:00", "Accepted/Wait", person="fr-Anne")]))
     assert not any("Anne" in planned.claim.model_dump_json() for planned in case)
