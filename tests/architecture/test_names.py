@@ -14,6 +14,7 @@ from ops.contract_files import event_types, examples
 from ops.documents.event_pages import groups
 
 ROOT = Path(__file__).parents[2]
+EXAMPLES = list(examples())
 FORBIDDEN = {"utils", "util", "helpers", "helper", "misc", "base", "core", "manager", "processor", "models", "model"}
 SOURCES = [path for folder in ("libs", "services", "tests", "benchmarks", "tools") for path in sorted((ROOT / folder).rglob("*.py"))]
 SHIPPED = [path for path in SOURCES if "src" in path.parts]
@@ -95,7 +96,7 @@ def test_a_topic_has_a_writer_a_reader_events_and_for_each_event_an_example(topi
     assert topic.consumers
     assert topic.events
     assert {*topic.producers, *topic.consumers} <= {ENTERPRISE, *SERVICES}
-    assert {event.TYPE for event in topic.events} <= {example.type for example in examples() if example.topic == topic.name}
+    assert {event.TYPE for event in topic.events} <= {example.type for example in EXAMPLES if example.topic == topic.name}
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)

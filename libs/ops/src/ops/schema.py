@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 _FOLDERS = (("ops", "interfaces"), ("common.contracts", "schemas"))
 
@@ -28,5 +29,5 @@ def run(arguments: Sequence[str]) -> int:
             return 2
 
 
-def _files(package: str, folder: str) -> list[resources.abc.Traversable]:
+def _files(package: str, folder: str) -> list[Traversable]:
     return [entry for entry in resources.files(package).joinpath(folder).iterdir() if entry.name.endswith(".json")]

@@ -6,7 +6,7 @@ from common.contracts.dead_letters import DeadLetterRecorded
 from common.contracts.event import Event
 from common.contracts.topics import ENTERPRISE, SERVICES, TOPICS, dead_letter_topics
 from common.runtime.topic_admin import wanted
-from ops.contract_files import event_types, examples, is_ours, schema_of
+from ops.contract_files import Example, event_types, examples, is_ours, schema_of
 from ops.contract_gate import inlined
 from ops.documents.event_pages import groups, kept
 
@@ -32,6 +32,7 @@ _REQUIRED = ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"]
 def document(version: str) -> dict[str, Any]:
     """The document as JSON values."""
     models = event_types()
+    shown = list(examples())
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -42,7 +43,7 @@ def document(version: str) -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": _channels(),
         "operations": _operations(),
-        "components": {"messages": {type: _message(model) for type, model in models.items()}},
+        "components": {"messages": {type: _message(model, [one for one in shown if one.type == type]) for type, model in models.items()}},
     }
 
 
@@ -84,10 +85,9 @@ def _operation(action: str, channel: str) -> dict[str, Any]:
     return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
 
 
-def _message(model: type[Event]) -> dict[str, Any]:
+def _message(model: type[Event], shown: list[Example]) -> dict[str, Any]:
     schema = inlined(schema_of(model))
     del schema["$id"], schema["$schema"]
-    shown = [example for example in examples() if example.type == model.TYPE]
     return {
         "name": model.TYPE,
         "title": model.__name__,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 MADE = "<!-- Made by `aftersales generate` from libs/ops/src/ops/interfaces; do not edit. -->\n"
@@ -23,7 +24,7 @@ def pages() -> dict[str, str]:
     return {"README.md": "\n".join([*head, *listed, ""]), **made}
 
 
-def _files() -> list[resources.abc.Traversable]:
+def _files() -> list[Traversable]:
     return [entry for entry in resources.files("ops").joinpath("interfaces").iterdir() if entry.name.endswith(".json")]
 
 
