@@ -1,0 +1,70 @@
+"""What `aftersales doctor` makes of the figures of a platform, without one."""
+
+from dataclasses import replace
+
+import pytest
+
+from common.runtime.topic_admin import Difference
+from ops.diagnosis import Figures, Finding, of_service, of_topics
+
+WELL = Figures(
+    version="0001",
+    newest="0001",
+    shards=16,
+    lag=0,
+    behind_seconds=0,
+    halted=0,
+    letters=0,
+    parked=0,
+    waiting=0,
+    unpublished=0,
+    unpublished_seconds=0,
+    timers_due=0,
+    timer_seconds=0,
+)
+
+
+def _worse(figures: Figures) -> list[Finding]:
+    return [found for found in of_service("intake", figures) if found.state != "ok"]
+
+
+def test_a_service_that_keeps_up_needs_nothing() -> None:
+    found = of_service("intake", WELL)
+    assert {one.state for one in found} == {"ok"}
+    assert not any(one.do for one in found)
+
+
+@pytest.mark.parametrize(
+    ("what", "state", "changed"),
+    [
+        ("intake tables", "bad", {"newest": "0002"}),
+        ("intake runs", "bad", {"shards": 0}),
+        ("intake lag", "warn", {"lag": 10, "behind_seconds": 61.0}),
+        ("intake lag", "bad", {"lag": 10, "behind_seconds": 901.0}),
+        ("intake halts", "bad", {"halted": 1}),
+        ("intake holds back", "warn", {"letters": 1}),
+        ("intake holds back", "bad", {"letters": 1, "parked": 1}),
+        ("intake outbox", "warn", {"unpublished": 1, "unpublished_seconds": 61.0}),
+        ("intake outbox", "bad", {"unpublished": 1, "unpublished_seconds": 301.0}),
+        ("intake timers", "bad", {"timers_due": 1, "timer_seconds": 301.0}),
+    ],
+)
+def test_each_trouble_is_one_finding_that_says_what_to_do(what: str, state: str, changed: dict[str, object]) -> None:
+    [found] = _worse(replace(WELL, **changed))  # type: ignore[arg-type]  # the names are those of the fields
+    assert (found.what, found.state) == (what, state)
+    assert found.do
+
+
+def test_events_that_wait_for_an_earlier_one_are_no_trouble() -> None:
+    assert not _worse(replace(WELL, waiting=7))
+
+
+def test_tables_are_not_judged_where_the_service_is_not_installed() -> None:
+    assert not _worse(replace(WELL, newest=None))
+
+
+def test_a_topic_that_is_missing_is_worse_than_one_that_is_set_otherwise() -> None:
+    missing = Difference("complaints", "topic", "exists", "missing")
+    other = Difference("kpi-facts", "retention.ms", "-1", "604800000")
+    assert [one.state for one in of_topics([missing, other], 28)] == ["bad", "warn"]
+    assert [one.state for one in of_topics([], 28)] == ["ok"]
