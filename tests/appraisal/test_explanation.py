@@ -153,3 +153,9 @@ def test_a_grade_is_explained_without_its_scheme_too(scheme: Scheme | None) -> N
     document, inputs = _stored(_measured(in_time_response=(3, 4)))
     told = explanation(document, inputs, scheme, versions=1)
     assert {part["part"] for section in told["sections"] for part in section["parts"]} == {"in_time_response", "superior"}
+
+
+def test_an_indicator_with_nothing_to_judge_by_is_no_way_to_the_next_grade() -> None:
+    found = next_grade(DEPARTMENT, _measured(in_time_response=(7, 10), in_time_solution=(0, 0)), RATED, {})
+    assert found is not None
+    assert [way.indicator for way in found.ways] == ["in_time_response"]

@@ -101,12 +101,13 @@ def next_grade(
             return False
 
     def way(used: WeightedIndicator) -> Way:
-        one, unit = measured.get(used.id, Measured(Fraction(0), Fraction(0))), units.get(used.id, Fraction(1))
+        one, unit = measured[used.id], units.get(used.id, Fraction(1))
         further = _least(_MOST, lambda number: better(used.id, _further(used, one, number * unit)))
         turned = _least(_missed(used, one) // unit, lambda number: better(used.id, _turned(used, one, number * unit)))
         return Way(used.id, further, turned)
 
-    ways = [way(used) for section in scheme.sections for used in section.indicators]
+    # an indicator with nothing to judge by is no way: its first case would only move the weights
+    ways = [way(used) for section in scheme.sections for used in section.indicators if used.id in now.attainment]
     return NextGrade(band, max(band.lower - now.score_exact, Fraction(0)), tuple(one for one in ways if one.further or one.of_the_missed))
 
 
