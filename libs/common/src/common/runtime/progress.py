@@ -13,6 +13,9 @@ from common.contracts.envelope import Record
 Result = Literal["applied", "duplicate", "dead", "parked"]
 Place = tuple[str, int]
 
+BLIND = timedelta(seconds=4)
+"""Who has not been seen to be caught up for longer does not know whether a replayed history was quiet meanwhile."""
+
 _ENSURE = text("""
 INSERT INTO consumer_progress (topic, partition)
 SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS t (topic, partition) ORDER BY 1, 2 ON CONFLICT DO NOTHING
@@ -35,7 +38,10 @@ WHERE p.topic = t.topic AND p.partition = t.partition
 _LAG = text("""
 UPDATE consumer_progress AS p
 SET caught_up_at = CASE WHEN p.next_offset >= t.end_offset THEN CAST(:at AS timestamptz) ELSE p.caught_up_at END,
-    behind_since = CASE WHEN p.next_offset >= t.end_offset THEN NULL ELSE coalesce(p.behind_since, CAST(:at AS timestamptz)) END
+    behind_since = CASE WHEN p.next_offset >= t.end_offset THEN NULL ELSE coalesce(p.behind_since, CAST(:at AS timestamptz)) END,
+    replayed_at = CASE WHEN p.next_offset >= t.end_offset AND p.caught_up_at < CAST(:at AS timestamptz) - CAST(:blind AS interval)
+                            AND p.replayed_at IS NOT NULL
+                       THEN CAST(:at AS timestamptz) ELSE p.replayed_at END
 FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:end_offsets AS bigint[])) AS t (topic, partition, end_offset)
 WHERE p.topic = t.topic AND p.partition = t.partition
 RETURNING p.topic, p.partition, greatest(t.end_offset - p.next_offset, 0) AS lag
@@ -135,11 +141,14 @@ async def save(connection: AsyncConnection, tally: Tally) -> None:
 
 
 async def note_lag(connection: AsyncConnection, ends: Mapping[Place, int], at: datetime) -> dict[Place, int]:
-    """Notes that the partitions ended at `ends` when the database's clock showed `at`; returns the lag in records."""
+    """Notes that the partitions ended at `ends` when the database's clock showed `at`; returns the lag in records.
+
+    The quiet of a replayed history is counted anew after a time in which it could not be seen: an outage is no quiet.
+    """
     places = sorted(ends)
     await connection.execute(_ENSURE, _keys(places))
     await connection.execute(_LOCK, _keys(places))  # in the same order as a batch does, so that the two never wait for each other
-    rows = await connection.execute(_LAG, {**_keys(places), "end_offsets": [ends[place] for place in places], "at": at})
+    rows = await connection.execute(_LAG, {**_keys(places), "end_offsets": [ends[place] for place in places], "at": at, "blind": BLIND})
     return {(row.topic, row.partition): row.lag for row in rows}
 
 

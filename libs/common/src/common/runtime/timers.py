@@ -2,9 +2,9 @@
 
 Due by the database's clock, and never before the service has caught up (so neither an outage nor a replay of a past year
 makes a false breach); a timer of a replayed history waits besides until that history has been quiet for a while, since a
-service that keeps pace with a replay has caught up again and again before the replay has told everything. The fence is the
-conditional update: still armed, same version. Only the holder of outbox shard 0 scans, for economy; correctness does not
-depend on it.
+service that keeps pace with a replay has caught up again and again before the replay has told everything. A time in which
+the service, Kafka or the database was away is no such quiet. The fence is the conditional update: still armed, same version.
+Only the holder of outbox shard 0 scans, for economy; correctness does not depend on it.
 """
 
 import asyncio
@@ -30,7 +30,9 @@ _DUE = text("""
 SELECT id, aggregate, due_at, version FROM timers t
 WHERE state = 'armed' AND due_at < least(clock_timestamp(), CAST(:caught_up AS timestamptz))
   AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = t.aggregate)
-  AND NOT (replayed AND EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:quiet AS interval)))
+  AND NOT (replayed AND (
+        CAST(:caught_up AS timestamptz) < clock_timestamp() - CAST(:blind AS interval)
+        OR EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:quiet AS interval))))
 ORDER BY due_at, id LIMIT :at_once
 """)
 _FIRE = text("""
@@ -93,7 +95,8 @@ class TimerWorker:
             caught_up = await progress.caught_up_at(connection, expected=self._partitions, patience=self._patience)
             if caught_up is None:
                 return 0
-            rows = list(await connection.execute(_DUE, {"caught_up": caught_up, "at_once": AT_ONCE, "quiet": self._quiet}))
+            limits = {"caught_up": caught_up, "at_once": AT_ONCE, "quiet": self._quiet, "blind": progress.BLIND}
+            rows = list(await connection.execute(_DUE, limits))
         if not rows:
             return 0
         batch = Batch(self._service, self._unit_of_work, self._policy)
