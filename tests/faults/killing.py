@@ -1,0 +1,301 @@
+"""A simulated quarter through the four services while services and servers are killed under it, and a look at what it leaves."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from common.contracts.topics import BY_NAME, TOPICS, dead_letter_topics
+from common.runtime import topic_admin
+from common.runtime.broker import KafkaSettings
+from devstack import Stack
+from ops.connection import database
+from ops.platform import Platform, grades_digest
+from ops.processes import SERVICES, ServiceProcess
+from ops.simulation.claims import SOURCE, Sent
+from ops.simulation.quarter import SCHEME
+
+DECIDED = ("service-requests", "work-orders", "complaints", "ratings", "org-snapshots", "kpi-facts", "sla-clocks")
+"""The decision topics whose events follow from the claims alone: two runs of one plan must say the same there."""
+GRADED = ("grade-history", "grade-outcomes")
+CYCLE = "2026Q3"
+_CLAIM_TOPICS = tuple(topic.name for topic in TOPICS if topic.kind == "claims")
+_OWNER = {topic.name: topic.consumers[0] for topic in TOPICS if topic.kind == "claims"}
+_HELD_BACK = "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM parked) + (SELECT count(*) FROM dead_letters)"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One event as a plain consumer of a decision topic reads it."""
+
+    topic: str
+    source: str
+    id: str
+    type: str
+    key: str
+    sequence: int | None
+    cause: str
+    value: bytes
+
+    @property
+    def identity(self) -> tuple[str, str, int | None, str]:
+        """What two runs of one plan must agree on."""
+        return self.type, self.key, self.sequence, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """kill -9 of a service, of `kafka` or of `postgres`: when it has handled that many records, and a moment later."""
+
+    victim: str
+    records: int
+    moment: float
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a run has left behind, in Kafka and in the databases."""
+
+    decisions: Mapping[str, Sequence[Decision]]
+    """By topic, each id once, where it stood first."""
+    repeated: int
+    """Records that stand on a topic once more with the same id."""
+    counts: Mapping[str, Mapping[str, int]]
+    applied: Mapping[str, int]
+    """By claims topic, what its owner has applied."""
+    inbox: Mapping[str, frozenset[str]]
+    """By service, the ids of the simulator's claims that it has taken."""
+    held_back: Mapping[str, int]
+    """By service, what waits, is parked or is a dead letter."""
+    facts: Mapping[tuple[str, str, str, int], tuple[int, str, str]]
+    """What appraisal knows: (indicator, case, subject, occurrence) to (revision, numerator, denominator)."""
+    digest: str
+
+    def identities(self, topic: str) -> frozenset[tuple[str, str, int | None, str]]:
+        """The decisions of a topic, as far as two runs must agree on them."""
+        return frozenset(decision.identity for decision in self.decisions[topic])
+
+
+def kills(seed: int, numbers: Mapping[str, int], handled: Mapping[str, int]) -> list[Kill]:
+    """`numbers` of kills a victim at random points of its progress, and both servers once; `handled` is what an undisturbed run handled."""
+    random = Random(seed)
+    total = sum(handled.values())
+    found = []
+    for victim, number in [*numbers.items(), ("kafka", 1), ("postgres", 1)]:
+        of_all = handled.get(victim, total)
+        shares = sorted(random.uniform(0.05, 0.8) for _ in range(number))
+        # the moment lets a kill fall anywhere between two commits, not only just after one
+        found += [Kill(victim, int(of_all * share), random.uniform(0, 0.4)) for share in shares]
+    return found
+
+
+@dataclass(slots=True)
+class Watch:
+    """How many records each service has handled by now, by topic."""
+
+    database_url: str
+    handled: dict[str, dict[str, int]] = field(default_factory=lambda: {service: {} for service in SERVICES})
+
+    async def look(self) -> None:
+        """Looks again and again until it is cancelled; a database that is away is looked at later."""
+        async with asyncio.TaskGroup() as group:
+            for service in SERVICES:
+                group.create_task(self._look_at(service))
+
+    async def _look_at(self, service: str) -> None:
+        while True:
+            try:
+                async with database(self.database_url, service) as connection:
+                    while True:
+                        rows = await connection.fetch("SELECT topic, sum(next_offset)::int FROM consumer_progress GROUP BY topic")
+                        self.handled[service] = dict(rows)
+                        await asyncio.sleep(0.03)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                await asyncio.sleep(0.03)
+
+    def of(self, victim: str) -> int:
+        """What a service has handled, or all of them together."""
+        services = [victim] if victim in self.handled else list(self.handled)
+        return sum(sum(self.handled[service].values()) for service in services)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Returns when `is_so`."""
+        while not is_so():  # noqa: ASYNC110 - what is watched is a database, which sets no event
+            await asyncio.sleep(0.01)
+
+
+async def publish_paced(kafka: str, sent: Sequence[Sent], watch: Watch) -> None:
+    """Publishes each claims topic in its order, never far ahead of what was handled: the services are at work all the time."""
+    async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True, request_timeout_ms=60_000) as producer:
+
+        async def publish(topic: str) -> None:
+            records = [record for record in sent if record.topic == topic]
+            ahead = max(len(records) // 12, 5)
+            futures = []
+            for number, record in enumerate(records):
+                await watch.until(lambda number=number: watch.handled[_OWNER[topic]].get(topic, 0) >= number - ahead)  # type: ignore[misc]  # the default binds this number
+                futures.append(await producer.send(topic, record.value, key=record.key.encode(), headers=list(record.headers)))
+            await asyncio.gather(*futures)
+
+        await asyncio.gather(*(publish(topic) for topic in _CLAIM_TOPICS))
+
+
+async def disturb(stack: Stack, services: Mapping[str, ServiceProcess], planned: Sequence[Kill], watch: Watch, done: list[str]) -> None:
+    """Carries out the kills, each victim's in their order; adds what was done to `done`, in words."""
+
+    async def kill_in_turn(victim: str) -> None:
+        before = -1
+        for kill in (kill for kill in planned if kill.victim == victim):
+            due = max(kill.records, before + 1)  # a killed service must have come back to be killed again
+            await watch.until(lambda due=due: watch.of(victim) >= due)  # type: ignore[misc]  # the default binds this number
+            await asyncio.sleep(kill.moment)
+            before = watch.of(victim)
+            done.append(f"{victim} after {before}")
+            if victim == "kafka":
+                stack.kill_kafka()
+                await asyncio.to_thread(stack.start_kafka)
+            elif victim == "postgres":
+                stack.kill_postgres()
+                await asyncio.to_thread(stack.start_postgres)
+            else:
+                services[victim].kill()
+                services[victim].start()
+
+    await asyncio.gather(*(kill_in_turn(victim) for victim in dict.fromkeys(kill.victim for kill in planned)))
+
+
+async def play(
+    stack: Stack, services: Mapping[str, ServiceProcess], sent: Sequence[Sent], planned: Sequence[Kill] = (), *, limit: float = 180
+) -> list[str]:
+    """Publishes the claims, kills as planned, closes the cycle, and returns what was killed once everything has come to rest."""
+    platform = Platform(stack.kafka, stack.database_url, SERVICES)
+    watch = Watch(stack.database_url)
+    done: list[str] = []
+    async with asyncio.timeout(limit), asyncio.TaskGroup() as group:
+        looking = group.create_task(watch.look())
+        at_work = [
+            group.create_task(publish_paced(stack.kafka, sent, watch)),
+            group.create_task(disturb(stack, services, planned, watch, done)),
+        ]
+        await asyncio.wait(at_work)
+        looking.cancel()
+    await platform.settled(120)
+    await platform.close_cycle(CYCLE, SCHEME, for_real=True)
+    await platform.settled(60)
+    return done
+
+
+async def look_at(stack: Stack) -> Left:
+    """What a run has left."""
+    platform = Platform(stack.kafka, stack.database_url, SERVICES)
+    decisions, repeated = {}, 0
+    for topic in (*DECIDED, *GRADED):
+        found = await read_topic(stack.kafka, topic)
+        decisions[topic] = first_of_each(found)
+        repeated += len(found) - len(decisions[topic])
+    inbox: dict[str, frozenset[str]] = {}
+    held_back: dict[str, int] = {}
+    applied: dict[str, int] = {}
+    for service in SERVICES:
+        async with database(stack.database_url, service) as connection:
+            inbox[service] = frozenset(row["id"] for row in await connection.fetch("SELECT id FROM inbox WHERE source = $1", SOURCE))
+            held_back[service] = await connection.fetchval(_HELD_BACK)
+            progress = await connection.fetch("SELECT topic, sum(applied)::int AS applied FROM consumer_progress GROUP BY topic")
+            applied |= {row["topic"]: row["applied"] for row in progress if row["topic"] in _CLAIM_TOPICS}
+    async with database(stack.database_url, "appraisal") as connection:
+        rows = await connection.fetch("SELECT * FROM kpi_facts")
+    facts = {
+        (row["indicator"], row["case_id"], row["subject"], row["occurrence"]): (row["revision"], row["numerator"], row["denominator"])
+        for row in rows
+    }
+    digest = grades_digest(await platform.grades())
+    return Left(decisions, repeated, await platform.counts(), applied, inbox, held_back, facts, digest)
+
+
+async def read_topic(kafka: str, topic: str) -> list[Decision]:
+    """Every record that stands on a topic, in the order of each partition, as any consumer reads it."""
+    found: list[Decision] = []
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False) as consumer:
+        places = [TopicPartition(topic, partition) for partition in range(BY_NAME[topic].partitions)]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        while [place for place in places if await consumer.position(place) < ends[place]]:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found += [_decision(record) for record in records]
+    return found
+
+
+def _decision(record: Any) -> Decision:
+    headers = {name: value.decode() for name, value in record.headers}
+    sequence = headers.get("ce_sequence")
+    return Decision(
+        record.topic,
+        headers["ce_source"],
+        headers["ce_id"],
+        headers["ce_type"],
+        record.key.decode(),
+        None if sequence is None else int(sequence),
+        headers.get("ce_causationid", ""),
+        record.value,
+    )
+
+
+def first_of_each(decisions: Iterable[Decision]) -> list[Decision]:
+    """Without the records that say again what was said; AssertionError when one id says two things."""
+    found: dict[tuple[str, str], Decision] = {}
+    for decision in decisions:
+        first = found.setdefault((decision.source, decision.id), decision)
+        assert first == decision, f"{decision.id} says two things on {decision.topic}"
+    return list(found.values())
+
+
+async def clear(stack: Stack) -> None:
+    """Forgets everything: each topic is new and empty, and no service has a database. Nothing may run."""
+    kafka = KafkaSettings(stack.kafka, "clearing")
+    admin = AIOKafkaAdminClient(**kafka.client())
+    await admin.start()
+    try:
+        wanted = [topic.name for topic in TOPICS] + [name for name, _ in dead_letter_topics()]
+        await admin.delete_topics([name for name in await admin.list_topics() if name in wanted])
+    finally:
+        await admin.close()
+    connection = await asyncpg.connect(stack.database_url)
+    try:
+        for service in SERVICES:
+            await connection.execute(f'DROP DATABASE IF EXISTS "{service}" WITH (FORCE)')
+    finally:
+        await connection.close()
+    await topic_admin.apply(kafka)
+
+
+def out_of_order(decisions: Iterable[Decision]) -> list[str]:
+    """The keys whose events do not stand in the order of their sequence."""
+    last: Counter[str] = Counter()
+    wrong = []
+    for decision in decisions:
+        if decision.sequence is not None:
+            if decision.sequence < last[decision.key]:
+                wrong.append(decision.key)
+            last[decision.key] = decision.sequence
+    return wrong
+
+
+def applied_out_of_order(decisions: Iterable[Decision], sent: Sequence[Sent]) -> list[str]:
+    """The keys whose claims took effect in another order than they were sent in: what was decided names the claim that caused it."""
+    places = {dict(record.headers)["ce_id"].decode(): number for number, record in enumerate(sent)}
+    last: dict[str, int] = {}
+    wrong = []
+    for decision in decisions:
+        place = places.get(decision.cause)
+        if place is not None:
+            if place < last.get(decision.key, -1):
+                wrong.append(decision.key)
+            last[decision.key] = place
+    return wrong
