@@ -83,10 +83,11 @@ class CaseConsumer:
     async def redrive(self, aggregate: str) -> bool:
         """Replays the events that are parked behind `aggregate`, in order, in one transaction; False when it fails again."""
         async with self.database.transaction() as connection:
+            seen = await holding.parked_behind(connection, aggregate)
+            tally = await progress.begin(connection, ((found.record.topic, found.record.partition) for found in seen))
             if not await holding.parked_among(connection, [aggregate]):
                 return False
             queue = await holding.parked_behind(connection, aggregate)
-            tally = await progress.begin(connection, ((found.record.topic, found.record.partition) for found in queue))
             this = await self._open(connection, tally, queue, free=aggregate)
             for received in queue:
                 missing = self._try(this, received)
@@ -146,6 +147,8 @@ class CaseConsumer:
         readable = [found for found in decoded if isinstance(found, Received)]
         async with self.database.transaction() as connection:
             tally = await progress.begin(connection, ((record.topic, record.partition) for record in records))
+            if tally.halted:  # fetched before the partition was paused, perhaps by a process that has only just started
+                raise Transient("a partition is halted")
             tally.replayed = any(found.envelope.replay_of for found in readable)
             verdicts = iter(await inbox.take(connection, readable))
             work: list[Received] = []
@@ -195,7 +198,7 @@ class CaseConsumer:
 
     def refs(self, received: Received) -> list[str]:
         """The aggregates that an event names; one that names none stands under its own key."""
-        return [aggregates.ref(id) for aggregates, id in self._names(received)] or [f"key:{received.envelope.subject}"]
+        return [aggregates.ref(id) for aggregates, id in self._names(received)] or [f"key:{(received.record.key or b'').decode()}"]
 
     def _step(self, this: _Round, received: Received) -> None:
         refs = self.refs(received)
@@ -233,7 +236,7 @@ class CaseConsumer:
             if self._defects_in_a_row > STOP_AFTER:
                 self._halt = (received.record.topic, received.record.partition)
             refs = self.refs(received)
-            log.error("aggregate_parked", aggregate=refs[0], event=received.envelope.id, type=received.envelope.type, exc_info=error)
+            log.error("aggregate_parked", aggregate=refs[0], event_id=received.envelope.id, type=received.envelope.type, exc_info=error)
             this.blocked |= set(refs)
             this.reasons |= dict.fromkeys(refs, type(error).__name__)
             this.parked.append((refs[0], received))
