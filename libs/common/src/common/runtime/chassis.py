@@ -218,10 +218,12 @@ class Chassis:
             await outbox.insert(connection, await dead_letters.insert(connection, self.name, letters, now()))
 
     async def _redrive(self) -> None:
-        """Replays parked aggregates that an operator has released."""
-        async with self.database.transaction() as connection:
-            found = (await connection.execute(_REDRIVE)).scalar_one_or_none()
-        if found is not None:
+        """Replays parked aggregates that an operator has released; one that fails again loses its mark."""
+        while True:
+            async with self.database.transaction() as connection:
+                found = (await connection.execute(_REDRIVE)).scalar_one_or_none()
+            if found is None:
+                return
             await self.consumer.redrive(found)
 
     async def _pause_halted(self) -> None:
