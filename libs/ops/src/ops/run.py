@@ -28,7 +28,14 @@ Tell complaints that a customer complained, with kcat:
 or with Python (any Kafka client will do; this is aiokafka). The answer is on the topic `complaints`:
 
 {publish}
-Grades, once a cycle is closed (`aftersales simulate` makes a quarter of events and closes it), with kcat:
+Grades need a quarter of events (`aftersales simulate` publishes one) and somebody who closes the cycle:
+
+  at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  echo '{{"cycle_key": "2026Q3|department-360@1", "cycle": "2026Q3", "scheme": "department-360@1", "as_of": "'$at'"}}' |
+    kcat -P -b {kafka} -t cycle-claims -k '2026Q3|department-360@1' -H ce_specversion=1.0 -H ce_id=close-1 -H ce_source=/hr \\
+      -H ce_type=cycle.close_requested -H ce_time=$at -H content-type=application/json
+
+They are then read with kcat:
 
   kcat -C -b {kafka} -t grade-results -o beginning -f 'key %k\\n%s\\n'
 
