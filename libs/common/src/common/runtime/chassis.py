@@ -113,22 +113,27 @@ class Chassis:
             await sql_metrics.refresh(connection, self.metrics)
 
     async def _wait_for(self, what: str, attempt: Callable[[], Awaitable[str | None]]) -> None:
-        """Tries until `attempt` says nothing is missing."""
-        async with asyncio.timeout(self.settings.start_seconds):
-            while True:
-                try:
-                    missing = await attempt()
-                except (OSError, TimeoutError, KafkaError) as error:
-                    # a wrong password, mechanism or host name looks exactly like a server that is down
-                    missing = f"{what} at {self._address(what)} is down, or refuses this client ({type(error).__name__})"
-                except Exception as error:
-                    if kind_of(error) != "transient":
-                        raise
-                    missing = f"{what} at {self._address(what)} is not ready ({type(error).__name__})"
-                if missing is None:
-                    return
-                log.warning("waiting", for_=missing)
-                await asyncio.sleep(1)
+        """Tries until `attempt` says nothing is missing; when the time is over, says what still is."""
+        missing: str | None = f"{what} at {self._address(what)} did not answer"
+        try:
+            async with asyncio.timeout(self.settings.start_seconds):
+                while (missing := await self._missing(what, attempt)) is not None:
+                    log.warning("waiting", for_=missing)
+                    await asyncio.sleep(1)
+        except TimeoutError:
+            log.error("gave_up", for_=missing, after_seconds=self.settings.start_seconds)
+            raise
+
+    async def _missing(self, what: str, attempt: Callable[[], Awaitable[str | None]]) -> str | None:
+        try:
+            return await attempt()
+        except (OSError, TimeoutError, KafkaError) as error:
+            # a wrong password, mechanism or host name looks exactly like a server that is down
+            return f"{what} at {self._address(what)} is down, or refuses this client ({type(error).__name__})"
+        except Exception as error:
+            if kind_of(error) != "transient":
+                raise
+            return f"{what} at {self._address(what)} is not ready ({type(error).__name__})"
 
     def _address(self, what: str) -> str:
         return self.kafka.bootstrap_servers if what == "Kafka" else f"{self.database.url.host}:{self.database.url.port}"
