@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -171,20 +172,20 @@ async def disturb(stack: Stack, services: Mapping[str, ServiceProcess], planned:
 
 
 async def play(
-    stack: Stack, services: Mapping[str, ServiceProcess], sent: Sequence[Sent], planned: Sequence[Kill] = (), *, limit: float = 180
+    stack: Stack, services: Mapping[str, ServiceProcess], sent: Sequence[Sent], planned: Sequence[Kill] = (), *, limit: float = 120
 ) -> list[str]:
     """Publishes the claims, kills as planned, closes the cycle, and returns what was killed once everything has come to rest."""
     platform = Platform(stack.kafka, stack.database_url, SERVICES)
     watch = Watch(stack.database_url)
     done: list[str] = []
-    async with asyncio.timeout(limit), asyncio.TaskGroup() as group:
-        looking = group.create_task(watch.look())
-        at_work = [
-            group.create_task(publish_paced(stack.kafka, sent, watch)),
-            group.create_task(disturb(stack, services, planned, watch, done)),
-        ]
-        await asyncio.wait(at_work)
-        looking.cancel()
+    try:
+        async with asyncio.timeout(limit), asyncio.TaskGroup() as group:
+            looking = group.create_task(watch.look())
+            at_work = [publish_paced(stack.kafka, sent, watch), disturb(stack, services, planned, watch, done)]
+            await asyncio.wait([group.create_task(work) for work in at_work])
+            looking.cancel()
+    except TimeoutError:
+        pytest.fail(f"stuck after {limit:g} s: killed {', '.join(done)}; handled {watch.handled}")
     await platform.settled(120)
     await platform.close_cycle(CYCLE, SCHEME, for_real=True)
     await platform.settled(60)
@@ -219,17 +220,17 @@ async def look_at(stack: Stack) -> Left:
 
 
 async def read_topic(kafka: str, topic: str) -> list[Decision]:
-    """Every record that stands on a topic, in the order of each partition, as any consumer reads it."""
-    found: list[Decision] = []
+    """Every record that stands on a topic, partition after partition, as any consumer reads it."""
+    found: dict[TopicPartition, list[Decision]] = {}
     async with AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False) as consumer:
         places = [TopicPartition(topic, partition) for partition in range(BY_NAME[topic].partitions)]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)
         while [place for place in places if await consumer.position(place) < ends[place]]:
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += [_decision(record) for record in records]
-    return found
+            for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                found.setdefault(place, []).extend(_decision(record) for record in records)
+    return [decision for place in places for decision in found.get(place, ())]
 
 
 def _decision(record: Any) -> Decision:
