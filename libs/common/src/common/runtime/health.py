@@ -25,6 +25,8 @@ def _problem(subscriber: Any) -> str | None:
     coordination = getattr(consumer._coordinator, "_coordination_task", None)
     if coordination is not None and coordination.done():
         return "its group coordination has ended"
+    if not consumer.assignment():
+        return "it has no partitions"
     return None
 
 
