@@ -93,16 +93,20 @@ class Chassis:
 
     async def stop(self) -> None:
         """Sends what was decided and closes everything; called when nothing is consumed any more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end([task for task in self._tasks if task.get_name() != "relay"])
         try:
             async with asyncio.timeout(5):
                 await self.relay.flush()
         except TimeoutError:
             log.warning("outbox_left_for_the_next_start")
+        await self._end(self._tasks)
         await self.database.close()
         log.info("stopped")
+
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def refresh_metrics(self) -> None:
         """Reads the gauges that come from the database, on the one replica that shows them."""

@@ -63,6 +63,7 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
         self._wanted = asyncio.Event()
         self._stopping = False
+        self._sending = asyncio.Lock()
         self.shards: dict[int, int] = {}
 
     @property
@@ -80,9 +81,10 @@ class Relay:
         forget_at = loop.time()
         while not self._stopping:
             try:
-                await self._take_shards()
-                while await self._round() == ROUND:
-                    pass
+                async with self._sending:
+                    await self._take_shards()
+                    while not self._stopping and await self._round() == ROUND:
+                        pass
                 if self.leads and loop.time() > forget_at:
                     forget_at = loop.time() + 60
                     async with self._database.transaction() as connection:
@@ -105,13 +107,14 @@ class Relay:
                 continue
 
     async def flush(self) -> None:
-        """Sends what is still in the outbox and gives the shards back; for the end of a service."""
+        """Ends the running round, sends what is still in the outbox and gives the shards back; for the end of a service."""
         self._stopping = True
         try:
-            while await self._round():
-                pass
-            async with self._database.transaction() as connection:
-                await connection.execute(_RELEASE, {"owner": self._owner})
+            async with self._sending:  # a round that is cut off has sent and not marked, and would be sent again
+                while await self._round():
+                    pass
+                async with self._database.transaction() as connection:
+                    await connection.execute(_RELEASE, {"owner": self._owner})
         except Exception as error:  # noqa: BLE001 - at the end nothing can be mended: what is unsent stays in the outbox
             log.warning("last_flush_failed", error=type(error).__name__)
         await self._drop_producer()
