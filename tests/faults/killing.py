@@ -52,11 +52,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """kill -9 of a service, of `kafka` or of `postgres`: when it has handled that many records, and a moment later."""
+    """kill -9 of a service, of `kafka` or of `postgres`: when it has handled that many records, and a moment later.
+
+    Without a moment a service dies as soon as its next commit is seen, before it can acknowledge or send what it has decided.
+    """
 
     victim: str
     records: int
-    moment: float
+    moment: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,10 @@ def kills(seed: int, numbers: Mapping[str, int], handled: Mapping[str, int]) -> 
     for victim, number in [*numbers.items(), ("kafka", 1), ("postgres", 1)]:
         of_all = handled.get(victim, total)
         shares = sorted(random.uniform(0.05, 0.8) for _ in range(number))
-        # the moment lets a kill fall anywhere between two commits, not only just after one
-        found += [Kill(victim, int(of_all * share), random.uniform(0, 0.4)) for share in shares]
+        at_commit = victim in handled
+        for share in shares:
+            found.append(Kill(victim, int(of_all * share), None if at_commit else random.uniform(0, 0.4)))
+            at_commit = victim in handled and not at_commit
     return found
 
 
@@ -102,6 +107,8 @@ class Watch:
 
     database_url: str
     handled: dict[str, dict[str, int]] = field(default_factory=lambda: {service: {} for service in SERVICES})
+    closely: set[str] = field(default_factory=set)
+    """The services whose next commit somebody waits for."""
 
     async def look(self) -> None:
         """Looks again and again until it is cancelled; a database that is away is looked at later."""
@@ -116,7 +123,7 @@ class Watch:
                     while True:
                         rows = await connection.fetch("SELECT topic, sum(next_offset)::int FROM consumer_progress GROUP BY topic")
                         self.handled[service] = dict(rows)
-                        await asyncio.sleep(0.03)
+                        await asyncio.sleep(0 if service in self.closely else 0.03)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 await asyncio.sleep(0.03)
 
@@ -128,7 +135,14 @@ class Watch:
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Returns when `is_so`."""
         while not is_so():  # noqa: ASYNC110 - what is watched is a database, which sets no event
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.002)
+
+    async def next_commit(self, service: str) -> None:
+        """Returns as soon as a service has handled more than now."""
+        before = self.of(service)
+        self.closely.add(service)
+        await self.until(lambda: self.of(service) > before)
+        self.closely.remove(service)
 
 
 async def publish_paced(kafka: str, sent: Sequence[Sent], watch: Watch) -> None:
@@ -155,7 +169,7 @@ async def disturb(stack: Stack, services: Mapping[str, ServiceProcess], planned:
         for kill in (kill for kill in planned if kill.victim == victim):
             due = max(kill.records, before + 1)  # a killed service must have come back to be killed again
             await watch.until(lambda due=due: watch.of(victim) >= due)  # type: ignore[misc]  # the default binds this number
-            await asyncio.sleep(kill.moment)
+            await (watch.next_commit(victim) if kill.moment is None else asyncio.sleep(kill.moment))
             before = watch.of(victim)
             done.append(f"{victim} after {before}")
             if victim == "kafka":
