@@ -40,6 +40,7 @@ class Broker(KafkaBroker):
             acks="all",
             enable_idempotence=True,
             allow_auto_create_topics=False,
+            metadata_max_age_ms=30_000,  # by default new partitions and topics that were made anew are not seen for 5 minutes
             graceful_timeout=15.0,
             apply_types=False,
             logger=None,
@@ -111,6 +112,7 @@ def subscribe(
         max_partition_fetch_bytes=8 * 1024 * 1024 if max_records > 1000 else 2 * 1024 * 1024,
         rebalance_timeout_ms=REBALANCE_SECONDS * 1000,
         session_timeout_ms=10_000,
+        max_poll_interval_ms=600_000,
         listener=_WaitsForTheBatch(busy),
         parser=parser,
         decoder=decoder,
