@@ -1,0 +1,166 @@
+"""The rules that every service stands on: settings of subscribers that are refused, members that join, order that is kept."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from tests.faults.kit import Counts, Wire, base_of, claim, lodged, read_topic, send, settled, until
+
+from common.runtime import topic_admin
+from common.runtime.broker import Broker, KafkaSettings, check, subscribe
+from common.runtime.service import Application
+from devstack import Stack
+from ops.processes import SERVICES, ServiceProcess, wait_until_ready
+
+TOPIC = "complaint-claims"
+RIGHT: dict[str, Any] = {
+    "batch": True,
+    "group_id": "g",
+    "ack_policy": AckPolicy.NACK_ON_ERROR,
+    "auto_offset_reset": "earliest",
+}
+
+
+async def handle(_: Any) -> None:
+    """Takes anything."""
+
+
+def a_broker(**changes: Any) -> KafkaBroker:
+    """A broker of FastStream's own with one subscriber, right but for the changes; a change to None leaves a setting to its default."""
+    broker = KafkaBroker("127.0.0.1:1", logger=None)
+    settings = {name: value for name, value in {**RIGHT, **changes}.items() if value is not None}
+    broker.subscriber("topic", **settings)(handle)
+    return broker
+
+
+def test_a_subscriber_with_the_right_settings_passes() -> None:
+    check(a_broker())
+
+
+@pytest.mark.filterwarnings("ignore:AckPolicy.REJECT_ON_ERROR has the same effect")  # FastStream's own advice about this one
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ack_policy": None}, "NACK_ON_ERROR"),
+        ({"ack_policy": AckPolicy.ACK_FIRST}, "NACK_ON_ERROR"),
+        ({"ack_policy": AckPolicy.ACK}, "NACK_ON_ERROR"),
+        ({"ack_policy": AckPolicy.REJECT_ON_ERROR}, "NACK_ON_ERROR"),
+        ({"ack_policy": AckPolicy.MANUAL}, "NACK_ON_ERROR"),
+        ({"auto_offset_reset": None}, "earliest"),
+        ({"auto_offset_reset": "latest"}, "earliest"),
+        ({"auto_offset_reset": "none"}, "earliest"),
+        ({"batch": None}, "batches"),
+        ({"batch": None, "max_workers": 4}, "batches"),
+        ({"group_id": None, "ack_policy": None}, "group"),
+    ],
+)
+def test_a_subscriber_with_a_wrong_setting_is_refused(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        check(a_broker(**changes))
+
+
+async def test_a_broker_with_a_wrong_subscriber_does_not_start() -> None:
+    broker = Broker(KafkaSettings("127.0.0.1:1", "tests"))
+    subscribe(broker, ["topic"], group="g", replica="0", max_records=10, handle=handle)
+    check(broker)
+    broker.subscriber("another", group_id="h")(handle)
+    with pytest.raises(ValueError, match="h: "):
+        await broker.start()
+
+
+def built(name: str) -> Application:
+    """A service as its own `app.py` builds it; nothing connects."""
+    settings = importlib.import_module(f"{name}.settings").Settings
+    told = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/postgres"}
+    application: Application = importlib.import_module(f"{name}.app").build(settings.model_validate(told))
+    return application
+
+
+def subscribers_of(name: str) -> list[Any]:
+    return list(built(name).chassis.broker.subscribers)
+
+
+def test_no_static_id_of_a_consumer_occurs_twice() -> None:
+    ids = [subscriber._connection_args["group_instance_id"] for name in SERVICES for subscriber in subscribers_of(name)]
+    assert sorted(ids) == ["appraisal-0", "appraisal-facts-0", "complaints-0", "dispatch-0", "intake-0"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_subscriber_of_a_service_is_right_and_set_as_was_measured(name: str) -> None:
+    broker = built(name).chassis.broker
+    check(broker)
+    for subscriber in subscribers_of(name):
+        settings = subscriber._connection_args
+        assert settings["rebalance_timeout_ms"] == 10_000
+        assert settings["max_poll_interval_ms"] == 600_000
+        assert settings["session_timeout_ms"] >= 10_000
+        assert subscriber._listener is not None
+        connection = subscriber._outer_config.builder.keywords
+        assert connection["metadata_max_age_ms"] == 30_000
+
+
+@pytest.mark.real
+async def test_a_member_that_joins_under_load_doubles_nothing_and_keeps_the_order_of_each_key(stack: Stack, tmp_path: Path) -> None:
+    await topic_admin.apply(KafkaSettings(stack.kafka, "tests"))
+    members = [_member(stack, tmp_path / replica, replica) for replica in ("a", "b")]
+    first, second = members
+    try:
+        first.start()
+        wait_until_ready(first)
+        async with base_of(stack, "complaints") as base:
+            await settled(stack, base, [TOPIC])
+            before, sent, wave = await base.counts(TOPIC), 0, 0
+            second.start()
+            while not _has_applied(second):
+                claims = [step for age in range(len(STEPS)) if wave >= age for step in _wave(wave - age, age)]
+                await send(stack, claims)
+                sent, wave = sent + len(claims), wave + 1
+                at_least = sent - len(claims) // 2
+
+                async def half_of_it_is_handled(at_least: int = at_least) -> bool:
+                    return (await base.counts(TOPIC) - before).events_in >= at_least
+
+                await until("half of a wave is handled", half_of_it_is_handled, 60)
+                assert wave < 1000
+            await settled(stack, base, [TOPIC])
+            assert await base.counts(TOPIC) - before == Counts(sent, applied=sent, duplicates=0, dead=0)
+        steps: dict[str, list[str]] = {}
+        for found in await read_topic(stack, "complaints"):
+            if found.key.startswith("J"):
+                steps.setdefault(found.key, []).append(found.type)
+        assert len(steps) == wave * WAVE
+        assert [types for types in steps.values() if types != list(STEPS)[: len(types)]] == []
+        assert [word for member in members for word in BAD if word in member.log.read_text()] == []
+    finally:
+        assert [member.stop() for member in members] == [0, 0]
+
+
+WAVE = 30
+STEPS = {
+    "complaint.received": "complaint.lodged",
+    "complaint.acknowledged": "complaint.complainant_told",
+    "complaint.verification_started": "complaint.verification_begun",
+}
+"""What is decided, in order, and the claim that asks for it."""
+BAD = ("partitions_left_with_a_batch_running", "batch_failed", "Traceback", "worker_failed")
+
+
+def _member(stack: Stack, folder: Path, replica: str) -> ServiceProcess:
+    folder.mkdir()
+    return ServiceProcess("complaints", stack.kafka, stack.database_url, folder, {"replica": replica})
+
+
+def _wave(number: int, age: int) -> list[Wire]:
+    """The claims about the complaints of one wave, in the round in which it is `age` rounds old."""
+    keys = [f"J{number}-{n}" for n in range(WAVE)]
+    if age == 0:
+        return [lodged(key) for key in keys]
+    return [claim(list(STEPS.values())[age], key, id=f"{key}-{age}", by="E1") for key in keys]
+
+
+def _has_applied(member: ServiceProcess) -> bool:
+    """Whether this replica has applied anything itself."""
+    return 'aftersales_events_consumed_total{result="applied"' in member.get("/metrics")[1]
