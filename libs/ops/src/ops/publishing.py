@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from rich.console import Console
 from rich.progress import Progress
 
-IN_FLIGHT = 1000
+IN_FLIGHT = 5000
 
 
 class Sendable(Protocol):
@@ -27,7 +27,9 @@ class Sendable(Protocol):
 async def publish(kafka: str, records: Iterable[Sendable], *, total: int | None = None, what: str = "publishing") -> int:
     """Sends every record with an idempotent producer and waits for Kafka to have them all; returns how many."""
     number = 0
-    async with AIOKafkaProducer(bootstrap_servers=kafka.split(","), acks="all", enable_idempotence=True, linger_ms=5) as producer:
+    async with AIOKafkaProducer(
+        bootstrap_servers=kafka.split(","), acks="all", enable_idempotence=True, linger_ms=20, max_batch_size=128 * 1024
+    ) as producer:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(what, total=total)
             waiting: list[asyncio.Future[object]] = []

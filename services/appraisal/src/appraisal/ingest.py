@@ -158,6 +158,7 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
         for record, result in results:
             tally.add(record, result)
         await outbox.insert(connection, await dead_letters.insert(connection, chassis.name, letters, now()))
+        await dead_letters.close_repaired(connection, batch[0].topic, [row.event_id for key, (row, _) in newest.items() if key not in old])
         await progress.save(connection, tally)
     chassis.metrics.committed(tally, (), ())
     if letters:

@@ -82,6 +82,17 @@ class CaseConsumer:
 
     async def redrive(self, aggregate: str) -> bool:
         """Replays the events that are parked behind `aggregate`, in order, in one transaction; False when it fails again."""
+        try:
+            return await self._redrive(aggregate)
+        except Exception as error:
+            if kind_of(error) not in ("data", "unique"):
+                raise
+            log.warning("aggregate_stays_parked", aggregate=aggregate, exc_info=error)
+            async with self.database.transaction() as connection:
+                await holding.keep_parked(connection, aggregate, type(error).__name__)
+            return False
+
+    async def _redrive(self, aggregate: str) -> bool:
         async with self.database.transaction() as connection:
             seen = await holding.parked_behind(connection, aggregate)
             tally = await progress.begin(connection, ((found.record.topic, found.record.partition) for found in seen))
@@ -116,6 +127,7 @@ class CaseConsumer:
             except Exception as error:
                 if kind_of(error) not in ("data", "unique"):
                     raise
+                log.warning("batch_taken_apart", records=len(records), exc_info=error)
                 for record in records:
                     await self._apply_alone(record)
         except NackMessage:

@@ -64,6 +64,11 @@ _FORGET = text("""
 DELETE FROM inbox USING unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
 WHERE inbox.source = t.source AND inbox.id = t.id
 """)
+_OPEN = text("SELECT EXISTS (SELECT FROM dead_letters WHERE topic = :topic AND closed_at IS NULL AND rule <> 'conflicting_duplicate')")
+_CLOSE_BY_ID = text("""
+UPDATE dead_letters SET closed_at = now()
+WHERE topic = :topic AND closed_at IS NULL AND rule <> 'conflicting_duplicate' AND event_id = ANY(CAST(:ids AS text[]))
+""")
 _CLOSE = text("""
 UPDATE dead_letters SET closed_at = now()
 FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
@@ -113,6 +118,12 @@ async def close(connection: AsyncConnection, repaired: Sequence[Received]) -> No
     if repaired:
         pairs = [(received.envelope.source, received.envelope.id) for received in repaired]
         await connection.execute(_CLOSE, {"sources": [source for source, _ in pairs], "ids": [id for _, id in pairs]})
+
+
+async def close_repaired(connection: AsyncConnection, topic: str, event_ids: Sequence[str]) -> None:
+    """The same for a topic that is read in bulk, where an event is known by its id alone; costs one look while no letter is open."""
+    if (await connection.execute(_OPEN, {"topic": topic})).scalar_one():
+        await connection.execute(_CLOSE_BY_ID, {"topic": topic, "ids": list(event_ids)})
 
 
 def _outgoing(service: str, id: str, letter: DeadLetter, sha256: str, now: datetime) -> Outgoing:

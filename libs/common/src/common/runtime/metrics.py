@@ -52,7 +52,7 @@ class ChassisMetrics:
         )
         self.consumed = Counter(
             "aftersales_events_consumed_total",
-            "Records by what became of them: applied, duplicate, or dead (a dead letter, parked, or waiting for an earlier event).",
+            "Records by what became of them: applied, duplicate, dead (a dead letter), parked (held back; applied as well, once it is).",
             ["service", "topic", "result"],
             registry=registry,
         )
@@ -102,7 +102,9 @@ class ChassisMetrics:
     def committed(self, tally: Tally, told: Sequence[Told], applied: Sequence[Received]) -> None:
         """Counts what a committed transaction has done."""
         for (topic, _), counts in tally.counts.items():
-            for result, number in (("applied", counts.applied), ("duplicate", counts.duplicates), ("dead", counts.dead)):
+            dead = counts.dead - counts.parked
+            results = {"applied": counts.applied, "duplicate": counts.duplicates, "dead": dead, "parked": counts.parked}
+            for result, number in results.items():
                 if number > 0:
                     self.consumed.labels(self.service, topic, result).inc(number)
         self.outcomes_told(told)

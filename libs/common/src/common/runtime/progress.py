@@ -72,6 +72,8 @@ class _Counts:
     applied: int = 0
     duplicates: int = 0
     dead: int = 0
+    parked: int = 0
+    """Those of `dead` that are only held back."""
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ class Tally:
             counts.duplicates += 1
         else:
             counts.dead += 1
+            counts.parked += result == "parked"
 
     def settle(self, record: Record) -> None:
         """A record that was held back has been applied."""
