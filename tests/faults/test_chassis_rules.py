@@ -1,14 +1,16 @@
 """The rules that every service stands on: settings of subscribers that are refused, members that join, order that is kept."""
 
 import importlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
-from tests.faults.kit import Counts, Wire, base_of, claim, lodged, read_topic, send, settled, until
+from tests.faults.kit import Counts, Wire, base_of, claim, complaints_here, lodged, read_topic, send, settled, until
 
+from common.contracts.envelope import Record
 from common.runtime import topic_admin
 from common.runtime.broker import Broker, KafkaSettings, check, subscribe
 from common.runtime.service import Application
@@ -136,6 +138,55 @@ async def test_a_member_that_joins_under_load_doubles_nothing_and_keeps_the_orde
         assert [word for member in members for word in BAD if word in member.log.read_text()] == []
     finally:
         assert [member.stop() for member in members] == [0, 0]
+
+
+@pytest.mark.real
+async def test_a_member_that_joins_during_a_batch_is_given_no_record_of_it(stack: Stack) -> None:
+    await topic_admin.apply(KafkaSettings(stack.kafka, "tests"))
+    async with complaints_here(stack, replica="a") as first, base_of(stack, "complaints") as base:
+        given = _given_to(first)
+        await settled(stack, base, [TOPIC])
+        given.clear()
+        await base.run(SLOW)
+        try:
+            await send(stack, [lodged(f"S{number}") for number in range(1000)])
+            await until("a batch runs", _some(given))
+            async with complaints_here(stack, replica="b") as second:
+                given_too = _given_to(second)
+                await settled(stack, base, [TOPIC])
+        finally:
+            await base.run("DROP FUNCTION slow CASCADE")
+    assert len(given) + len(given_too) == 1000
+    assert len(given) < 1000
+    assert set(given) & set(given_too) == set()
+    assert len(set(given)) == len(given)
+
+
+SLOW = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END';
+CREATE TRIGGER slow BEFORE INSERT ON complaints FOR EACH ROW EXECUTE FUNCTION slow()
+"""
+"""Makes each batch last for a second."""
+
+
+def _given_to(application: Application) -> list[tuple[int, int]]:
+    """The list that fills with where each record stood that Kafka gives to this member."""
+    given: list[tuple[int, int]] = []
+    consume = application.chassis.consumer.consume
+
+    async def noted(records: Sequence[Record]) -> None:
+        given.extend((record.partition, record.offset) for record in records)
+        await consume(records)
+
+    application.chassis.consumer.consume = noted  # type: ignore[method-assign]  # looked at and passed on
+    return given
+
+
+def _some(found: list[tuple[int, int]]) -> Callable[[], Any]:
+    async def some() -> bool:
+        return bool(found)
+
+    return some
 
 
 WAVE = 30
