@@ -43,11 +43,11 @@ run: $(INSTALLED) ## the four services, Kafka and PostgreSQL until Ctrl-C
 bench: $(INSTALLED) ## every benchmark in turn
 	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
-up: ## the same in containers, with Prometheus (docker compose)
-	docker compose -f deploy/compose.yaml up --build --detach --wait
+up: $(INSTALLED) ## the same in containers, with Prometheus (docker compose)
+	@deploy/up.sh
 
 down: ## ends what `make up` started, with its data
-	docker compose -f deploy/compose.yaml down --volumes
+	docker compose --file deploy/compose.yaml down --volumes --remove-orphans --rmi local
 
 lock: $(INSTALLED) ## renews requirements.lock after a change of dependencies
 	$(BIN)/python tools/lock.py $(BIN)/uv
