@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer import message_accumulator
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from tests.faults.kit import Base, Counts, Place, Read, Wire, base_of, fact, lodged, read_topic, send, settled
 from tests.faults.poison_kinds import ALL_OF_FACTS, CLAIMS, FACTS, FAST_READER_TAKES, Kind
 
@@ -233,6 +236,41 @@ async def test_a_value_that_only_the_database_refuses_isolates_its_record(stack:
     await send(stack, [lodged("m-2", region="mars")])
     await settled(stack, claims.base, ["complaint-claims"])
     assert await claims.base.one("SELECT count(*) FROM dead_letters WHERE event_id LIKE 'm-_-lodged' AND closed_at IS NULL") == 1
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("compression", [None, "gzip"])
+async def test_a_header_whose_name_is_not_utf_8_stops_nobody(compression: str | None, stack: Stack, claims: Poisoned) -> None:
+    keys = [f"name-{compression}-{number}" for number in range(4)]
+    wires = [lodged(key) for key in keys]
+    wires[1] = wires[1].with_header(_Name("xx"), b"foreign")
+    wires[2] = wires[2].with_header(_Name("xx"), b"foreign").with_header("ce_time", b"yesterday")
+    before = await claims.base.counts("complaint-claims")
+    await send_as_one_batch(stack, wires, compression)
+    await settled(stack, claims.base, ["complaint-claims"])
+    assert await claims.base.counts("complaint-claims") - before == Counts(4, applied=3, duplicates=0, dead=1)
+    rows = await claims.base.rows("SELECT id FROM complaints WHERE id = ANY($1) ORDER BY id", keys)
+    assert [row["id"] for row in rows] == [keys[0], keys[1], keys[3]]
+
+
+class _Name(str):
+    """A header's name as a client of another language may write it."""
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+async def send_as_one_batch(stack: Stack, wires: Sequence[Wire], compression: str | None) -> None:
+    """Sends the records to partition 0 in one batch, written by the builder that lets names be any bytes."""
+    async with AIOKafkaProducer(bootstrap_servers=stack.kafka, compression_type=compression) as producer:
+        await producer.partitions_for(wires[0].topic)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(message_accumulator, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+            batch = producer.create_batch()
+            for wire in wires:
+                assert batch.append(key=wire.key, value=wire.value, timestamp=None, headers=list(wire.headers))
+            batch.close()
+        await (await producer.send_batch(batch, wires[0].topic, partition=0))
 
 
 _KNOWN = (pytest.mark.xfail(strict=True, reason="the fast reader of facts skips the attributes that it does not store"),)

@@ -13,6 +13,8 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from common.runtime import header_names
+
 log = structlog.get_logger(__name__)
 
 REBALANCE_SECONDS = 10
@@ -34,6 +36,7 @@ class Broker(KafkaBroker):
     """FastStream's broker that starts only when everything it needs is there."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
+        header_names.read_any()
         super().__init__(
             kafka.bootstrap_servers.split(","),
             client_id=kafka.client_id,
