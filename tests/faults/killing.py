@@ -198,11 +198,11 @@ async def play(
             at_work = [publish_paced(stack.kafka, sent, watch), disturb(stack, services, planned, watch, done)]
             await asyncio.wait([group.create_task(work) for work in at_work])
             looking.cancel()
-    except TimeoutError:
-        pytest.fail(f"stuck after {limit:g} s: killed {', '.join(done)}; handled {watch.handled}")
-    await platform.settled(120)
-    await platform.close_cycle(CYCLE, SCHEME, for_real=True)
-    await platform.settled(60)
+        await platform.settled(90)
+        await platform.close_cycle(CYCLE, SCHEME, for_real=True)
+        await platform.settled(60)
+    except TimeoutError as late:
+        pytest.fail(f"stuck: {late}; killed {', '.join(done)}; handled {watch.handled}")
     return done
 
 
