@@ -54,10 +54,11 @@ ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, numerator = exclud
     time = excluded.time, recorded_at = excluded.recorded_at, event_id = excluded.event_id,
     source_event_ids = excluded.source_event_ids, replay_of = excluded.replay_of
 WHERE kpi_facts.revision < excluded.revision
+RETURNING key
 """
 _NOT_STORED = """
 SELECT i.key, f.revision = i.revision AND (f.numerator, f.denominator, f.time) <> (i.numerator, i.denominator, i.time) AS contradicts
-FROM kpi_facts_in i JOIN kpi_facts f USING (key) WHERE f.xmin <> pg_current_xact_id()::xid
+FROM kpi_facts_in i JOIN kpi_facts f USING (key) WHERE key <> ALL($1::bytea[])
 """
 
 
@@ -75,10 +76,10 @@ async def merge(connection: AsyncConnection, rows: Sequence[FactRow]) -> dict[by
 async def _merge(raw: Any, rows: Sequence[FactRow]) -> dict[bytes, bool]:
     await raw.execute(_STAGE)
     await raw.copy_records_to_table("kpi_facts_in", records=rows, columns=_COLUMNS)
-    status: str = await raw.execute(_MERGE)
-    if int(status.rpartition(" ")[2]) == len(rows):
+    stored = [row["key"] for row in await raw.fetch(_MERGE)]
+    if len(stored) == len(rows):
         return {}
-    return {row["key"]: row["contradicts"] for row in await raw.fetch(_NOT_STORED)}
+    return {row["key"]: row["contradicts"] for row in await raw.fetch(_NOT_STORED, stored)}
 
 
 _FACTS = text("""
