@@ -142,21 +142,5 @@ _OF_FACTS = [
 
 _DECISION_TOPICS_DIFFER = {"unknown_type"}  # an unknown type is no error there: it is counted and left alone
 
-ALL_OF_FACTS = [kind for kind in [*_MISSING, *_ATTRIBUTES, *_BODIES, *_OF_FACTS] if kind.name not in _DECISION_TOPICS_DIFFER]
+FACTS = [kind for kind in [*_MISSING, *_ATTRIBUTES, *_BODIES, *_OF_FACTS] if kind.name not in _DECISION_TOPICS_DIFFER]
 """How a fact can be bad."""
-
-FAST_READER_TAKES = {
-    "no_source",
-    "content_type_not_utf8",
-    "time_in_year_1",
-    "id_of_300",
-    "id_with_nul",
-    "source_with_newline",
-    "subject_mismatch",
-    "sequence_in_words",
-    "occurrence_2_to_the_31",
-}
-"""What the bulk reader's fast way does not look at yet; NUL and 2**31 make it wait for ever."""
-
-FACTS = [kind for kind in ALL_OF_FACTS if kind.name not in FAST_READER_TAKES]
-"""Those of them that the bulk reader notices."""

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer import message_accumulator
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from tests.faults.kit import Base, Counts, Place, Read, Wire, base_of, fact, lodged, read_topic, send, settled
-from tests.faults.poison_kinds import ALL_OF_FACTS, CLAIMS, FACTS, FAST_READER_TAKES, Kind
+from tests.faults.poison_kinds import CLAIMS, FACTS, Kind
 
 from appraisal import ingest
 from common.contracts.envelope import Record, Unreadable, decode
@@ -273,9 +273,6 @@ async def send_as_one_batch(stack: Stack, wires: Sequence[Wire], compression: st
         await (await producer.send_batch(batch, wires[0].topic, partition=0))
 
 
-_KNOWN = (pytest.mark.xfail(strict=True, reason="the fast reader of facts skips the attributes that it does not store"),)
-
-
 @pytest.mark.parametrize("depth", range(940, 1010))
 def test_no_depth_of_nesting_is_too_much_for_the_reader_to_say_so(depth: int) -> None:
     bad = replace(lodged("C1"), value=b'{"a":' * depth + b"1" + b"}" * depth)
@@ -284,9 +281,7 @@ def test_no_depth_of_nesting_is_too_much_for_the_reader_to_say_so(depth: int) ->
     assert found.problem.rule in ("too_deep", "bad_value", "unknown_field", "missing")
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, id=kind.name, marks=_KNOWN * (kind.name in FAST_READER_TAKES)) for kind in ALL_OF_FACTS]
-)
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in FACTS])
 def test_the_fast_reader_of_facts_takes_nothing_that_the_careful_one_refuses(kind: Kind) -> None:
     bad = kind.spoil(spoilt("kpi-facts", kind))
     assert isinstance(decode(record(bad)), Unreadable)

@@ -41,7 +41,7 @@ class _Fact(TypedDict):
     case_id: str
     indicator: Word
     subject: Subject
-    occurrence: Annotated[int, Field(ge=0)]
+    occurrence: Annotated[int, Field(ge=0, lt=2**31)]
     revision: Annotated[int, Field(ge=1, lt=2**31)]
     numerator: DecimalString
     denominator: DecimalString
@@ -50,6 +50,10 @@ class _Fact(TypedDict):
 
 _validate = TypeAdapter(_Fact).validate_json
 _AHEAD = MAX_AHEAD // timedelta(microseconds=1)
+_PLAIN = frozenset(
+    ["content-type", *(f"ce_{name}" for name in ("specversion", "id", "source", "type", "subject", "time", "dataschema"))]
+    + [f"ce_{name}" for name in ("partitionkey", "recordedtime", "correlationid", "causationid", "replayof")]
+)
 
 
 def read(record: Any) -> FactRow | None:
@@ -57,19 +61,29 @@ def read(record: Any) -> FactRow | None:
     value = record.value
     if value is None or len(value) > MAX_BYTES or b"\\" in value or value.count(b'":') != _MEMBERS or b'" ' in value or b"\n" in value:
         return None  # an escape, another number of members (perhaps one of them twice) or other spacing
-    headers = dict(record.headers)
-    if len(headers) != len(record.headers) or headers.get("ce_type") != b"kpi.recorded" or headers.get("ce_specversion") != b"1.0":
-        return None
     try:
+        names, values = zip(*record.headers, strict=True)
+        told = b"\n".join(values).decode("ascii").split("\n")
+        headers = dict(zip(names, told, strict=True))
+        if not _PLAIN.issuperset(names) or len(headers) != len(names) or not "".join(told).isprintable() or max(map(len, told)) > 256:
+            return None
+        if (
+            headers.get("content-type") != "application/json"
+            or headers["ce_type"] != "kpi.recorded"
+            or headers["ce_specversion"] != "1.0"
+            or not headers["ce_source"]
+        ):
+            return None
         fact = _validate(value)
-        event_id = headers["ce_id"].decode("ascii")
-        time = micros(datetime.fromisoformat(headers["ce_time"].decode("ascii")))
-        recorded_at = micros(datetime.fromisoformat(headers["ce_recordedtime"].decode("ascii")))
-        replay_of = headers["ce_replayof"].decode("ascii") if "ce_replayof" in headers else ""
-    except (ValidationError, KeyError, ValueError, TypeError, AttributeError):
+        event_id = headers["ce_id"]
+        time = micros(datetime.fromisoformat(headers["ce_time"]))
+        recorded_at = micros(datetime.fromisoformat(headers["ce_recordedtime"]))
+    except (ValidationError, KeyError, ValueError, TypeError):
         return None
     case_id, indicator, subject, occurrence = fact["case_id"], fact["indicator"], fact["subject"], fact["occurrence"]
-    if time - record.timestamp * 1000 > _AHEAD or record.key != case_id.encode() or not event_id:
+    if record.key != case_id.encode() or headers.get("ce_subject", case_id) != case_id or not event_id:
+        return None
+    if not 0 <= time <= record.timestamp * 1000 + _AHEAD or recorded_at < 0:
         return None
     return FactRow(
         key_of(indicator, case_id, subject, occurrence),
@@ -84,7 +98,7 @@ def read(record: Any) -> FactRow | None:
         recorded_at,
         event_id,
         "\n".join(fact["source_event_ids"]),
-        replay_of,
+        headers.get("ce_replayof", ""),
     )
 
 
