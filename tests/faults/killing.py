@@ -1,18 +1,17 @@
 """A simulated quarter through the four services while services and servers are killed under it, and a look at what it leaves."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from tests.faults.decisions import Decision, first_of_each, read_topic
 
-from common.contracts.topics import BY_NAME, TOPICS, dead_letter_topics
+from common.contracts.topics import TOPICS, dead_letter_topics
 from common.runtime import topic_admin
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
@@ -29,25 +28,6 @@ CYCLE = "2026Q3"
 _CLAIM_TOPICS = tuple(topic.name for topic in TOPICS if topic.kind == "claims")
 _OWNER = {topic.name: topic.consumers[0] for topic in TOPICS if topic.kind == "claims"}
 _HELD_BACK = "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM parked) + (SELECT count(*) FROM dead_letters)"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One event as a plain consumer of a decision topic reads it."""
-
-    topic: str
-    source: str
-    id: str
-    type: str
-    key: str
-    sequence: int | None
-    cause: str
-    value: bytes
-
-    @property
-    def identity(self) -> tuple[str, str, int | None, str]:
-        """What two runs of one plan must agree on."""
-        return self.type, self.key, self.sequence, self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,44 +213,6 @@ async def look_at(stack: Stack) -> Left:
     return Left(decisions, repeated, await platform.counts(), applied, inbox, held_back, facts, digest)
 
 
-async def read_topic(kafka: str, topic: str) -> list[Decision]:
-    """Every record that stands on a topic, partition after partition, as any consumer reads it."""
-    found: dict[TopicPartition, list[Decision]] = {}
-    async with AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False) as consumer:
-        places = [TopicPartition(topic, partition) for partition in range(BY_NAME[topic].partitions)]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = await consumer.end_offsets(places)
-        while [place for place in places if await consumer.position(place) < ends[place]]:
-            for place, records in (await consumer.getmany(timeout_ms=500)).items():
-                found.setdefault(place, []).extend(_decision(record) for record in records)
-    return [decision for place in places for decision in found.get(place, ())]
-
-
-def _decision(record: Any) -> Decision:
-    headers = {name: value.decode() for name, value in record.headers}
-    sequence = headers.get("ce_sequence")
-    return Decision(
-        record.topic,
-        headers["ce_source"],
-        headers["ce_id"],
-        headers["ce_type"],
-        record.key.decode(),
-        None if sequence is None else int(sequence),
-        headers.get("ce_causationid", ""),
-        record.value,
-    )
-
-
-def first_of_each(decisions: Iterable[Decision]) -> list[Decision]:
-    """Without the records that say again what was said; AssertionError when one id says two things."""
-    found: dict[tuple[str, str], Decision] = {}
-    for decision in decisions:
-        first = found.setdefault((decision.source, decision.id), decision)
-        assert first == decision, f"{decision.id} says two things on {decision.topic}"
-    return list(found.values())
-
-
 async def clear(stack: Stack) -> None:
     """Forgets everything: each topic is new and empty, and no service has a database. Nothing may run."""
     kafka = KafkaSettings(stack.kafka, "clearing")
@@ -288,29 +230,3 @@ async def clear(stack: Stack) -> None:
     finally:
         await connection.close()
     await topic_admin.apply(kafka)
-
-
-def out_of_order(decisions: Iterable[Decision]) -> list[str]:
-    """The keys whose events do not stand in the order of their sequence."""
-    last: Counter[str] = Counter()
-    wrong = []
-    for decision in decisions:
-        if decision.sequence is not None:
-            if decision.sequence < last[decision.key]:
-                wrong.append(decision.key)
-            last[decision.key] = decision.sequence
-    return wrong
-
-
-def applied_out_of_order(decisions: Iterable[Decision], sent: Sequence[Sent]) -> list[str]:
-    """The keys whose claims took effect in another order than they were sent in: what was decided names the claim that caused it."""
-    places = {dict(record.headers)["ce_id"].decode(): number for number, record in enumerate(sent)}
-    last: dict[str, int] = {}
-    wrong = []
-    for decision in decisions:
-        place = places.get(decision.cause)
-        if place is not None:
-            if place < last.get(decision.key, -1):
-                wrong.append(decision.key)
-            last[decision.key] = place
-    return wrong

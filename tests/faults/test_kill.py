@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.faults.killing import DECIDED, GRADED, Left, applied_out_of_order, clear, kills, look_at, out_of_order, play
+from tests.faults.decisions import applied_out_of_order, out_of_order
+from tests.faults.killing import DECIDED, GRADED, Left, clear, kills, look_at, play
 
 from devstack import Stack
 from ops.processes import services

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.faults.killing import CYCLE, DECIDED, GRADED, Decision, clear, read_topic
+from tests.faults.decisions import Decision, read_topic
+from tests.faults.killing import CYCLE, DECIDED, GRADED, clear
 
 from common.contracts.claims.appraisal import KpiReported
 from common.contracts.envelope import encode

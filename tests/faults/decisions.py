@@ -1,0 +1,94 @@
+"""What stands on the decision topics, as a plain consumer reads it, and whether it stands in order."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from common.contracts.topics import BY_NAME
+from ops.simulation.claims import Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One event as a plain consumer of a decision topic reads it."""
+
+    topic: str
+    source: str
+    id: str
+    type: str
+    key: str
+    sequence: int | None
+    cause: str
+    value: bytes
+
+    @property
+    def identity(self) -> tuple[str, str, int | None, str]:
+        """What two runs of one plan must agree on."""
+        return self.type, self.key, self.sequence, self.id
+
+
+async def read_topic(kafka: str, topic: str) -> list[Decision]:
+    """Every record that stands on a topic, partition after partition, as any consumer reads it."""
+    found: dict[TopicPartition, list[Decision]] = {}
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False) as consumer:
+        places = [TopicPartition(topic, partition) for partition in range(BY_NAME[topic].partitions)]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        while [place for place in places if await consumer.position(place) < ends[place]]:
+            for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                found.setdefault(place, []).extend(_decision(record) for record in records)
+    return [decision for place in places for decision in found.get(place, ())]
+
+
+def _decision(record: Any) -> Decision:
+    headers = {name: value.decode() for name, value in record.headers}
+    sequence = headers.get("ce_sequence")
+    return Decision(
+        record.topic,
+        headers["ce_source"],
+        headers["ce_id"],
+        headers["ce_type"],
+        record.key.decode(),
+        None if sequence is None else int(sequence),
+        headers.get("ce_causationid", ""),
+        record.value,
+    )
+
+
+def first_of_each(decisions: Iterable[Decision]) -> list[Decision]:
+    """Without the records that say again what was said; AssertionError when one id says two things."""
+    found: dict[tuple[str, str], Decision] = {}
+    for decision in decisions:
+        first = found.setdefault((decision.source, decision.id), decision)
+        assert first == decision, f"{decision.id} says two things on {decision.topic}"
+    return list(found.values())
+
+
+def out_of_order(decisions: Iterable[Decision]) -> list[str]:
+    """The keys whose events do not stand in the order of their sequence."""
+    last: Counter[str] = Counter()
+    wrong = []
+    for decision in decisions:
+        if decision.sequence is not None:
+            if decision.sequence < last[decision.key]:
+                wrong.append(decision.key)
+            last[decision.key] = decision.sequence
+    return wrong
+
+
+def applied_out_of_order(decisions: Iterable[Decision], sent: Sequence[Sent]) -> list[str]:
+    """The keys whose claims took effect in another order than they were sent in: what was decided names the claim that caused it."""
+    places = {dict(record.headers)["ce_id"].decode(): number for number, record in enumerate(sent)}
+    last: dict[str, int] = {}
+    wrong = []
+    for decision in decisions:
+        place = places.get(decision.cause)
+        if place is not None:
+            if place < last.get(decision.key, -1):
+                wrong.append(decision.key)
+            last[decision.key] = place
+    return wrong
