@@ -1,0 +1,240 @@
+"""A third answer to what an SLA clock shows: a walk from minute to minute over a table of worked minutes.
+
+It shares no code with the product, and none with `clock_oracle`. Events stand on whole minutes, all in UTC.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from common.kernel.clock_events import Changed, ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
+from common.kernel.targets import Target, WorkingDays, WorkingTime
+from common.kernel.working_time import Calendar
+
+BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
+"""A Monday; minute 0 of the walk."""
+MINUTE = 60_000_000
+DAY = 1440
+SIGHT = 40 * DAY
+"""How far the walk can see."""
+
+SHIFTS: dict[str, tuple[tuple[int, int], ...]] = {
+    "office": ((9 * 60, 12 * 60), (13 * 60, 17 * 60 + 30)),
+    "night": ((22 * 60, 30 * 60),),
+    "always": ((0, DAY),),
+}
+"""From when to when, in minutes of the day on which the shift begins."""
+
+
+def works_on(calendar: str, day: int) -> bool:
+    """The office rests at weekends, and on the third day a holiday; the others never do."""
+    return calendar != "office" or (day % 7 < 5 and day != 2)
+
+
+@cache
+def table(calendar: str) -> bytes:
+    """For each minute of the walk 1 when it is worked, else 0."""
+    minutes = bytearray(SIGHT)
+    for day in range(-1, SIGHT // DAY):
+        for start, end in SHIFTS[calendar] if works_on(calendar, day) else ():
+            for minute in range(max(0, day * DAY + start), min(SIGHT, day * DAY + end)):
+                minutes[minute] = 1
+    return bytes(minutes)
+
+
+def end_of_day(calendar: str, start: int, number: int) -> int:
+    """The minute at which the last shift of the n-th working day after the day of `start` is over."""
+    day = start // DAY
+    while number:
+        day += 1
+        number -= works_on(calendar, day)
+    return day * DAY + SHIFTS[calendar][-1][1]
+
+
+def calendar_of(name: str) -> Calendar:
+    """The same hours in the product's words."""
+    hours = [[f"{at // 60 % 24:02}:{at % 60:02}" if at != DAY else "24:00" for at in shift] for shift in SHIFTS[name]]
+    days = ("mon", "tue", "wed", "thu", "fri") if name == "office" else ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    closed = ["2026-01-07"] if name == "office" else []
+    return Calendar.from_json({"time_zone": "UTC", "weekly_hours": dict.fromkeys(days, hours), "closed_dates": closed})
+
+
+CALENDARS = {name: calendar_of(name) for name in SHIFTS}
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing said about the clock, in the words of the walk: `more` holds what its kind needs."""
+
+    kind: str
+    at: int
+    number: int
+    more: tuple[Any, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"e{self.number}"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A target: so many minutes, or the end of the n-th working day, which pauses move only where they count."""
+
+    minutes: int | None = None
+    days: int = 0
+    pauses_count: bool = False
+
+    def as_target(self) -> Target:
+        if self.minutes is not None:
+            return WorkingTime(self.minutes * MINUTE)
+        return WorkingDays(self.days, "end_of_day", self.pauses_count)
+
+
+def in_words_of_the_product(said: Said) -> ClockEvent:
+    common: dict[str, Any] = {"id": said.id, "at": BEGIN + timedelta(minutes=said.at), "sequence": said.number}
+    match said.kind, said.more:
+        case "started", (calendar, aim, owner):
+            return Started(**common, calendar=calendar, target=aim.as_target(), owner=owner)
+        case "paused", (party,):
+            return Paused(**common, party=party)
+        case "owner_changed", (owner,):
+            return OwnerChanged(**common, owner=owner)
+        case "changed", (calendar, aim):
+            return Changed(**common, calendar=calendar, target=None if aim is None else aim.as_target())
+        case "resumed", _:
+            return Resumed(**common)
+        case "stopped", _:
+            return Stopped(**common)
+        case _:
+            return Reopened(**common)
+
+
+@dataclass
+class Walk:
+    """One clock, walked through minute by minute; `minute` is where it stands."""
+
+    state: str = "none"
+    minute: int = 0
+    calendar: str = ""
+    aim: Aim = field(default_factory=Aim)
+    start: int = 0
+    who: str = ""
+    party: str = ""
+    due: bool = False
+    breached: int | None = None
+    fixed: int | None = None
+    goal: int = 0
+    worked: list[int] = field(default_factory=list)
+    owners: dict[str, int] = field(default_factory=dict)
+    parties: dict[str, int] = field(default_factory=dict)
+    reopenings: int = 0
+    ignored: list[str] = field(default_factory=list)
+
+    def go(self, until: int) -> None:
+        """Minute after minute: who is due when one begins, and has not stopped, breaks his promise there."""
+        if self.state in ("none", "stopped"):
+            self.minute = max(self.minute, until)
+            return
+        book, name = (self.owners, self.who) if self.state == "running" else (self.parties, self.party)
+        open = table(self.calendar)
+        while self.minute < until:
+            self.look()
+            if self.due and self.breached is None:
+                self.breached = self.minute
+            if open[self.minute]:
+                book[name] = book.get(name, 0) + 1
+                if self.state == "running":
+                    self.worked.append(self.minute)
+            else:
+                book.setdefault(name, 0)
+            self.minute += 1
+        self.look()
+
+    def look(self) -> None:
+        """Whether the promise is due at this minute: not yet broken, but with no time left."""
+        if self.fixed is not None:
+            self.due = self.minute >= self.fixed
+        elif self.goal > 0:
+            self.due = self.due or len(self.worked) >= self.goal
+        elif self.state == "running" and table(self.calendar)[self.minute]:
+            self.due = True
+
+    def hear(self, said: Said) -> None:
+        """What is said takes effect, or is noted as out of place."""
+        admitted = {"started": ("none",), "paused": ("running",), "resumed": ("paused",), "reopened": ("stopped",)}
+        if self.state not in admitted.get(said.kind, ("running", "paused")):
+            self.ignored.append(said.id)
+            return
+        match said.kind:
+            case "started":
+                self.state, self.start = "running", said.at
+                self.calendar, self.aim, self.who = said.more
+                self.measure()
+            case "paused":
+                self.state, self.party = "paused", said.more[0]
+            case "resumed":
+                self.state = "running"
+            case "owner_changed":
+                self.who = said.more[0]
+            case "stopped":
+                self.state = "stopped"
+            case "reopened":
+                self.state, self.reopenings = "running", self.reopenings + 1
+                if self.fixed is not None and self.fixed < said.at and self.breached is None:
+                    self.breached = said.at
+            case "changed":
+                self.calendar, self.aim, self.due = said.more[0] or self.calendar, said.more[1] or self.aim, False
+                self.measure()
+                too_much = len(self.worked) > self.goal if self.fixed is None else self.fixed < said.at
+                if too_much and self.breached is None:
+                    self.breached = said.at
+        if self.state != "stopped":
+            self.look()
+
+    def measure(self) -> None:
+        self.fixed, self.goal = None, 0
+        if self.aim.minutes is not None:
+            self.goal = self.aim.minutes
+        elif self.aim.pauses_count:
+            self.goal = sum(table(self.calendar)[self.start : end_of_day(self.calendar, self.start, self.aim.days)])
+        else:
+            self.fixed = end_of_day(self.calendar, self.start, self.aim.days)
+
+    @property
+    def outcome(self) -> str:
+        return "breached" if self.breached is not None else "met" if self.state == "stopped" else "open"
+
+    def overdue(self) -> int:
+        if self.fixed is None:
+            return max(0, len(self.worked) - self.goal)
+        return sum(minute >= self.fixed for minute in self.worked)
+
+    def deadline(self) -> int | None:
+        """The breach once there is one, else where the walk would end if it went on alone."""
+        if self.breached is not None or self.state != "running":
+            return self.breached
+        if self.fixed is not None or self.due:
+            return self.minute if self.fixed is None else self.fixed
+        open, left, minute = table(self.calendar), self.goal - len(self.worked), self.minute
+        while left and minute < SIGHT:
+            left -= open[minute]
+            minute += 1
+        return minute if not left and self.goal else table(self.calendar).find(1, self.minute)
+
+
+def walked(told: list[Said], until: int) -> Walk:
+    """The walk up to a minute, past everything said by then."""
+    walk = Walk()
+    for said in sorted(told, key=lambda said: (said.at, said.number)):
+        if said.at > until:
+            break
+        walk.go(said.at)
+        walk.hear(said)
+    walk.go(until)
+    return walk
+
+
+def instant(minute: int) -> datetime:
+    """The instant of a minute of the walk."""
+    return BEGIN + timedelta(minutes=minute)
