@@ -30,7 +30,9 @@ SELECT coalesce(sum(events_in), 0)::int AS events_in, coalesce(sum(applied), 0):
        (SELECT count(*) FROM outbox WHERE published_at IS NULL)::int AS outbox_unpublished
 FROM consumer_progress
 """
-_DUE = "SELECT count(*) FROM timers WHERE state = 'armed' AND due_at < now()"
+_DUE = """
+SELECT count(*) FROM timers WHERE state = 'armed' AND due_at < now() AND aggregate NOT IN (SELECT aggregate FROM parked_keys)
+"""
 _CLOSING = "SELECT count(*) FROM cycles WHERE state = 'closing'"
 _GRADES = "SELECT DISTINCT ON (grade_key) document FROM grades ORDER BY grade_key, version DESC"
 

@@ -8,19 +8,20 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from typing import Annotated, Any
 
 import structlog
 from faststream.exceptions import NackMessage
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from typing_extensions import TypedDict
+from msgspec import DecodeError, Meta, Struct, ValidationError
+from msgspec.json import Decoder
 
 from appraisal import fact_store
 from appraisal.fact_store import FactRow, key_of, micros
 from common.contracts.claims.appraisal import Subject
 from common.contracts.envelope import MAX_AHEAD, MAX_BYTES, Received, decode
 from common.contracts.event import Envelope
-from common.contracts.fields import DecimalString, Word
+from common.contracts.fields import DecimalString, Word, pattern_of
 from common.contracts.kpi_facts import KpiRecorded
 from common.kernel.clock import now
 from common.kernel.errors import Malformed
@@ -36,69 +37,69 @@ BATCH = 10_000
 _MEMBERS = 8
 
 
-@with_config(ConfigDict(extra="forbid", strict=True))
-class _Fact(TypedDict):
+class _Fact(Struct, forbid_unknown_fields=True, gc=False):
+    """`KpiRecorded` once more, for the fast reader: msgspec takes a third of pydantic's time, and this is ten thousand records a batch."""
+
     case_id: str
-    indicator: Word
-    subject: Subject
-    occurrence: Annotated[int, Field(ge=0, lt=2**31)]
-    revision: Annotated[int, Field(ge=1, lt=2**31)]
-    numerator: DecimalString
-    denominator: DecimalString
-    source_event_ids: Annotated[list[str], Field(max_length=50)]
+    indicator: Annotated[str, Meta(pattern=pattern_of(Word))]
+    subject: Annotated[str, Meta(pattern=pattern_of(Subject))]
+    occurrence: Annotated[int, Meta(ge=0, lt=2**31)]
+    revision: Annotated[int, Meta(ge=1, lt=2**31)]
+    numerator: Annotated[str, Meta(pattern=pattern_of(DecimalString))]
+    denominator: Annotated[str, Meta(pattern=pattern_of(DecimalString))]
+    source_event_ids: Annotated[list[str], Meta(max_length=50)]
 
 
-_validate = TypeAdapter(_Fact).validate_json
+_validate = Decoder(_Fact).decode
 _AHEAD = MAX_AHEAD // timedelta(microseconds=1)
-_PLAIN = frozenset(
-    ["content-type", *(f"ce_{name}" for name in ("specversion", "id", "source", "type", "subject", "time", "dataschema"))]
-    + [f"ce_{name}" for name in ("partitionkey", "recordedtime", "correlationid", "causationid", "replayof")]
-)
+_HEAD = ("specversion", "id", "source", "type", "subject", "time", "dataschema", "partitionkey", "recordedtime")
+_REST = ("correlationid", "causationid", "replayof")
+_SHORT = 366
+"""The fixed attributes and the instants take 110 characters: up to here, no other one can have more than the 256 that are allowed."""
+_WRITTEN_BY_US = {
+    (*(f"ce_{name}" for name in (*_HEAD, *rest)), "content-type"): "replayof" in rest
+    for size in range(len(_REST) + 1)
+    for rest in combinations(_REST, size)
+}
+"""The headers that `envelope.encode` writes for a fact, in its order, and whether the last one before the content type is `replayof`."""
 
 
 def read(record: Any) -> FactRow | None:
     """The fact in a record that is plainly one of ours; None for any other, which is read with all care."""
     value = record.value
-    if value is None or len(value) > MAX_BYTES or b"\\" in value or value.count(b'":') != _MEMBERS or b'" ' in value or b"\n" in value:
-        return None  # an escape, another number of members (perhaps one of them twice) or other spacing
+    if value is None or len(value) > MAX_BYTES or b"\\" in value or value.count(b'":') != _MEMBERS or len(value.split(None, 1)) != 1:
+        return None  # an escape, another number of members (perhaps one of them twice), or white space, which may hide one
     try:
-        names, values = zip(*record.headers, strict=True)
-        told = b"\n".join(values).decode("ascii").split("\n")
-        headers = dict(zip(names, told, strict=True))
-        if not _PLAIN.issuperset(names) or len(headers) != len(names) or not "".join(told).isprintable() or max(map(len, told)) > 256:
+        names, told = zip(*record.headers, strict=True)
+        replayed = _WRITTEN_BY_US[names]
+        attributes = b" ".join(told).decode("ascii")
+        if len(attributes) > _SHORT or not attributes.isprintable():
             return None
-        if (
-            headers.get("content-type") != "application/json"
-            or headers["ce_type"] != "kpi.recorded"
-            or headers["ce_specversion"] != "1.0"
-            or not headers["ce_source"]
-        ):
-            return None
+        version, event_id, source, type, subject, time_text, _, _, recorded_text = told[:9]
         fact = _validate(value)
-        event_id = headers["ce_id"]
-        time = micros(datetime.fromisoformat(headers["ce_time"]))
-        recorded_at = micros(datetime.fromisoformat(headers["ce_recordedtime"]))
-    except (ValidationError, KeyError, ValueError, TypeError):
+        time = micros(datetime.fromisoformat(time_text.decode()))
+        recorded_at = micros(datetime.fromisoformat(recorded_text.decode()))
+    except (ValidationError, DecodeError, KeyError, ValueError, TypeError):
         return None
-    case_id, indicator, subject, occurrence = fact["case_id"], fact["indicator"], fact["subject"], fact["occurrence"]
-    if record.key != case_id.encode() or headers.get("ce_subject", case_id) != case_id or not event_id:
+    case_id, indicator, about, occurrence = fact.case_id, fact.indicator, fact.subject, fact.occurrence
+    if (version, type, told[-1], subject, record.key) != (b"1.0", b"kpi.recorded", b"application/json", key := case_id.encode(), key):
         return None
-    if not 0 <= time <= record.timestamp * 1000 + _AHEAD or recorded_at < 0:
+    if not (event_id and source and 0 <= time <= record.timestamp * 1000 + _AHEAD and recorded_at >= 0):
         return None
     return FactRow(
-        key_of(indicator, case_id, subject, occurrence),
+        key_of(indicator, case_id, about, occurrence),
         indicator,
         case_id,
-        subject,
+        about,
         occurrence,
-        fact["revision"],
-        fact["numerator"],
-        fact["denominator"],
+        fact.revision,
+        fact.numerator,
+        fact.denominator,
         time,
         recorded_at,
-        event_id,
-        "\n".join(fact["source_event_ids"]),
-        headers.get("ce_replayof", ""),
+        event_id.decode(),
+        "\n".join(fact.source_event_ids),
+        told[-2].decode() if replayed else "",
     )
 
 
@@ -147,32 +148,36 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     """Stores a batch in one transaction: facts, dead letters and progress together."""
     newest: dict[bytes, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
-    results: list[tuple[Any, progress.Result]] = []
+    others: list[tuple[Any, progress.Result]] = []
     for record in batch:
         row = read(record) or read_with_care(record)
         if isinstance(row, DeadLetter):
             letters.append(row)
-            results.append((record, "dead"))
+            others.append((record, "dead"))
             continue
-        before = newest.get(row.key)
-        if before is None or before[0].revision < row.revision:
+        before = newest.setdefault(row.key, (row, record))
+        if before[0] is row:
+            continue
+        if before[0].revision < row.revision:
             newest[row.key] = (row, record)
+            others.append((before[1], "applied"))  # and superseded in the same moment
         elif before[0].revision == row.revision and before[0].values != row.values:
             letters.append(_contradiction(record))
-            results.append((record, "dead"))
+            others.append((record, "dead"))
         else:
-            results.append((record, "duplicate"))
+            others.append((record, "duplicate"))
     async with chassis.database.transaction() as connection:
         tally = await progress.begin(connection, {(record.topic, record.partition) for record in batch})
         old = await fact_store.merge(connection, [row for row, _ in newest.values()])
-        for key, (_, record) in newest.items():
-            if old.get(key):
-                letters.append(_contradiction(record))
-            results.append((record, "applied" if key not in old else "dead" if old[key] else "duplicate"))
-        for record, result in results:
+        for key, contradicts in old.items():
+            _, record = newest.pop(key)
+            others.append((record, "dead" if contradicts else "duplicate"))
+            letters += [_contradiction(record)] if contradicts else []
+        tally.add_applied(record for _, record in newest.values())
+        for record, result in others:
             tally.add(record, result)
         await outbox.insert(connection, await dead_letters.insert(connection, chassis.name, letters, now()))
-        await dead_letters.close_repaired(connection, batch[0].topic, [row.event_id for key, (row, _) in newest.items() if key not in old])
+        await dead_letters.close_repaired(connection, batch[0].topic, [row.event_id for row, _ in newest.values()])
         await progress.save(connection, tally)
     chassis.metrics.committed(tally, (), ())
     if letters:

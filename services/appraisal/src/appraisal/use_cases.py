@@ -189,7 +189,8 @@ def _publish_grade(
     uow.publish(GradeRecorded(**told, supersedes=None if last is None else last.version))
     # history pays nobody: what was replayed or simulated has outcomes only when it was closed for real (decisions 5)
     pays = closing.for_real or not (personal.replay_of or closing.replay_of)
-    outcomes = _publish_outcomes(scheme, published, last, uow) if pays else []
+    standing = list(last.outcomes) if last is not None else []
+    outcomes = _publish_outcomes(scheme, published, last, uow) if pays else standing
     return GradeRow(
         grade_key=key,
         version=number,

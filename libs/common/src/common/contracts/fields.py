@@ -1,6 +1,6 @@
 """The kinds of field that events are made of."""
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 from pydantic import AwareDatetime, StringConstraints
 
@@ -25,3 +25,8 @@ DecimalString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,17
 """An exact decimal as text: `"83.025"`."""
 ExactString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]*)((\.[0-9]+)|(/[1-9][0-9]*))?$")]
 """An exact number as text: a decimal or a fraction in lowest terms, `"347/4"`."""
+
+
+def pattern_of(kind: Any) -> str:
+    """The regular expression of one of these kinds of text, for readers that are not pydantic's."""
+    return next(str(pattern) for note in get_args(kind)[1:] if (pattern := getattr(note, "pattern", None)) is not None)

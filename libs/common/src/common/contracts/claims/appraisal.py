@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from common.contracts.event import Claim
 from common.contracts.fields import DecimalString, EmployeeId, Instant, TeamId, Word
@@ -11,7 +11,7 @@ Post = Literal["manager", "supervisor", "specialist"]
 """The three levels of D11-22."""
 CycleId = Annotated[str, Field(pattern=r"^[0-9]{4}(Q[1-4]|H[12]|-(0[1-9]|1[0-2]))?$")]
 SchemeRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,47}@[1-9][0-9]{0,5}$")]
-Subject = Annotated[str, Field(pattern=r"^(employee|team|department|parts|customer):[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+Subject = Annotated[str, StringConstraints(pattern=r"^(employee|team|department|parts|customer):[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
 """Whom a fact is about: `employee:E1001`."""
 
 
