@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.annotations import KafkaMessage
 from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
@@ -135,10 +138,6 @@ async def appraisal(kafka: str, database_url: str, events: int) -> None:
 
 async def faststream_batch(kafka: str, database_url: str, events: int) -> None:
     """Batches of 500 through FastStream and pydantic, one executemany with an upsert."""
-    from faststream import AckPolicy
-    from faststream.kafka import KafkaBroker
-    from faststream.kafka.annotations import KafkaMessage
-
     broker = KafkaBroker(kafka, logger=None)
     done = asyncio.Event()
     seen = 0
@@ -170,22 +169,30 @@ async def faststream_batch(kafka: str, database_url: str, events: int) -> None:
 
 
 async def naive(kafka: str, database_url: str, events: int) -> None:
-    """One record, one session, one commit."""
-    async with (
-        _database(database_url, "naive") as engine,
-        AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, group_id="naive", auto_offset_reset="earliest") as consumer,
-    ):
-        for _ in range(events):
-            record = await consumer.getone()
+    """One record a call, one session, one commit, as the manuals of FastStream and SQLModel begin."""
+    broker = KafkaBroker(kafka, logger=None)
+    done = asyncio.Event()
+    seen = 0
+    async with _database(database_url, "naive") as engine:
+
+        @broker.subscriber(TOPIC, group_id="naive", auto_offset_reset="earliest", ack_policy=AckPolicy.NACK_ON_ERROR)
+        async def handle(event: KpiRecorded, message: KafkaMessage) -> None:
+            nonlocal seen
+            row = PlainFactRow.of(event, dict(message.raw_message.headers))  # type: ignore[union-attr]  # one record a call
             async with AsyncSession(engine) as session:
-                row = PlainFactRow.of(KpiRecorded.model_validate_json(record.value), dict(record.headers))
                 stored = await session.get(PlainFactRow, row.key)
                 if stored is None:
                     session.add(row)
                 elif stored.revision < row.revision:
-                    await session.merge(row)
+                    stored.sqlmodel_update(row)
                 await session.commit()
-            await consumer.commit()
+            seen += 1
+            if seen >= events:
+                done.set()
+
+        await broker.start()
+        await done.wait()
+        await broker.stop()
 
 
 @asynccontextmanager
