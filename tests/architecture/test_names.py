@@ -10,6 +10,7 @@ import pytest
 from common.contracts.event import Claim, ClaimRejected, Event
 from common.contracts.topics import BY_NAME, ENTERPRISE, EVENTS, SERVICES, TOPICS, dead_letter_topics, topic_of
 from common.runtime.handling import handlers_in
+from common.runtime.rule_handlers import RULE_HANDLERS
 from ops.contract_files import event_types, examples
 from ops.documents.event_pages import groups
 
@@ -76,12 +77,14 @@ def test_every_claim_has_a_handler_and_every_handler_a_topic_that_its_service_re
     read = {event for topic in TOPICS if service in topic.consumers for event in topic.events}
     assert handled <= read
     claims = {event for event in read if issubclass(event, Claim)}
-    assert claims - handled == set(), "a claim without a handler would end as a dead letter"
+    rules = {event for topic in TOPICS if topic.kind == "rules" for event in topic.events}
+    assert set(RULE_HANDLERS) == rules  # the chassis keeps the operator's rules, the same in every service
+    assert claims - handled - rules == set(), "a claim without a handler would end as a dead letter"
 
 
 def test_handlers_are_named_for_their_event() -> None:
     for service in SERVICES:
-        for event, handler in handlers_in(import_module(f"{service}.handlers")).items():
+        for event, handler in {**handlers_in(import_module(f"{service}.handlers")), **RULE_HANDLERS}.items():
             assert handler.function.__name__ == f"on_{snake(event.__name__)}"
 
 
@@ -107,10 +110,15 @@ def test_a_topic_is_named_in_the_plural_with_hyphens_and_its_key_is_in_every_eve
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
-def test_claims_come_from_the_enterprise_and_decisions_from_a_service(topic: Any) -> None:
+def test_claims_and_rules_come_from_the_enterprise_and_decisions_from_a_service(topic: Any) -> None:
     if topic.kind == "claims":
         assert topic.name.endswith("-claims")
         assert topic.producers == (ENTERPRISE,)
+        assert all(issubclass(event, Claim) for event in topic.events)
+    elif topic.kind == "rules":
+        assert topic.producers == (ENTERPRISE,)
+        assert topic.compacted
+        assert topic.partitions == 1
         assert all(issubclass(event, Claim) for event in topic.events)
     else:
         assert ENTERPRISE not in topic.producers

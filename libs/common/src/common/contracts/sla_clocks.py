@@ -48,6 +48,19 @@ class SlaClockAtRisk(_ClockFact, type="sla_clock.at_risk"):
 
     used_share: str
     """`"3/4"`."""
+    before_seconds: int | None = None
+    """So much working time is left; None where the threshold is a share."""
+    notify: tuple[Word, ...] = ()
+    """The roles that the policy wants told."""
+
+
+class SlaClockRederived(_ClockFact, type="sla_clock.rederived"):
+    """The clock, still open, goes by another calendar or target, towards `deadline`; a breach is never taken back by one."""
+
+    was: Instant | None
+    """The deadline before; None while the clock stood still."""
+    why: str
+    """`calendar cn@2027`, `policy complaints@2`."""
 
 
 class SlaClockBreached(_ClockFact, type="sla_clock.breached"):

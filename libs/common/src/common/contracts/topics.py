@@ -23,9 +23,11 @@ from common.contracts.claims import appraisal as appraisal_claims
 from common.contracts.claims import complaints as complaint_claims
 from common.contracts.claims import dispatch as dispatch_claims
 from common.contracts.claims import intake as intake_claims
+from common.contracts.claims import operator as operator_claims
 from common.contracts.event import ClaimRejected, Event
 
 SERVICES = ("intake", "dispatch", "complaints", "appraisal")
+_WITH_CLOCKS = ("intake", "dispatch", "complaints")
 ENTERPRISE = "enterprise"
 """Whoever is outside: CRM, hotline, the technician's app, HR, payroll."""
 
@@ -35,7 +37,7 @@ class Topic:
     """One topic: `key` is the field of the event that is the record's key; `retention` None keeps records for ever."""
 
     name: str
-    kind: Literal["claims", "decisions"]
+    kind: Literal["claims", "decisions", "rules"]
     key: str
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
@@ -135,6 +137,28 @@ TOPICS: tuple[Topic, ...] = (
         rejected=cycles.CycleClaimRejected,
     ),
     Topic(
+        "calendars",
+        "rules",
+        "calendar",
+        (ENTERPRISE,),
+        _WITH_CLOCKS,
+        (operator_claims.CalendarPublished,),
+        partitions=1,
+        retention=None,
+        compacted=True,
+    ),
+    Topic(
+        "sla-policies",
+        "rules",
+        "policy",
+        (ENTERPRISE,),
+        _WITH_CLOCKS,
+        (operator_claims.SlaPolicyActivated,),
+        partitions=1,
+        retention=None,
+        compacted=True,
+    ),
+    Topic(
         "service-requests",
         "decisions",
         "request_id",
@@ -186,7 +210,7 @@ TOPICS: tuple[Topic, ...] = (
         "sla-clocks",
         "decisions",
         "clock_id",
-        ("intake", "dispatch", "complaints"),
+        _WITH_CLOCKS,
         (ENTERPRISE,),
         (
             sla_clocks.SlaClockStarted,
@@ -194,6 +218,7 @@ TOPICS: tuple[Topic, ...] = (
             sla_clocks.SlaClockResumed,
             sla_clocks.SlaClockOwnerChanged,
             sla_clocks.SlaClockReopened,
+            sla_clocks.SlaClockRederived,
             sla_clocks.SlaClockAtRisk,
             sla_clocks.SlaClockBreached,
             sla_clocks.SlaClockMet,

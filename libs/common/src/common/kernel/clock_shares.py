@@ -17,13 +17,37 @@ def share_due_at(clock: ClockState, share: Fraction) -> datetime | None:
     """
     if clock.state == "stopped":
         return None
+    if share == 1 and (fixed := _fixed(clock)) is not None:
+        return clock.calendar.instant(fixed)
+    return _consumed_at(clock, ceil(share * _amount(clock)))
+
+
+def before_due_at(clock: ClockState, micros: int) -> datetime | None:
+    """When only so much working time is left, by the same rules; a target that is shorter than that has so little left at its start."""
+    if clock.state == "stopped":
+        return None
+    return _consumed_at(clock, max(0, _amount(clock) - micros))
+
+
+def share_before(clock: ClockState, micros: int) -> Fraction:
+    """The share of the target that is used when only so much working time is left."""
+    amount = _amount(clock)
+    return max(Fraction(0), 1 - Fraction(micros, amount)) if amount else Fraction(1)
+
+
+def _fixed(clock: ClockState) -> int | None:
+    return fixed_instant(clock.calendar, to_micros(clock.started_at), clock.target)
+
+
+def _amount(clock: ClockState) -> int:
+    start, fixed = to_micros(clock.started_at), _fixed(clock)
+    return amount_of(clock.calendar, start, clock.target) if fixed is None else clock.calendar.timeline.between(start, fixed)
+
+
+def _consumed_at(clock: ClockState, goal: int) -> datetime | None:
     calendar, start = clock.calendar, to_micros(clock.started_at)
-    fixed = fixed_instant(calendar, start, clock.target)
-    if fixed is not None:
-        if share == 1:
-            return calendar.instant(fixed)
-        return calendar.instant(calendar.timeline.add(start, ceil(share * calendar.timeline.between(start, fixed))))
-    goal = ceil(share * amount_of(calendar, start, clock.target))
+    if goal == 0 or _fixed(clock) is not None:
+        return calendar.instant(calendar.timeline.add(start, goal))
     for segment in clock.segments:
         if segment.state == "running":
             if segment.micros >= goal > 0:

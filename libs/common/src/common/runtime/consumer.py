@@ -25,6 +25,8 @@ from common.runtime.holding import Waiting
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.policies import Policy
 from common.runtime.progress import Place, Tally
+from common.runtime.rule_handlers import RULE_HANDLERS
+from common.runtime.rule_store import RuleBook
 from common.runtime.unit_of_work import Batch, Cause, UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -64,10 +66,10 @@ class CaseConsumer:
     ) -> None:
         self.service = service
         self.database = database
-        self.handlers = handlers
+        self.handlers = handlers if policy is None else {**handlers, **RULE_HANDLERS}
         self.metrics = metrics
         self._unit_of_work = unit_of_work
-        self._policy = policy
+        self._rules = None if policy is None else RuleBook(policy)
         self._wake = wake
         self._failures = 0
         self._defects_in_a_row = 0
@@ -200,7 +202,7 @@ class CaseConsumer:
         for wait in await holding.waiting_for(connection, refs) if refs else []:
             waiting.setdefault(wait.aggregate, []).append(wait)
         everything = [*work, *(wait.received for waits in waiting.values() for wait in waits)]
-        batch = Batch(self.service, self._unit_of_work, self._policy)
+        batch = Batch(self.service, self._unit_of_work, self._rules)
         await batch.load(connection, [name for received in everything for name in self._names(received)])
         return _Round(tally, batch, blocked, waiting)
 

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.kernel import sla_clock
-from common.kernel.clock_events import ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
+from common.kernel.clock_events import Changed, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.clock_shares import used_share
 from common.kernel.targets import Target, WorkingTime, read_target
-from common.runtime.ledger import Clock, ClockBook, TimerMark, WasTold
+from common.runtime.kept_clock import CalendarUsed, Clock, LedgerEvent, TimerMark, WasTold, fold_under
+from common.runtime.ledger import ClockBook
+from common.runtime.policies import Threshold
 
 _EVENTS = text("""
 SELECT c.id, c.aggregate, c.stage, c.policy, c.told, e.sequence, e.type, e.at, e.event_id, e.data
@@ -27,12 +28,13 @@ FROM unnest(CAST(:clocks AS text[]), CAST(:sequences AS int[]), CAST(:types AS t
             CAST(:ids AS text[]), CAST(:data AS text[])) AS x (c, s, t, a, e, d)
 """)
 _SAVE = text("""
-INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, owner, priority, region, policy, provisional,
-                    used_share, told)
-VALUES (:id, :aggregate, :stage, :state, :outcome, :deadline, :closed_at, :owner, :priority, :region, :policy, :provisional,
-        :used_share, CAST(:told AS jsonb))
+INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, owner, priority, region, policy, rules,
+                    provisional, used_share, told)
+VALUES (:id, :aggregate, :stage, :state, :outcome, :deadline, :closed_at, :owner, :priority, :region, :policy, :rules,
+        :provisional, :used_share, CAST(:told AS jsonb))
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, deadline = excluded.deadline,
-    closed_at = excluded.closed_at, owner = excluded.owner, provisional = excluded.provisional, used_share = excluded.used_share,
+    closed_at = excluded.closed_at, owner = excluded.owner, rules = excluded.rules,
+    provisional = excluded.provisional, used_share = excluded.used_share,
     told = excluded.told
 """)
 _TIMERS = text("""
@@ -48,7 +50,7 @@ WHERE timers.version < excluded.version
 async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> None:
     """Reads the clocks of aggregates that are locked already."""
     wanted = sorted(aggregates)
-    if not wanted or book.policy is None:
+    if not wanted or book.rules is None:
         return
     rows = list(await connection.execute(_EVENTS, {"aggregates": wanted}))
     by_clock: dict[str, list[Any]] = {}
@@ -64,9 +66,10 @@ async def save(connection: AsyncConnection, book: ClockBook) -> None:
     changed = [clock for clocks in book.clocks.values() for clock in clocks.values() if clock.id in book.changed]
     if not changed:
         return
+    assert book.rules is not None
     changed.sort(key=lambda clock: clock.id)
     await _append(connection, changed)
-    await connection.execute(_SAVE, [_row(clock) for clock in changed])
+    await connection.execute(_SAVE, [_row(clock, book.rules.revision) for clock in changed])
     await connection.execute(
         _TIMERS,
         {
@@ -95,7 +98,7 @@ async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None
         )
 
 
-def _row(clock: Clock) -> dict[str, Any]:
+def _row(clock: Clock, rules: int) -> dict[str, Any]:
     state, told = clock.state, clock.told
     share = used_share(state)
     return {
@@ -110,6 +113,7 @@ def _row(clock: Clock) -> dict[str, Any]:
         "priority": clock.traits.get("priority", ""),
         "region": clock.traits.get("region", ""),
         "policy": clock.policy,
+        "rules": rules,
         "provisional": state.is_provisional,
         "used_share": None if share is None else round(float(share), 6),
         "told": json.dumps(
@@ -121,6 +125,9 @@ def _row(clock: Clock) -> dict[str, Any]:
                 "numerator": told.numerator,
                 "credited_at": None if told.credited_at is None else told.credited_at.isoformat(),
                 "facts": told.facts,
+                "deadline": None if told.deadline is None else told.deadline.isoformat(),
+                "provisional": told.provisional,
+                "calendars": dict(told.calendars),
                 "known_to": clock.known_to.isoformat(),
                 "timer": [None if clock.timer.due_at is None else clock.timer.due_at.isoformat(), clock.timer.version],
             }
@@ -129,19 +136,21 @@ def _row(clock: Clock) -> dict[str, Any]:
 
 
 def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
-    assert book.policy is not None
+    assert book.rules is not None
     first = rows[0]
     told, started = _json(first.told), _json(first.data)
     events = tuple(_event(row) for row in rows)
     due, version = told["timer"]
     known_to = datetime.fromisoformat(told["known_to"])
+    pauses = None if started["pauses"] is None else tuple(started["pauses"])
     return Clock(
         id=first.id,
         aggregate=first.aggregate,
         stage=first.stage,
         policy=first.policy,
-        thresholds=tuple(Fraction(share) for share in started["thresholds"]),
+        thresholds=tuple(Threshold.read(threshold) for threshold in started["thresholds"]),
         indicators=tuple(started["indicators"]),
+        pauses=pauses,
         traits=started["traits"],
         events=events,
         stored=len(events),
@@ -149,27 +158,31 @@ def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
         told=WasTold(
             outcome=told["outcome"],
             event_id=told["event_id"],
-            thresholds=told["thresholds"],
+            thresholds=tuple(told["thresholds"]),
             subject=told["subject"],
             numerator=told["numerator"],
             credited_at=_instant(told["credited_at"]),
             facts=told["facts"],
+            deadline=_instant(told["deadline"]),
+            provisional=told["provisional"],
+            calendars=told["calendars"],
         ),
         timer=TimerMark(_instant(due), version),
         replay_of=started["replay_of"],
-        state=sla_clock.fold(events, known_to, book.policy.calendars),
+        folded=fold_under(book.rules, events, known_to, stage=first.stage, policy=first.policy, traits=started["traits"], pauses=pauses),
     )
 
 
-def _data(clock: Clock, event: ClockEvent) -> dict[str, Any]:
+def _data(clock: Clock, event: LedgerEvent) -> dict[str, Any]:
     match event:
         case Started(calendar=calendar, target=target, owner=owner):
             return {
                 "calendar": calendar,
                 "target": _target(target),
                 "owner": owner,
-                "thresholds": [str(share) for share in clock.thresholds],
+                "thresholds": [threshold.written() for threshold in clock.thresholds],
                 "indicators": list(clock.indicators),
+                "pauses": None if clock.pauses is None else list(clock.pauses),
                 "traits": dict(clock.traits),
                 "replay_of": clock.replay_of,
             }
@@ -177,6 +190,10 @@ def _data(clock: Clock, event: ClockEvent) -> dict[str, Any]:
             return {"party": party, "reason": reason}
         case OwnerChanged(owner=owner):
             return {"owner": owner}
+        case Changed(target=target, calendar=calendar):
+            return {"target": None if target is None else _target(target), "calendar": calendar}
+        case CalendarUsed(calendar=calendar, version=version):
+            return {"calendar": calendar, "version": version}
         case _:
             return {}
 
@@ -187,15 +204,17 @@ def _target(target: Target) -> dict[str, Any]:
     return {"working_days": target.number, "meaning": target.meaning, "pauses_count": target.pauses_count}
 
 
-def _event(row: Any) -> ClockEvent:
+def _event(row: Any) -> LedgerEvent:
     data = _json(row.data)
     common = {"id": row.event_id, "at": row.at, "sequence": row.sequence}
     match row.type:
         case "Started":
-            target = dict(data["target"])
-            pauses_count = target.pop("pauses_count", False)
-            read = read_target(target, "target", pauses_count=pauses_count)
-            return Started(**common, calendar=data["calendar"], target=read, owner=data["owner"])
+            return Started(**common, calendar=data["calendar"], target=read_target(data["target"], "target"), owner=data["owner"])
+        case "Changed":
+            target = None if data["target"] is None else read_target(data["target"], "target")
+            return Changed(**common, target=target, calendar=data["calendar"])
+        case "CalendarUsed":
+            return CalendarUsed(**common, **data)
         case "Paused":
             return Paused(**common, **data)
         case "OwnerChanged":

@@ -1,29 +1,85 @@
-"""SLA policies as data: for each stage of a service the target, the calendar, the thresholds and the indicator that it feeds."""
+"""SLA policies as data: what each stage of a service promises, when somebody is told, and which pauses count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib import resources
 from typing import Any
 
 import yaml
 
-from common.kernel.calendars import named
-from common.kernel.targets import read_target
+from common.kernel.clock_errors import ClockError
+from common.kernel.targets import Target, WorkingTime, read_target
 from common.kernel.working_time import Calendar
 
-_FIELDS = {"target", "calendar", "thresholds", "indicators", "when"}
+RULE_FIELDS = ("when", "target", "calendar", "thresholds", "indicators", "pauses")
+TRAITS = ("priority", "region", "channel", "customer_class", "category", "product", "nature", "severity")
+"""What a rule may ask for in `when`; a trait that a service does not give its clocks never fits."""
+
+
+class PolicyError(ValueError):
+    """The document is no policy: `place` is the path to what is wrong, `problem` says what."""
+
+    def __init__(self, place: tuple[str | int, ...], problem: str) -> None:
+        super().__init__(f"{'.'.join(map(str, place))}: {problem}")
+        self.place = place
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """When somebody is told that a clock nears its deadline: at a share of the target, or with so much working time left.
+
+    One of `share` and `before` (microseconds) is set; `notify` are the roles that the policy wants told.
+    """
+
+    share: Fraction | None = None
+    before: int | None = None
+    notify: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, document: object, place: tuple[str | int, ...] = ()) -> "Threshold":
+        """From `3/4`, `{at: 3/4, notify: [dispatcher]}` or `{before: {working_seconds: 3600}, notify: […]}`; `PolicyError` otherwise."""
+        if not isinstance(document, Mapping):
+            return cls(share=_share(document, place))
+        notify = document.get("notify", [])
+        if not isinstance(notify, list) or not all(isinstance(role, str) and role for role in notify):
+            raise PolicyError((*place, "notify"), "a list of roles is expected")
+        match {name: value for name, value in document.items() if name != "notify"}:
+            case {"at": share, **rest} if not rest:
+                return cls(share=_share(share, (*place, "at")), notify=tuple(notify))
+            case {"before": amount, **rest} if not rest:
+                target = _target(amount, (*place, "before"))
+                if not isinstance(target, WorkingTime) or target.micros == 0:
+                    raise PolicyError((*place, "before"), "an amount of working_seconds above 0 is expected")
+                return cls(before=target.micros, notify=tuple(notify))
+        raise PolicyError(place, "a share, {at: share} or {before: {working_seconds: n}}, each with notify if you like, is expected")
+
+    def written(self) -> Any:
+        """What `read` makes an equal threshold from, as JSON."""
+        if self.before is not None:
+            return {"before": {"working_seconds": str(Fraction(self.before, 10**6))}, "notify": list(self.notify)}
+        return {"at": str(self.share), "notify": list(self.notify)} if self.notify else str(self.share)
+
+
+DEFAULT_THRESHOLDS = (Threshold(Fraction(3, 4)), Threshold(Fraction(9, 10)))
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What one stage promises: `target` and `calendar` as `clock calculate` takes them, `thresholds` as shares of the target."""
+    """What one stage promises: `target` and `calendar` as `clock calculate` takes them, and what belongs to the promise."""
 
     stage: str
     target: Mapping[str, Any]
     calendar: str
-    thresholds: tuple[Fraction, ...]
+    thresholds: tuple[Threshold, ...]
     indicators: tuple[str, ...]
+    pauses: tuple[str, ...] | None = None
+    """The reasons for which the clock stands still; None counts every reason, and a pause for another one is no pause."""
+
+    def read_target(self) -> Target:
+        """The target as the kernel wants it."""
+        return read_target(dict(self.target), "target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +88,23 @@ class Policy:
 
     ref: str
     rules: tuple[tuple[Mapping[str, str], Promise], ...]
-    calendars: Mapping[str, Calendar]
-    """The calendars that the policy brings along, beside the built-in ones."""
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    """The calendars that the policy brings along: `<ref>/<name>`, so that no other policy's calendar has the same name."""
 
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages that the service keeps clocks for."""
         return tuple(dict.fromkeys(promise.stage for _, promise in self.rules))
+
+    @property
+    def version(self) -> int:
+        """The number after the `@`."""
+        return int(self.ref.rpartition("@")[2])
+
+    @property
+    def named_calendars(self) -> set[str]:
+        """The calendars that somebody else has to know."""
+        return {promise.calendar for _, promise in self.rules} - set(self.calendars)
 
     def promise(self, stage: str, traits: Mapping[str, str]) -> Promise:
         """The first rule of `stage` whose conditions all hold for `traits` (priority, region …); the last has no conditions."""
@@ -50,23 +116,98 @@ class Policy:
 
 def load_policy(package: str) -> Policy:
     """The policy that ships with a service: `policy.yaml` in its package."""
-    return parse_policy(yaml.safe_load(resources.files(package).joinpath("policy.yaml").read_text("utf-8")))
+    return parse_policy(shipped_document(package))
+
+
+def shipped_document(package: str) -> dict[str, Any]:
+    """The document of the policy that ships with a service."""
+    found: dict[str, Any] = yaml.safe_load(resources.files(package).joinpath("policy.yaml").read_text("utf-8"))
+    return found
 
 
 def parse_policy(document: Mapping[str, Any]) -> Policy:
-    """A policy from its document; `ValueError` names the stage and the field."""
-    rules = []
-    for stage, entries in document["stages"].items():
-        for entry in entries:
-            if unknown := set(entry) - _FIELDS:
-                raise ValueError(f"stages.{stage}: unknown field {sorted(unknown)[0]}")
-            thresholds = tuple(sorted(Fraction(str(share)) for share in entry.get("thresholds", ("3/4", "9/10"))))
-            promise = Promise(stage, entry["target"], entry["calendar"], thresholds, tuple(entry.get("indicators", ())))
-            rules.append((entry.get("when", {}), promise))
-        if rules[-1][0]:
-            raise ValueError(f"stages.{stage}: the last rule must have no `when`, so that every case has a promise")
-    calendars = {name: Calendar.from_json(calendar, f"calendars.{name}") for name, calendar in document.get("calendars", {}).items()}
-    for _, promise in rules:
-        named(promise.calendar, calendars)
-        read_target(promise.target, f"stages.{promise.stage}.target")
-    return Policy(f"{document['policy']}@{document['version']}", tuple(rules), calendars)
+    """A policy from its document; `PolicyError` names the first place that is wrong. Whether its calendars are known is not asked."""
+    if unknown := set(document) - {"policy", "version", "stages", "calendars"}:
+        raise PolicyError((sorted(map(str, unknown))[0],), "a policy has no such field")
+    name, version = document.get("policy"), document.get("version")
+    if not isinstance(name, str) or not name:
+        raise PolicyError(("policy",), "the name of a service is expected")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise PolicyError(("version",), "a whole number from 1 on is expected")
+    ref = f"{name}@{version}"
+    calendars: dict[str, Calendar] = {}
+    for own, calendar in _mapping(document.get("calendars", {}), ("calendars",)).items():
+        try:
+            calendars[f"{ref}/{own}"] = Calendar.from_json(calendar, own)
+        except ClockError as problem:
+            raise PolicyError(("calendars", own), str(problem)) from None
+    stages = _mapping(document.get("stages"), ("stages",))
+    rules = [rule for stage, entries in stages.items() for rule in _stage(stage, entries, ref, calendars)]
+    return Policy(ref, tuple(rules), calendars)
+
+
+def _stage(stage: str, entries: object, ref: str, calendars: Mapping[str, Calendar]) -> list[tuple[Mapping[str, str], Promise]]:
+    place = ("stages", stage)
+    if not isinstance(entries, list) or not entries:
+        raise PolicyError(place, "a list of rules is expected")
+    rules = [_rule(stage, entry, (*place, number), ref, calendars) for number, entry in enumerate(entries)]
+    if rules[-1][0]:
+        raise PolicyError((*place, len(rules) - 1), "the last rule must have no `when`, so that every case has a promise")
+    return rules
+
+
+def _rule(
+    stage: str, document: object, place: tuple[str | int, ...], ref: str, calendars: Mapping[str, Calendar]
+) -> tuple[Mapping[str, str], Promise]:
+    entry = _mapping(document, place)
+    for name in entry:
+        if name not in RULE_FIELDS:
+            raise PolicyError((*place, name), f"a rule has no such field; it has {', '.join(RULE_FIELDS)}")
+    for name in ("target", "calendar"):
+        if name not in entry:
+            raise PolicyError(place, f"the rule has no {name}")
+    _target(entry["target"], (*place, "target"))
+    if not isinstance(entry["calendar"], str):
+        raise PolicyError((*place, "calendar"), "the name of a calendar is expected")
+    when = _mapping(entry.get("when", {}), (*place, "when"))
+    for name, value in when.items():
+        if name not in TRAITS or not isinstance(value, str):
+            raise PolicyError((*place, "when", name), f"a text for one of {', '.join(TRAITS)} is expected")
+    thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
+    if "thresholds" in entry:
+        listed = _list(entry["thresholds"], (*place, "thresholds"))
+        thresholds = tuple(Threshold.read(one, (*place, "thresholds", number)) for number, one in enumerate(listed))
+    calendar = f"{ref}/{entry['calendar']}" if f"{ref}/{entry['calendar']}" in calendars else entry["calendar"]
+    indicators = tuple(map(str, _list(entry.get("indicators", []), (*place, "indicators"))))
+    pauses = tuple(map(str, _list(entry["pauses"], (*place, "pauses")))) if "pauses" in entry else None
+    return when, Promise(stage, entry["target"], calendar, thresholds, indicators, pauses)
+
+
+def _share(value: object, place: tuple[str | int, ...]) -> Fraction:
+    try:
+        share = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise PolicyError(place, "a share of the target, such as 3/4, is expected") from None
+    if not 0 < share <= 1:
+        raise PolicyError(place, "a threshold is a share of the target above 0 and up to 1")
+    return share
+
+
+def _target(value: object, place: tuple[str | int, ...]) -> Target:
+    try:
+        return read_target(value, "")
+    except ClockError as problem:
+        inside = tuple(part for part in problem.field.split(".") if part)
+        raise PolicyError((*place, *inside), problem.message) from None
+
+
+def _mapping(value: object, place: tuple[str | int, ...]) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise PolicyError(place, "names with values are expected")
+    return value
+
+
+def _list(value: object, place: tuple[str | int, ...]) -> list[Any]:
+    if not isinstance(value, list):
+        raise PolicyError(place, "a list is expected")
+    return value

@@ -113,6 +113,7 @@ CREATE TABLE clocks (
     priority text NOT NULL,
     region text NOT NULL,
     policy text NOT NULL,
+    rules int NOT NULL,
     provisional boolean NOT NULL,
     used_share numeric,
     told jsonb NOT NULL
@@ -120,6 +121,7 @@ CREATE TABLE clocks (
 CREATE INDEX clocks_aggregate ON clocks (aggregate);
 CREATE INDEX clocks_closed ON clocks (stage, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX clocks_open ON clocks (stage) WHERE outcome = 'open';
+CREATE INDEX clocks_rules ON clocks (rules) WHERE outcome = 'open' AND state <> 'stopped';
 CREATE TABLE clock_events (
     clock_id text NOT NULL,
     sequence int NOT NULL,
@@ -128,6 +130,21 @@ CREATE TABLE clock_events (
     event_id text NOT NULL,
     data jsonb NOT NULL,
     PRIMARY KEY (clock_id, sequence)
+);
+CREATE TABLE calendars (
+    name text NOT NULL,
+    version int NOT NULL,
+    published_at timestamptz NOT NULL,
+    document jsonb NOT NULL,
+    event_id text NOT NULL,
+    PRIMARY KEY (name, version)
+);
+CREATE TABLE policies (
+    version int PRIMARY KEY,
+    effective_at timestamptz NOT NULL,
+    applies_to_open boolean NOT NULL,
+    document jsonb NOT NULL,
+    event_id text NOT NULL
 );
 """
 

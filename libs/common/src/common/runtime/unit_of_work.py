@@ -14,11 +14,13 @@ from common.contracts.topics import topic_of
 from common.kernel.clocks import ClockEntry, Clocks
 from common.kernel.errors import Refused, TooEarly
 from common.kernel.ids import derived_id
-from common.runtime import ledger, ledger_store, outbox
+from common.runtime import ledger, ledger_store, outbox, rule_store
 from common.runtime.aggregates import Aggregates
 from common.runtime.handling import Handler
 from common.runtime.outbox import Outgoing
-from common.runtime.policies import Policy
+from common.runtime.rule_store import Published, RuleBook
+from common.runtime.rules import Rules
+from common.runtime.telling import Fact
 
 _Key = tuple[str, str]
 
@@ -69,6 +71,17 @@ class UnitOfWork:
         self.changes: dict[_Key, tuple[Aggregates[Any], Any, bool]] = {}
         self.outgoing: list[tuple[Event, datetime]] = []
         self.entries: list[tuple[str, ClockEntry]] = []
+        self.published_rules: list[Published] = []
+
+    @property
+    def service(self) -> str:
+        """Whose unit of work it is."""
+        return self._batch.service
+
+    @property
+    def rules(self) -> Rules | None:
+        """The policies and calendars that are in force; None in a service without clocks."""
+        return self._batch.clocks.rules
 
     def staged(self, aggregates: Aggregates[Any], id: str) -> Any:
         """The newest state of one aggregate."""
@@ -121,9 +134,11 @@ class Batch:
     Use: `load`, then `handle` or `fire` for one event or timer after the other, then `save`.
     """
 
-    def __init__(self, service: str, uow_type: Callable[["Batch", Cause], UnitOfWork], policy: Policy | None) -> None:
+    def __init__(self, service: str, uow_type: Callable[["Batch", Cause], UnitOfWork], rules: RuleBook | None) -> None:
         self.service = service
-        self.clocks = ledger.ClockBook(service, policy)
+        self.clocks = ledger.ClockBook(service, None)
+        self._rule_book = rules
+        self._published_rules: list[Published] = []
         self._uow_type = uow_type
         self._held: dict[_Key, _Held] = {}
         self._outgoing: list[Outgoing] = []
@@ -141,6 +156,8 @@ class Batch:
                 value, sequence = found.get(id, (None, 0))
                 self._held[name, id] = _Held(aggregates, value, sequence)
             refs += [aggregates.ref(id) for id in found]
+        if self._rule_book is not None:
+            self.clocks.rules = await self._rule_book.rules_now(connection)
         await ledger_store.load(connection, self.clocks, refs)
 
     def held(self, key: _Key) -> _Held:
@@ -154,7 +171,7 @@ class Batch:
         assert received.event is not None
         cause = Cause.of(received)
         uow = self._uow_type(self, cause)
-        facts: list[ledger.Fact] = []
+        facts: list[Fact] = []
         arguments: list[Any] = []
         for load in handler.loads:
             id = load.id_of(received.event)
@@ -180,14 +197,22 @@ class Batch:
         cause = Cause(f"timer:{clock_id}", due_at, recorded_at)
         self._merge(self._uow_type(self, cause), facts, clocks)
 
+    def rederive(self, aggregate: str, to: datetime | None, recorded_at: datetime) -> None:
+        """Takes the newest rules into the open clocks of one aggregate."""
+        clocks = self.clocks.scratch()
+        facts = clocks.rederive(aggregate, to)
+        cause = Cause("rules", recorded_at, recorded_at)
+        self._merge(self._uow_type(self, cause), facts, clocks)
+
     def run(self, cause: Cause, use_case: Callable[[Any], None]) -> None:
         """Runs a use case that no event asked for (a job)."""
         uow = self._uow_type(self, cause)
         use_case(uow)
         self._merge(uow, [], self.clocks.scratch())
 
-    def _merge(self, uow: UnitOfWork, facts: list[ledger.Fact], clocks: ledger.ClockBook) -> None:
+    def _merge(self, uow: UnitOfWork, facts: list[Fact], clocks: ledger.ClockBook) -> None:
         self.clocks.take(clocks)
+        self._published_rules += uow.published_rules
         for key, (aggregates, value, new) in uow.changes.items():
             held = self._held.setdefault(key, _Held(aggregates, None))
             held.new = held.new or new
@@ -244,5 +269,6 @@ class Batch:
             new = [(held.value, held.sequence) for held in rows if held.new]
             changed = [(held.value, held.sequence) for held in rows if not held.new]
             await rows[0].aggregates.write(connection, new, changed)
+        await rule_store.save(connection, self._published_rules)
         await ledger_store.save(connection, self.clocks)
         await outbox.insert(connection, self._outgoing)

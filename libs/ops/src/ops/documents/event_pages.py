@@ -45,7 +45,8 @@ def _index() -> str:
         MADE,
         "# Events",
         "",
-        "What systems say to the services (**claims**) and what the services decided (**decisions**), one page for each topic.",
+        "What systems say to the services (**claims**), what the services decided (**decisions**), and by which **rules** the operator",
+        "wants them to; one page for each topic.",
         "CloudEvents 1.0: binary mode out, binary and structured mode in.",
         "The record's key is the CloudEvents subject; order is kept for one key of one topic.",
         "Fields and words of a list may be added to any decision: a reader ignores what it does not know.",
@@ -65,7 +66,11 @@ def _index() -> str:
 
 
 def _page(topic: Topic, shown: Mapping[str, list[Example]]) -> str:
-    writers = {"claims": "an enterprise system says what happened", "decisions": "a service says what it decided"}[topic.kind]
+    writers = {
+        "claims": "an enterprise system says what happened",
+        "decisions": "a service says what it decided",
+        "rules": "the operator says by which rules",
+    }[topic.kind]
     lines = [
         MADE,
         f"# {topic.name}",
@@ -146,6 +151,8 @@ def _kind(schema: Schema) -> str:
             return f"list of {_kind(schema.get('items', {}))}"
         case "object" if "properties" in schema:
             return "object of " + ", ".join(f"`{name}`" for name in schema["properties"])
+        case "object" if schema.get("additionalProperties") is True:
+            return "object"
         case "object":
             return f"object of {_kind(schema['additionalProperties'])} by name"
         case "string" if schema.get("format") == "date-time":

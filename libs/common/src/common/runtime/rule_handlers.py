@@ -1,0 +1,65 @@
+"""What every service with clocks does with the operator's rules: keeps them; the clocks take them in when they are next looked at."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
+from common.contracts.event import Event
+from common.kernel.clock_errors import ClockError
+from common.kernel.errors import Malformed
+from common.kernel.working_time import Calendar
+from common.runtime.handling import Handler
+from common.runtime.policies import Policy, PolicyError, parse_policy
+from common.runtime.rule_store import Published
+
+if TYPE_CHECKING:
+    from common.runtime.rules import Rules
+    from common.runtime.unit_of_work import UnitOfWork
+
+
+def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
+    """Keeps the calendar; raises `Malformed` for what is no calendar, or another one under a version that is taken."""
+    assert uow.rules is not None
+    if event.calendar != f"{event.name}@{event.version}":
+        raise Malformed("bad_calendar", field="data.calendar", reason="expected name@version")
+    try:
+        calendar = Calendar.from_json(event.document, "data.document")
+        _ = calendar.ordinary_day  # one that never opens could not answer anything
+    except ClockError as problem:
+        raise Malformed("bad_calendar", field=problem.field[:256], reason=problem.message[:256]) from None
+    for known in uow.rules.calendars.get(event.name, ()):
+        if known.version == event.version and known.calendar != calendar:
+            raise Malformed("version_taken", field="data.version", reason="this version was published with other content")
+    uow.published_rules.append(Published(event.name, event.version, event.time, calendar.to_json(), event.envelope.id))
+
+
+def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> None:
+    """Keeps the policy where it is this service's own; raises `Malformed` for what is no policy of it."""
+    if event.service != uow.service:
+        return
+    assert uow.rules is not None
+    try:
+        policy = parse_policy(event.document)
+    except PolicyError as problem:
+        place = ".".join(map(str, ("data", "document", *problem.place)))
+        raise Malformed("bad_policy", field=place[:256], reason=problem.problem[:256]) from None
+    if not event.policy == policy.ref == f"{event.service}@{event.version}":
+        raise Malformed("bad_policy", field="data.policy", reason="expected service@version, as the document says")
+    _check(policy, uow.rules)
+    uow.published_rules.append(
+        Published("", event.version, event.effective_at, event.document, event.envelope.id, applies_to_open=event.applies_to_open)
+    )
+
+
+def _check(policy: Policy, rules: "Rules") -> None:
+    if missing := set(rules.stages) - set(policy.stages):
+        raise Malformed("bad_policy", field="data.document.stages", reason=f"nothing is promised for {sorted(missing)[0]}")
+    for known in rules.policies:
+        if known.policy.ref == policy.ref and known.policy != policy:
+            raise Malformed("version_taken", field="data.version", reason="this version was activated with other content")
+
+
+RULE_HANDLERS: Mapping[type[Event], Handler] = {
+    CalendarPublished: Handler(CalendarPublished, (), on_calendar_published),
+    SlaPolicyActivated: Handler(SlaPolicyActivated, (), on_sla_policy_activated),
+}

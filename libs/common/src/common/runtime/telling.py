@@ -1,0 +1,132 @@
+"""What has to be published about one clock, given what was published before: each fact once, and a wrong one corrected."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from common.contracts.event import Event
+from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet, SlaClockRederived
+from common.kernel.clock_shares import share_before, used_share
+from common.kernel.exact import decimal_text, ratio_text
+from common.kernel.ids import derived_id
+from common.kernel.instants import SECOND
+from common.runtime.kept_clock import Clock, WasTold, versions
+from common.runtime.metrics import Told
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that came to light about a clock: the event, when it happened, the id that it has whoever finds it."""
+
+    event: Event
+    at: datetime
+    id: str
+    replay_of: str
+
+
+class Telling:
+    """Finds what has to be published about one clock, given what was published before."""
+
+    def __init__(self, service: str, clock: Clock, told: WasTold, deadline: datetime | None) -> None:
+        self.service = service
+        self.clock = clock
+        self.told = told
+        self.deadline = deadline
+        self.facts: list[Fact] = []
+        self.counted: list[Told] = []
+
+    def fact(self, kind: type[Event], at: datetime, **extra: Any) -> None:
+        """One fact; its id follows from the clock and the number of the fact, not from who found it."""
+        clock = self.clock
+        self.told = replace(self.told, facts=self.told.facts + 1)
+        event = kind(
+            clock_id=clock.id,
+            service=self.service,
+            stage=clock.stage,
+            aggregate_id=clock.aggregate_id,
+            policy=clock.policy,
+            at=at,
+            deadline=self.deadline,
+            provisional=clock.state.is_provisional,
+            owner=clock.owner_at(at),
+            **extra,
+        )
+        id = derived_id(at, self.service, clock.id, kind.TYPE, len(clock.events), self.told.facts)
+        self.facts.append(Fact(event, at, id, clock.replay_of))
+
+    def rederived(self, at: datetime, why: str) -> None:
+        """Another calendar or target counts: told where it moves the deadline of an open clock, or makes it certain."""
+        state, told = self.clock.state, self.told
+        if self.clock.is_open and (state.deadline, state.is_provisional) != (told.deadline, told.provisional):
+            self.fact(SlaClockRederived, at, was=told.deadline, why=why)
+
+    def thresholds(self) -> None:
+        """A threshold that was reached while the clock still runs, each once."""
+        clock = self.clock
+        for due, number in clock.thresholds_due():
+            if due >= clock.known_to:
+                return
+            threshold = clock.thresholds[number]
+            share, before = threshold.share, threshold.before
+            used = share_before(clock.state, before) if before is not None else share or Fraction(1)
+            self.told = replace(self.told, thresholds=(*self.told.thresholds, number))
+            left = None if before is None else before // SECOND
+            self.fact(SlaClockAtRisk, due, used_share=ratio_text(used), before_seconds=left, notify=threshold.notify)
+
+    def outcome(self, *, reopened: bool) -> None:
+        """Met or breached, once; and a correction when what was told no longer holds."""
+        state, before = self.clock.state, self.told
+        if state.outcome == before.outcome:
+            return
+        at = self.clock.closed_at() or self.clock.known_to
+        if before.outcome == "open" or reopened:
+            if state.outcome == "breached":
+                self.fact(SlaClockBreached, at)
+            elif state.outcome == "met":
+                self.fact(SlaClockMet, at, elapsed_working_seconds=decimal_text(Fraction(state.elapsed_micros, 10**6)))
+            if state.outcome != "open":
+                share = used_share(state)
+                self.counted.append(Told(self.clock.stage, state.outcome, float(share or 0)))
+        else:
+            self.fact(SlaClockCorrected, at, outcome=state.outcome, supersedes=before.event_id)
+        event_id = self.facts[-1].id if self.facts else ""
+        self.told = replace(self.told, outcome=state.outcome, event_id=event_id)
+
+    def credit(self) -> None:
+        """The facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was."""
+        clock = self.clock
+        at = clock.closed_at()
+        if not clock.indicators or at is None:
+            return
+        subject = clock.owner_at(at) or f"department:{self.service}"
+        numerator = 1 if clock.state.outcome == "met" else 0
+        if (subject, numerator, at) == (self.told.subject, self.told.numerator, self.told.credited_at):
+            return
+        for indicator in clock.indicators:
+            if self.told.subject not in ("", subject):
+                self._kpi(indicator, self.told.subject, self.told.credited_at or at, 0, 0)
+            self._kpi(indicator, subject, at, numerator, 1)
+        self.told = replace(self.told, subject=subject, numerator=numerator, credited_at=at)
+
+    def _kpi(self, indicator: str, subject: str, at: datetime, numerator: int, denominator: int) -> None:
+        clock = self.clock
+        event = KpiRecorded(
+            case_id=clock.aggregate_id,
+            indicator=indicator,
+            subject=subject,
+            occurrence=0,
+            revision=len(clock.events),
+            numerator=str(numerator),
+            denominator=str(denominator),
+            source_event_ids=list(dict.fromkeys(event.id.rpartition(":")[0] for event in clock.events))[-50:],
+        )
+        id = derived_id(at, self.service, clock.id, event.TYPE, indicator, subject, event.revision, numerator, denominator)
+        self.facts.append(Fact(event, at, id, clock.replay_of))
+
+    def remember(self) -> None:
+        """Notes what the next fold is held against."""
+        state = self.clock.state
+        using = versions(self.clock.folded)
+        self.told = replace(self.told, deadline=state.deadline, provisional=state.is_provisional, calendars=using)
