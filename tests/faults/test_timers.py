@@ -1,0 +1,155 @@
+"""Thousands of deadlines within seconds, while the processes that watch them are killed: each is broken once, none early."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from tests.faults.kit import until
+from tests.harness import ServiceOnDatabase, claim, service_on
+
+from common.contracts.claims.complaints import ComplaintLodged
+from common.contracts.kpi_facts import KpiRecorded
+from common.kernel.clock import now
+from common.runtime.consumer import CaseConsumer
+from common.runtime.handling import handlers_in
+from common.runtime.metrics import ChassisMetrics
+from common.runtime.policies import parse_policy
+from complaints import handlers
+from complaints.repository import UnitOfWork
+
+pytestmark = pytest.mark.real
+
+STAGES = ("acknowledged", "verification_started", "verified", "solution_communicated")
+SECONDS = 3600
+POLICY = {
+    "policy": "complaints",
+    "version": 1,
+    "stages": {
+        stage: [{"target": {"working_seconds": SECONDS}, "calendar": "24x7", "thresholds": [], "indicators": ["in_time_solution"]}]
+        for stage in STAGES
+    },
+}
+_TOLD = """
+SELECT aggregateid AS clock, created_at AS told_at,
+       (SELECT (h ->> 1)::timestamptz FROM jsonb_array_elements(headers) h WHERE h ->> 0 = 'ce_time') AS due_at,
+       (SELECT (h ->> 1)::timestamptz FROM jsonb_array_elements(headers) h WHERE h ->> 0 = 'ce_recordedtime') AS fired_at
+FROM outbox WHERE type = 'sla_clock.breached'
+"""
+
+
+@dataclass(slots=True)
+class Workers:
+    """Two processes that watch, and others that stand by to take the place of one that is killed."""
+
+    command: list[str]
+    standing_by: list[subprocess.Popen[str]] = field(default_factory=list)
+    watching: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def stand_by(self) -> None:
+        """Starts one more process, which waits to be told to begin."""
+        self.standing_by.append(subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+
+    def begin(self) -> None:
+        """The one that has stood by longest begins."""
+        worker = self.standing_by.pop(0)
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+        worker.stdin.write("begin\n")
+        worker.stdin.flush()
+        self.watching.append(worker)
+
+    def kill(self) -> None:
+        """kill -9 of the one that has watched longest; another takes its place at once."""
+        worker = self.watching.pop(0)
+        assert worker.poll() is None, "it ended by itself"
+        _end(worker)
+        self.begin()
+
+
+def _end(worker: subprocess.Popen[str]) -> None:
+    worker.kill()
+    worker.communicate()
+
+
+@contextmanager
+def workers(database: str, folder: Path, spare: int) -> Iterator[Workers]:
+    """Processes on the database at the URL, two of them for now; all are gone when the block ends."""
+    server, _, name = database.rpartition("/")
+    policy = folder / "policy.json"
+    policy.write_text(json.dumps(POLICY))
+    found = Workers([sys.executable, "-m", "tests.faults.timer_worker", f"{server}/postgres", name, str(policy)])
+    try:
+        for _ in range(2 + spare):
+            found.stand_by()
+        yield found
+    finally:
+        for worker in (*found.standing_by, *found.watching):
+            _end(worker)
+
+
+@pytest.fixture
+async def complaints(database: str) -> Any:
+    """Complaints with four promises of an hour, day and night."""
+    policy = parse_policy(POLICY)
+    async with service_on("complaints", database) as service:
+        metrics = ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry())
+        consumer = CaseConsumer("complaints", service.database, handlers_in(handlers), UnitOfWork, policy, metrics, lambda: None)
+        yield replace(service, consumer=consumer)
+
+
+async def _promise(complaints: ServiceOnDatabase, clocks: int, first: datetime, seconds: float) -> None:
+    """Complaints whose clocks fall due one after the other within so many seconds from `first` on."""
+    cases = clocks // len(STAGES)
+    due = [first + timedelta(seconds=seconds) * number / cases for number in range(cases)]
+    await complaints.apply(
+        claim(
+            ComplaintLodged(complaint_id=f"T{number}", customer_id="K1", category="noise", region="north", handled_by="E1"),
+            at - timedelta(seconds=SECONDS),
+        )
+        for number, at in enumerate(due)
+    )
+
+
+@pytest.mark.proof
+async def test_deadlines_are_broken_once_and_never_early_while_workers_are_killed(
+    complaints: ServiceOnDatabase, database: str, tmp_path: Path, proof: bool
+) -> None:
+    clocks, seconds, kills = (5000, 10.0, 10) if proof else (500, 2.0, 2)
+    with workers(database, tmp_path, spare=kills) as running:
+        running.begin()  # whoever is ready takes no time when it is needed
+        running.begin()
+        first = now() + timedelta(seconds=6 + clocks / 250)
+        await _promise(complaints, clocks, first, seconds)
+        (armed,) = await complaints.rows("SELECT count(*) AS number FROM timers WHERE state = 'armed' AND due_at > clock_timestamp()")
+        assert armed["number"] == clocks, "the promises were not all made in time"
+        for moment in sorted(Random(clocks).uniform(0, seconds) for _ in range(kills)):
+            await asyncio.sleep(max(0, (first + timedelta(seconds=moment) - now()).total_seconds()))
+            running.kill()
+
+        async def none_is_armed() -> bool:
+            return await complaints.rows("SELECT count(*) AS number FROM timers WHERE state = 'armed'") == [{"number": 0}]
+
+        await until("every deadline has fired", none_is_armed)
+        assert [worker.poll() for worker in running.watching] == [None, None]
+    told = await complaints.rows(_TOLD)
+    wanted = {f"complaints:T{number}:{stage}" for number in range(clocks // len(STAGES)) for stage in STAGES}
+    assert Counter(row["clock"] for row in told) == Counter(wanted), "a deadline was missed, or fired twice"
+    assert not [row for row in told if row["fired_at"] < row["due_at"] or row["told_at"] < row["due_at"]], "a deadline fired early"
+    late = sorted((row["fired_at"] - row["due_at"]).total_seconds() for row in told)
+    p50, p99 = late[len(late) // 2], late[len(late) * 99 // 100]
+    print(f"\n{clocks} deadlines in {seconds:g} s, {kills} × kill -9: late by p50 {p50:.3f} s, p99 {p99:.3f} s, at most {late[-1]:.3f} s")  # noqa: T201 - the lateness is what the test is run for
+    assert await complaints.rows("SELECT outcome, count(*) AS number FROM clocks GROUP BY 1") == [{"outcome": "breached", "number": clocks}]
+    facts = await complaints.published(KpiRecorded)
+    assert len(facts) == clocks

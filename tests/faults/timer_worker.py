@@ -1,0 +1,71 @@
+"""One replica's timers in a process of its own, for the tests that kill it: it notes that it has caught up, and fires.
+
+    python -m tests.faults.timer_worker SERVER_URL DATABASE POLICY.json
+
+It prints a line when it is ready and begins when it reads one. There is no Kafka: its partitions end where its database says
+that they were read to.
+"""
+
+import asyncio
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+
+from common.contracts.topics import consumed_by
+from common.runtime import progress
+from common.runtime.database import Database
+from common.runtime.metrics import ChassisMetrics
+from common.runtime.policies import Policy, parse_policy
+from common.runtime.timers import TimerWorker
+from complaints.repository import UnitOfWork
+
+PLACES = [(topic.name, partition) for topic in consumed_by("complaints") for partition in range(topic.partitions)]
+_READ_TO = text("SELECT topic, partition, next_offset FROM consumer_progress")
+
+
+def worker_on(database: Database, policy: Policy, *, quiet: timedelta = timedelta(0)) -> TimerWorker:
+    """The timers of complaints as the chassis makes them; every replica scans, so that only the fence keeps them apart."""
+    metrics = ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry())
+    return TimerWorker(
+        "complaints",
+        database,
+        UnitOfWork,
+        policy,
+        metrics,
+        leads=lambda: True,
+        wake=lambda: None,
+        partitions=len(PLACES),
+        patience=timedelta(minutes=15),
+        quiet=quiet,
+    )
+
+
+async def note_that_all_is_read(database: Database) -> None:
+    """What the chassis does twice a second: the database's time first, then how far everything was read."""
+    async with database.transaction() as connection:
+        at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        read = {(row.topic, row.partition): row.next_offset for row in await connection.execute(_READ_TO)}
+        await progress.note_lag(connection, {place: read.get(place, 0) for place in PLACES}, at)
+
+
+async def _note_for_ever(database: Database) -> None:
+    while True:
+        await note_that_all_is_read(database)
+        await asyncio.sleep(0.5)
+
+
+async def _work(server_url: str, name: str, policy: Policy) -> None:
+    database = Database(server_url, name)
+    await database.ping()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.readline)
+    await asyncio.gather(_note_for_ever(database), worker_on(database, policy).run())
+
+
+if __name__ == "__main__":
+    asyncio.run(_work(sys.argv[1], sys.argv[2], parse_policy(json.loads(Path(sys.argv[3]).read_text()))))
