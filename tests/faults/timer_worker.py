@@ -27,15 +27,14 @@ PLACES = [(topic.name, partition) for topic in consumed_by("complaints") for par
 _READ_TO = text("SELECT topic, partition, next_offset FROM consumer_progress")
 
 
-def worker_on(database: Database, policy: Policy, *, quiet: timedelta = timedelta(0)) -> TimerWorker:
+def worker_on(database: Database, policy: Policy, *, quiet: timedelta = timedelta(0), metrics: ChassisMetrics | None = None) -> TimerWorker:
     """The timers of complaints as the chassis makes them; every replica scans, so that only the fence keeps them apart."""
-    metrics = ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry())
     return TimerWorker(
         "complaints",
         database,
         UnitOfWork,
         policy,
-        metrics,
+        metrics or ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry()),
         leads=lambda: True,
         wake=lambda: None,
         partitions=len(PLACES),
