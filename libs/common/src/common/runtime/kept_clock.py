@@ -1,7 +1,7 @@
 """One clock as a service keeps it: its ledger, the state that follows from it under the rules, and what was told of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -55,13 +55,15 @@ class WasTold:
 class Folded:
     """What follows from a ledger under the rules: the state, the calendar versions that count, and what the rules add to the ledger.
 
-    `due_at` is when the next rule that is published already will concern the clock, if it is still open then.
+    `due_at` is when the next rule that is published already will concern the clock, if it is still open then; `revision` is
+    that of the rules.
     """
 
     state: ClockState
     using: Mapping[str, CalendarVersion]
     changes: tuple[tuple[Changed, PolicyVersion], ...]
     due_at: datetime | None
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,14 @@ def versions(folded: Folded) -> dict[str, int]:
     return {name: used.version for name, used in folded.using.items()}
 
 
+def refolded(rules: Rules, clock: Clock) -> Clock:
+    """The clock as its events and the rules have it."""
+    folded = fold_under(
+        rules, clock.events, clock.known_to, stage=clock.stage, policy=clock.policy, traits=clock.traits, pauses=clock.pauses
+    )
+    return replace(clock, folded=folded)
+
+
 def fold_under(
     rules: Rules,
     events: Iterable[LedgerEvent],
@@ -190,7 +200,7 @@ def fold_under(
             history.append(change)
     state, using, later = _on_calendars(rules, history, started, known_to)
     due += later
-    return Folded(state, using, tuple(changes), min(due, default=None))
+    return Folded(state, using, tuple(changes), min(due, default=None), rules.revision)
 
 
 def _on_calendars(

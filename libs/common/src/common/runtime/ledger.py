@@ -13,7 +13,7 @@ from common.contracts.event import Event
 from common.contracts.sla_clocks import SlaClockOwnerChanged, SlaClockPaused, SlaClockReopened, SlaClockResumed, SlaClockStarted
 from common.kernel.clock_events import ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.clocks import ClockEntry
-from common.runtime.kept_clock import MOMENT, CalendarUsed, Clock, TimerMark, WasTold, fold_under, versions
+from common.runtime.kept_clock import MOMENT, CalendarUsed, Clock, TimerMark, WasTold, fold_under, refolded, versions
 from common.runtime.metrics import Told
 from common.runtime.rules import Rules
 from common.runtime.telling import Fact, Telling
@@ -55,6 +55,8 @@ class ClockBook:
         facts: list[Fact] = []
         moment = to + MOMENT if including else to
         for clock in list(self.clocks.get(aggregate, {}).values()):
+            if self.rules is not None and clock.folded.revision != self.rules.revision:  # published earlier in this batch
+                clock = refolded(self.rules, clock)
             if clock.is_unsettled:
                 clock, found = self._fold(clock, None)
                 facts += found
@@ -138,9 +140,8 @@ class ClockBook:
 
 def _under(rules: Rules, clock: Clock) -> tuple[Clock, list[tuple[datetime, str]]]:
     """The clock folded anew, with the trail of what changed under it in its ledger: when, and which rule."""
-    folded = fold_under(
-        rules, clock.events, clock.known_to, stage=clock.stage, policy=clock.policy, traits=clock.traits, pauses=clock.pauses
-    )
+    clock = refolded(rules, clock)
+    folded = clock.folded
     events, why = clock.events, []
     for change, version in folded.changes:
         events = (*events, replace(change, sequence=len(events) + 1))

@@ -28,8 +28,10 @@ def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
     except ClockError as problem:
         raise Malformed("bad_calendar", field=problem.field[:256], reason=problem.message[:256]) from None
     for known in uow.rules.calendars.get(event.name, ()):
-        if known.version == event.version and known.calendar != calendar:
-            raise Malformed("version_taken", field="data.version", reason="this version was published with other content")
+        if known.version == event.version:
+            if known.calendar != calendar:
+                raise Malformed("version_taken", field="data.version", reason="this version was published with other content")
+            return
     uow.published_rules.append(Published(event.name, event.version, event.time, calendar.to_json(), event.envelope.id))
 
 
@@ -45,18 +47,20 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> Non
         raise Malformed("bad_policy", field=place[:256], reason=problem.problem[:256]) from None
     if not event.policy == policy.ref == f"{event.service}@{event.version}":
         raise Malformed("bad_policy", field="data.policy", reason="expected service@version, as the document says")
-    _check(policy, uow.rules)
-    uow.published_rules.append(
-        Published("", event.version, event.effective_at, event.document, event.envelope.id, applies_to_open=event.applies_to_open)
-    )
+    if _is_known(policy, uow.rules):
+        return
+    uow.published_rules.append(Published("", event.version, event.effective_at, event.document, event.envelope.id, event.applies_to_open))
 
 
-def _check(policy: Policy, rules: "Rules") -> None:
+def _is_known(policy: Policy, rules: "Rules") -> bool:
     if missing := set(rules.stages) - set(policy.stages):
         raise Malformed("bad_policy", field="data.document.stages", reason=f"nothing is promised for {sorted(missing)[0]}")
     for known in rules.policies:
-        if known.policy.ref == policy.ref and known.policy != policy:
-            raise Malformed("version_taken", field="data.version", reason="this version was activated with other content")
+        if known.policy.ref == policy.ref:
+            if known.policy != policy:
+                raise Malformed("version_taken", field="data.version", reason="this version was activated with other content")
+            return True
+    return False
 
 
 RULE_HANDLERS: Mapping[type[Event], Handler] = {

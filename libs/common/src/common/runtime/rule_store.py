@@ -17,8 +17,8 @@ AT_ONCE = 500
 """So many aggregates take in new rules in one transaction."""
 
 _REVISION = text("SELECT (SELECT count(*) FROM calendars) + (SELECT count(*) FROM policies)")
-_CALENDARS = text("SELECT name, version, published_at, document, event_id FROM calendars")
-_POLICIES = text("SELECT effective_at, applies_to_open, document, event_id FROM policies")
+_CALENDARS = text("SELECT name, version, published_at AS since, document, event_id, false AS applies_to_open FROM calendars")
+_POLICIES = text("SELECT '' AS name, version, effective_at AS since, document, event_id, applies_to_open FROM policies")
 _ADD_CALENDAR = text("""
 INSERT INTO calendars (name, version, published_at, document, event_id)
 VALUES (:name, :version, :since, CAST(:document AS jsonb), :event_id) ON CONFLICT DO NOTHING
@@ -46,6 +46,14 @@ class Published:
     applies_to_open: bool = False
 
 
+def as_rule(published: Published) -> CalendarVersion | PolicyVersion:
+    """What a published rule says."""
+    if published.name:
+        calendar = Calendar.from_json(published.document)
+        return CalendarVersion(published.name, published.version, calendar, published.since, published.event_id)
+    return PolicyVersion(parse_policy(published.document), published.since, published.applies_to_open, published.event_id)
+
+
 class RuleBook:
     """The rules of a service as one process knows them."""
 
@@ -57,15 +65,13 @@ class RuleBook:
         """The rules that the transaction sees; read anew only where some were published since the last time."""
         revision = (await connection.execute(_REVISION)).scalar_one()
         if revision != self._rules.revision:
-            calendars = [
-                CalendarVersion(row.name, row.version, Calendar.from_json(_json(row.document)), row.published_at, row.event_id)
-                for row in await connection.execute(_CALENDARS)
-            ]
-            policies = [
-                PolicyVersion(parse_policy(_json(row.document)), row.effective_at, row.applies_to_open, row.event_id)
-                for row in await connection.execute(_POLICIES)
-            ]
-            self._rules = Rules.of(self._shipped, calendars, policies)
+            rules = Rules.of(self._shipped)
+            for query in (_CALENDARS, _POLICIES):
+                for row in await connection.execute(query):
+                    document = json.loads(row.document) if isinstance(row.document, str) else row.document
+                    published = Published(row.name, row.version, row.since, document, row.event_id, row.applies_to_open)
+                    rules = rules.with_one(as_rule(published))
+            self._rules = rules
         return self._rules
 
 
@@ -90,7 +96,3 @@ async def stale(connection: AsyncConnection, revision: int) -> list[str]:
         return []
     rows = await connection.execute(_STALE, {"revision": revision, "at_once": AT_ONCE})
     return sorted({row.aggregate for row in rows})
-
-
-def _json(stored: Any) -> Any:
-    return json.loads(stored) if isinstance(stored, str) else stored

@@ -5,7 +5,7 @@ the newest that was published by its start, then each newer one from its publica
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from common.kernel.calendars import BUILT_IN, built_in
@@ -57,12 +57,20 @@ class Rules:
     @classmethod
     def of(cls, shipped: Policy, calendars: Iterable[CalendarVersion] = (), policies: Iterable[PolicyVersion] = ()) -> "Rules":
         """The rules of a service whose own policy is `shipped`, after everything that was published."""
-        published, activated = list(calendars), list(policies)
-        known = [*(CalendarVersion(name, 0, built_in(name)) for name in BUILT_IN), *published]
-        chains = {name: _chain(one for one in known if one.name == name) for name in {one.name for one in known}}
-        every = sorted([PolicyVersion(shipped), *activated], key=lambda one: (one.effective_at, one.policy.version))
-        brought = {name: calendar for one in every for name, calendar in one.policy.calendars.items()}
-        return cls(tuple(every), chains, len(published) + len(activated), brought)
+        built = {name: (CalendarVersion(name, 0, built_in(name)),) for name in BUILT_IN}
+        rules = cls((PolicyVersion(shipped),), built, 0, shipped.calendars)
+        published: list[CalendarVersion | PolicyVersion] = [*calendars, *policies]
+        for new in published:
+            rules = rules.with_one(new)
+        return rules
+
+    def with_one(self, new: CalendarVersion | PolicyVersion) -> "Rules":
+        """The rules after one more was published."""
+        if isinstance(new, CalendarVersion):
+            chain = _chain([*self.calendars.get(new.name, ()), new])
+            return replace(self, calendars={**self.calendars, new.name: chain}, revision=self.revision + 1)
+        policies = sorted([*self.policies, new], key=lambda one: (one.effective_at, one.policy.version))
+        return replace(self, policies=tuple(policies), brought={**self.brought, **new.policy.calendars}, revision=self.revision + 1)
 
     @property
     def stages(self) -> tuple[str, ...]:

@@ -212,7 +212,10 @@ class Batch:
 
     def _merge(self, uow: UnitOfWork, facts: list[Fact], clocks: ledger.ClockBook) -> None:
         self.clocks.take(clocks)
-        self._published_rules += uow.published_rules
+        for rule in uow.published_rules:
+            self._published_rules.append(rule)
+            assert self.clocks.rules is not None
+            self.clocks.rules = self.clocks.rules.with_one(rule_store.as_rule(rule))
         for key, (aggregates, value, new) in uow.changes.items():
             held = self._held.setdefault(key, _Held(aggregates, None))
             held.new = held.new or new

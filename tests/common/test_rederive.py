@@ -1,0 +1,187 @@
+"""A calendar or a policy that becomes known while clocks run: open ones are derived anew, closed ones stay, in any order of arrival."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.harness import ServiceOnDatabase, claim, service_on
+
+from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged
+from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
+from common.contracts.envelope import Record
+from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockRederived
+from common.kernel.calendars import built_in
+from common.runtime import rule_store
+from common.runtime.policies import shipped_document
+
+pytestmark = pytest.mark.real
+
+
+def on(day: str, time: str = "16:00") -> datetime:
+    return datetime.fromisoformat(f"{day}T{time}:00+08:00")
+
+
+def lodged(complaint: str, when: datetime) -> Record:
+    event = ComplaintLodged(complaint_id=complaint, customer_id="K1", category="noise", region="north", handled_by="E1")
+    return claim(event, when)
+
+
+def answered(complaint: str, when: datetime) -> Record:
+    return claim(ComplainantTold(complaint_id=complaint, by="E1"), when)
+
+
+def calendar(version: int, when: datetime, known_until: str, *closed: str) -> Record:
+    document = built_in("cn").to_json()
+    for field in ("closed_dates", "make_up_days"):
+        document[field] = [day for day in document[field] if day <= known_until]
+    document["closed_dates"] += list(closed)
+    document["known_until"] = known_until
+    return claim(CalendarPublished(calendar=f"cn@{version}", name="cn", version=version, document=document), when)
+
+
+def policy(version: int, effective_at: datetime, *, days: int, applies_to_open: bool = False) -> Record:
+    document = shipped_document("complaints") | {"version": version}
+    document["stages"] = {
+        stage: [{**rule, "target": {"working_days": days}} if "working_days" in rule["target"] else rule for rule in rules]
+        for stage, rules in document["stages"].items()
+    }
+    event = SlaPolicyActivated(
+        policy=f"complaints@{version}",
+        service="complaints",
+        version=version,
+        effective_at=effective_at,
+        applies_to_open=applies_to_open,
+        document=document,
+    )
+    return claim(event, on("2025-01-01"))
+
+
+@pytest.fixture
+async def complaints(database: str) -> AsyncIterator[ServiceOnDatabase]:
+    async with service_on("complaints", database) as service:
+        yield service
+
+
+async def clocks_of(service: ServiceOnDatabase, complaint: str) -> list[dict[str, Any]]:
+    query = """SELECT stage, policy, state, outcome, deadline, provisional, closed_at
+        FROM clocks WHERE aggregate = :aggregate ORDER BY stage"""
+    return await service.rows(query, aggregate=f"complaints:{complaint}")
+
+
+async def deadline(service: ServiceOnDatabase, complaint: str, stage: str = "solution_communicated") -> tuple[datetime, bool]:
+    (row,) = [row for row in await clocks_of(service, complaint) if row["stage"] == stage]
+    return row["deadline"], row["provisional"]
+
+
+async def test_a_deadline_beyond_the_known_years_is_provisional_until_the_year_is_published(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([calendar(1, on("2025-01-01"), "2025-12-31"), lodged("C1", on("2025-12-30"))])
+    assert await deadline(complaints, "C1") == (on("2026-01-02", "18:00"), True)
+    await complaints.apply([calendar(2026, on("2025-12-30", "17:00"), "2026-12-31"), answered("C1", on("2025-12-31", "09:00"))])
+    assert await deadline(complaints, "C1") == (on("2026-01-05", "18:00"), False)  # 1 and 2 January are closed, Sunday the 4th is worked
+    told = {event.stage: event for event in await complaints.published(SlaClockRederived)}
+    assert set(told) == {"verified", "solution_communicated"}  # the others were due in the known year
+    solution = told["solution_communicated"]
+    assert (solution.was, solution.deadline) == (on("2026-01-02", "18:00"), on("2026-01-05", "18:00"))
+    assert (solution.why, solution.at, solution.provisional) == ("calendar cn@2026", on("2025-12-30", "17:00"), False)
+    trail = await complaints.rows("SELECT data FROM clock_events WHERE type = 'CalendarUsed' AND right(clock_id, 9) = 'municated'")
+    assert [row["data"] for row in trail] == [{"calendar": "cn", "version": 2026}]
+
+
+async def test_whatever_arrives_first_the_clocks_end_the_same(complaints: ServiceOnDatabase) -> None:
+    def told(case: str) -> list[Record]:
+        return [lodged(case, on("2025-07-07")), answered(case, on("2025-08-06", "09:00"))]
+
+    rules = [
+        calendar(2025, on("2025-07-08", "17:00"), "2050-12-31", "2025-09-01"),
+        policy(3, on("2025-07-08", "12:00"), days=2000, applies_to_open=True),
+    ]
+    await complaints.apply([policy(2, on("2025-01-01"), days=2500)])
+    before, between, after = told("C1"), told("C2"), told("C3")
+    for batch in ([*before], [between[0]], [rules[0]], [between[1]], [rules[1]], [*after]):
+        await complaints.apply(batch)
+        await complaints.let_time_pass()
+    found = [await clocks_of(complaints, case) for case in ("C1", "C2", "C3")]
+    assert found[0] == found[1] == found[2]
+    assert {row["provisional"] for row in found[0]} == {False}
+    assert await complaints.published(SlaClockBreached) == []
+
+
+async def test_a_breach_stands_when_a_later_calendar_would_have_forgiven_it(complaints: ServiceOnDatabase) -> None:
+    forgiving = calendar(2025, on("2025-07-20"), "2026-12-31", "2025-07-08")
+    await complaints.apply([lodged("C1", on("2025-07-07"))])
+    await complaints.let_time_pass()
+    before = await clocks_of(complaints, "C1")
+    await complaints.apply([forgiving, lodged("C2", on("2025-07-07"))])
+    await complaints.let_time_pass()
+    assert await clocks_of(complaints, "C1") == before == await clocks_of(complaints, "C2")
+    assert {row["outcome"] for row in before} == {"breached"}
+    assert await complaints.published(SlaClockCorrected) == []
+    assert await complaints.published(SlaClockRederived) == []
+    await complaints.apply([answered("C1", on("2025-07-08"))])  # but late knowledge counts
+    assert [(event.stage, event.outcome) for event in await complaints.published(SlaClockCorrected)] == [("acknowledged", "met")]
+
+
+async def test_open_clocks_are_derived_anew_some_at_a_time_and_each_once(
+    complaints: ServiceOnDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rule_store, "AT_ONCE", 8)  # rows, of which an aggregate has four
+    await complaints.apply([policy(2, on("2025-01-01"), days=2500), *(lodged(f"C{n}", on("2025-07-07")) for n in range(7))])
+    first, _ = await deadline(complaints, "C0")
+    await complaints.apply([calendar(2025, on("2025-08-01"), "2050-12-31", "2025-09-01", "2025-09-02")])
+    await complaints.let_time_pass()
+    assert await deadline(complaints, "C6") == (first + timedelta(days=2), False)
+    told = [event.clock_id for event in await complaints.published(SlaClockRederived)]
+    assert len(told) == len(set(told)) == 28
+    known = await complaints.dump()
+    await complaints.let_time_pass()
+    assert await complaints.dump() == known
+    assert await complaints.published(SlaClockBreached) == []
+
+
+async def test_an_open_clock_goes_over_to_another_policy_only_where_that_says_so(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([policy(2, on("2025-01-01"), days=2500), lodged("C1", on("2025-07-07"))])
+    first, _ = await deadline(complaints, "C1")
+    await complaints.apply([policy(3, on("2025-08-01"), days=2400)])
+    await complaints.let_time_pass()
+    assert (await deadline(complaints, "C1"))[0] == first
+    await complaints.apply([policy(4, on("2025-09-01"), days=2450, applies_to_open=True)])
+    await complaints.let_time_pass()
+    assert (await deadline(complaints, "C1"))[0] < first
+    assert {event.why for event in await complaints.published(SlaClockRederived)} == {"policy complaints@4"}
+
+
+@pytest.mark.parametrize(
+    ("record", "rule"),
+    [
+        (calendar(7, on("2025-08-02"), "2027-12-31", "2025-09-01"), "version_taken"),
+        (claim(CalendarPublished(calendar="cn@8", name="cn", version=8, document={"weekly_hours": {}}), on("2025-08-02")), "bad_calendar"),
+        (claim(CalendarPublished(calendar="cn@9", name="cn", version=8, document={}), on("2025-08-02")), "bad_calendar"),
+        (
+            claim(
+                SlaPolicyActivated(
+                    policy="complaints@9",
+                    service="complaints",
+                    version=9,
+                    effective_at=on("2025-08-02"),
+                    document={"policy": "complaints", "version": 9, "stages": {}},
+                ),
+                on("2025-08-02"),
+            ),
+            "bad_policy",
+        ),
+    ],
+)
+async def test_a_rule_that_cannot_hold_is_a_dead_letter(complaints: ServiceOnDatabase, record: Record, rule: str) -> None:
+    await complaints.apply([calendar(7, on("2025-08-01"), "2027-12-31")])
+    await complaints.apply([record])
+    assert [row["rule"] for row in await complaints.rows("SELECT rule FROM dead_letters")] == [rule]
+    assert await complaints.rows("SELECT version FROM calendars") == [{"version": 7}]
+
+
+async def test_another_services_policy_changes_nothing(complaints: ServiceOnDatabase) -> None:
+    document = shipped_document("intake") | {"version": 2}
+    event = SlaPolicyActivated(policy="intake@2", service="intake", version=2, effective_at=on("2025-01-01"), document=document)
+    await complaints.apply([claim(event, on("2025-01-01"))])
+    assert await complaints.rows("SELECT * FROM policies") == []
+    assert await complaints.rows("SELECT * FROM dead_letters") == []
