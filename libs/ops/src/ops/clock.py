@@ -1,6 +1,7 @@
-"""`aftersales clock calculate`: working time and SLA clocks as JSON lines, without Kafka or a database (interfaces 3).
+"""`aftersales clock`: `calculate` answers JSON lines about working time and SLA clocks, without Kafka or a database (interfaces 3).
 
-Read with argparse: Typer imports pydantic as soon as it reads an option, and `calculate` starts in under half a second.
+Read with argparse: Typer imports pydantic as soon as it reads an option, and `calculate` starts in under half a second. What
+`explain` needs is imported when it is asked for.
 """
 
 import argparse
@@ -23,6 +24,8 @@ def run(arguments: Sequence[str]) -> int:
     Runs `aftersales clock` with the words after its name; 0 when every line was answered, 2 for a wrong option or file,
     1 when the reader of the answers went away.
     """
+    if arguments[:1] == ["explain"]:
+        return _explain(arguments[1:])
     parser = argparse.ArgumentParser(prog="aftersales clock", description="Working time, deadlines and SLA clocks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     calculate = commands.add_parser(
@@ -31,12 +34,20 @@ def run(arguments: Sequence[str]) -> int:
         description="Answers each JSON line of standard input by one line on standard output, in the same order.",
     )
     calculate.add_argument("--calendars", type=Path, metavar="FILE", help="JSON file of further calendars: {name: calendar}")
+    commands.add_parser("explain", help="show how a service's clock came to its deadline and outcome", add_help=False)
     options = parser.parse_args(arguments)
     try:
         others = {} if options.calendars is None else _read_calendars(options.calendars)
     except (OSError, NotStrict, ClockError) as problem:
         calculate.error(f"--calendars {options.calendars}: {problem}")
     return _calculate(Questions(others))
+
+
+def _explain(arguments: Sequence[str]) -> int:
+    from ops.clock_explain import app
+
+    app(args=list(arguments), prog_name="aftersales clock explain")  # ends the process with its own status
+    return 0
 
 
 def _calculate(questions: Questions) -> int:

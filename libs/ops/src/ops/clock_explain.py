@@ -1,0 +1,233 @@
+"""`aftersales clock explain CLOCK`: how a clock came to its deadline and its outcome, for the person who is charged with it.
+
+Read from the service's own database and folded by the service's own code.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import typer
+
+from common.contracts.topics import SERVICES
+from common.kernel.clock_json import seconds, write_state
+from common.kernel.clock_shares import used_share
+from common.kernel.exact import ratio_text
+from common.kernel.instants import SECOND, to_micros
+from common.kernel.sla_clock import ClockState, Segment
+from common.kernel.targets import Target, WorkingTime, fixed_instant
+from common.kernel.timeline import Stretch
+from common.kernel.working_time import Calendar
+from common.runtime.database import Database
+from common.runtime.kept_clock import CalendarUsed, Clock, Folded, fold_under
+from common.runtime.ledger import ClockBook
+from common.runtime.ledger_store import load
+from common.runtime.policies import load_policy
+from common.runtime.rule_store import RuleBook
+from ops.clock_questions import Questions
+from ops.connection import database as open_database
+from ops.connection import database_address
+from ops.terminal import DatabaseOption, JsonOption, answered, console, show, stop
+
+app = typer.Typer(add_completion=False)
+
+_FIND = "SELECT aggregate, stage, told, rules, now() AS now FROM clocks WHERE id = $1"
+_TIMER = "SELECT due_at, state, version FROM timers WHERE id = $1"
+_FACTS = """
+SELECT type, event_id, payload, created_at AS decided_at, published_at
+FROM outbox WHERE aggregatetype = 'sla-clocks' AND aggregateid = $1 ORDER BY id
+"""
+
+
+@app.command()
+def explain(
+    clock: Annotated[str, typer.Argument(metavar="CLOCK", help="<service>:<aggregate id>:<stage>, as the topic sla-clocks names it.")],
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a clock came to its deadline and its outcome: policy, calendar, what was counted, who held it, what was told when."""
+    service = clock.partition(":")[0]
+    if service not in SERVICES or clock.count(":") < 2:
+        stop(f"{clock!r} names no clock: one is called <service>:<aggregate id>:<stage>, such as complaints:C1:acknowledged.", 2)
+    url = database_address(database)
+    found = answered(lambda: _explained(url, service, clock), database_url=url)
+    if found is None:
+        stop(f"{service} has no clock {clock!r}.")
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        _print(found)
+
+
+async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
+    async with open_database(url, service) as connection:
+        row = await connection.fetchrow(_FIND, id)
+        if row is None:
+            return None
+        told, timer = await connection.fetch(_FACTS, id), await connection.fetchrow(_TIMER, id)
+    kept = Database(url, service)
+    try:
+        async with kept.transaction() as connection:
+            book = ClockBook(service, await RuleBook(load_policy(service)).rules_now(connection))
+            await load(connection, book, [row["aggregate"]])
+    finally:
+        await kept.close()
+    clock = book.clocks[row["aggregate"]][row["stage"]]
+    # a replayed clock lives in its own time: what has passed since on the wall is not charged to anybody
+    as_of = clock.known_to if clock.replay_of else max(clock.known_to, row["now"])
+    assert book.rules is not None
+    folded = fold_under(book.rules, clock.events, as_of, stage=clock.stage, policy=clock.policy, traits=clock.traits, pauses=clock.pauses)
+    return _account(clock, folded, told, timer)
+
+
+def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer: asyncpg.Record | None) -> dict[str, Any]:
+    state = folded.state
+    share = used_share(state)
+    using = next(used for used in folded.using.values() if used.calendar == state.calendar)
+    return {
+        "clock": clock.id,
+        "policy": clock.policy,
+        "traits": dict(clock.traits),
+        "calendar": using.ref,
+        "time_zone": state.calendar.time_zone,
+        "target": _target(state.target),
+        "as_of": state.as_of.astimezone(state.calendar.zone).isoformat(timespec="seconds"),
+        "started_at": state.started_at.isoformat(),
+        "owner": state.owner,
+        **write_state(state),
+        "due_at": None if state.due_at is None else state.due_at.isoformat(),
+        "provisional": state.is_provisional,
+        "used_share": None if share is None else ratio_text(share),
+        "replay_of": clock.replay_of,
+        "segments": [_segment(segment) for segment in state.segments],
+        "days": _days(state.calendar, state.started_at, state.target),
+        "ahead": _ranges(state.calendar, to_micros(state.as_of), to_micros(state.due_at)) if _runs_on(folded) and state.due_at else [],
+        "ledger": [_event(event, state) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))],
+        "told": [_fact(row, state.calendar.zone) for row in told],
+        "told_outcome": clock.told.outcome,
+        "timer": None if timer is None else {**dict(timer), "due_at": _timer_text(timer)},
+    }
+
+
+def _runs_on(folded: Folded) -> bool:
+    """Whether time that comes brings the clock nearer to its target."""
+    state = folded.state
+    fixed = fixed_instant(state.calendar, to_micros(state.started_at), state.target)
+    return state.state == "running" and state.outcome == "open" and fixed is None
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    instant = segment.calendar.instant
+    return {
+        "from": instant(segment.start).isoformat(),
+        "to": instant(segment.end).isoformat(),
+        "state": segment.state,
+        "owner" if segment.state == "running" else "party": segment.who,
+        "reason": segment.reason,
+        "working_seconds": seconds(segment.micros),
+        "ranges": _ranges(segment.calendar, segment.start, segment.end),
+    }
+
+
+def _ranges(calendar: Calendar, start: int, end: int) -> list[dict[str, Any]]:
+    return [_range(calendar, stretch) for stretch in calendar.timeline.stretches(start, end)] if end > start else []
+
+
+def _range(calendar: Calendar, stretch: Stretch) -> dict[str, Any]:
+    since, until = calendar.instant(stretch.start).isoformat(), calendar.instant(stretch.end).isoformat()
+    return {"from": since, "to": until, "working_seconds": seconds(stretch.end - stretch.start)}
+
+
+def _days(calendar: Calendar, start: datetime, target: Target) -> list[dict[str, Any]]:
+    """The working days that lead to a fixed instant, as `clock calculate` counts them; none for a target that is consumed."""
+    if fixed_instant(calendar, to_micros(start), target) is None:
+        return []
+    question = {"calendar": "its own", "start": start.isoformat(), "target": _target(target), "explain": True}
+    steps: list[dict[str, Any]] = Questions({"its own": calendar}).answer(question)["steps"]
+    return steps
+
+
+def _target(target: Target) -> dict[str, Any]:
+    if isinstance(target, WorkingTime):
+        return {"working_seconds": seconds(target.micros)}
+    return {"working_days": target.number, "meaning": target.meaning} | ({"pauses_count": True} if target.pauses_count else {})
+
+
+def _event(event: Any, state: ClockState) -> dict[str, Any]:
+    names = ("owner", "party", "reason", "calendar", "version")
+    more = {name: found for name in names if (found := getattr(event, name, None))}
+    if (target := getattr(event, "target", None)) is not None:
+        more["target"] = _target(target)
+    counts = isinstance(event, CalendarUsed) or event.id not in state.ignored
+    return {
+        "at": event.at.astimezone(state.calendar.zone).isoformat(),
+        "type": type(event).__name__,
+        **more,
+        "counts": counts,
+        "id": event.id,
+    }
+
+
+def _fact(row: asyncpg.Record, zone: ZoneInfo) -> dict[str, Any]:
+    body = json.loads(row["payload"])
+    decided, published = row["decided_at"].astimezone(zone), row["published_at"]
+    return {
+        "at": datetime.fromisoformat(body["at"]).astimezone(zone).isoformat(),
+        "type": row["type"],
+        "deadline": body.get("deadline"),
+        "owner": body.get("owner"),
+        "decided_at": decided.isoformat(timespec="milliseconds"),
+        "published_at": None if published is None else published.astimezone(zone).isoformat(timespec="milliseconds"),
+        "id": row["event_id"],
+    }
+
+
+def _timer_text(timer: asyncpg.Record) -> str | None:
+    return timer["due_at"].isoformat() if timer["state"] == "armed" else None
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    """The account as tables, the summary first."""
+    deadline = found["deadline"] or found["due_at"] or "none while it stands still"
+    if found["provisional"]:
+        deadline += " (provisional: the calendar is not known that far)"
+    share = found["used_share"]
+    told = [fact for fact in found["told"] if fact["type"].partition(".")[2] in ("met", "breached", "corrected")]
+    summary = {
+        "promise": f"{found['policy']}: {json.dumps(found['target'])} on {found['calendar']} ({found['time_zone']})",
+        "started": found["started_at"],
+        "deadline": deadline,
+        "outcome": f"{found['outcome']}; {found['state']} as of {found['as_of']}",
+        "told": ", ".join(f"{fact['type']} at {fact['decided_at']}" for fact in told) or f"nothing but {found['told_outcome']} yet",
+        "used": f"{_hours(found['elapsed_working_seconds'])} of working time" + (f", {share} of the target" if share else ""),
+        "held by": _by(found["working_seconds_by_owner"]),
+        "waited for": _by(found["paused_working_seconds_by_party"]),
+    }
+    show(found["clock"], [{"": name, " ": text} for name, text in summary.items()], ("", " "), as_json=False)
+    segments = [{**segment, "who": segment.get("owner") or segment.get("party")} for segment in found["segments"]]
+    show("Segments", segments, ("from", "to", "state", "who", "reason", "working_seconds"), as_json=False)
+    counted = [{**part, "counted": segment["state"]} for segment in found["segments"] for part in segment["ranges"]]
+    counted += [{**part, "counted": "still to come"} for part in found["ahead"]]
+    show("What was counted", counted, ("from", "to", "working_seconds", "counted"), as_json=False)
+    if found["days"]:
+        show("The days to the deadline", found["days"], ("date", "from", "to", "working_seconds"), as_json=False)
+    show("Ledger", found["ledger"], ("at", "type", "owner", "party", "reason", "calendar", "counts", "id"), as_json=False)
+    show("Told", found["told"], ("at", "type", "deadline", "owner", "decided_at", "published_at"), as_json=False)
+    if not found["told"]:
+        console().print("What was told longer ago than the outbox is kept stands on the topic sla-clocks only.")
+
+
+def _by(shares: Mapping[str, int | str]) -> str:
+    return ", ".join(f"{who or 'nobody'} {_hours(amount)}" for who, amount in shares.items()) or "nobody"
+
+
+def _hours(amount: int | str) -> str:
+    """Working seconds as hours, minutes and seconds; parts of a second as they are."""
+    micros = int(Fraction(amount) * SECOND)
+    whole, rest = divmod(micros, SECOND)
+    text = f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+    return f"{text}.{rest:06}" if rest else text

@@ -1,0 +1,107 @@
+"""`aftersales clock explain`: what the person who is charged with a clock is shown of it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.harness import ServiceOnDatabase, claim, service_on
+from typer.testing import CliRunner, Result
+
+from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun
+from common.runtime.database import Database
+from devstack import Stack
+from ops.clock_explain import app
+
+AFTERSALES = Path(sys.executable).parent / "aftersales"
+
+
+def at(day: int, time: str) -> datetime:
+    """An instant of July 2025, in which the 7th is a Monday."""
+    return datetime.fromisoformat(f"2025-07-{day:02}T{time}:00+08:00")
+
+
+@pytest.fixture
+async def complaints(fresh_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
+    """Complaints with one complaint of a Friday, acknowledged on Monday; nobody began to verify it until Wednesday."""
+    created = Database(fresh_stack.database_url, "complaints")
+    await created.create_if_missing()
+    await created.close()
+    async with service_on("complaints", fresh_stack.url_of("complaints")) as service:
+        lodged = ComplaintLodged(complaint_id="C1", customer_id="K1", category="noise", region="north", handled_by="E1")
+        await service.apply(
+            [
+                claim(lodged, at(4, "16:30")),
+                claim(ComplainantTold(complaint_id="C1", by="E1"), at(7, "10:00")),
+                claim(VerificationBegun(complaint_id="C1", by="E2"), at(9, "10:00")),
+            ]
+        )
+        yield service
+
+
+def call(stack: Stack, *words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"DATABASE_URL": stack.database_url})
+
+
+def explained(stack: Stack, stage: str) -> dict[str, Any]:
+    result = call(stack, f"complaints:C1:{stage}", "--json")
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+@pytest.mark.real
+def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: ServiceOnDatabase, fresh_stack: Stack) -> None:
+    met = explained(fresh_stack, "acknowledged")
+    assert (met["policy"], met["calendar"], met["target"]) == ("complaints@1", "cn@0", {"working_days": 1, "meaning": "end_of_day"})
+    assert (met["outcome"], met["state"], met["owner"]) == ("met", "stopped", "employee:E1")
+    assert met["working_seconds_by_owner"] == {"employee:E1": 9000}
+    (segment,) = met["segments"]
+    assert (segment["from"], segment["to"], segment["working_seconds"]) == ("2025-07-04T16:30:00+08:00", "2025-07-07T10:00:00+08:00", 9000)
+    assert [(part["from"][5:16], part["to"][5:16], part["working_seconds"]) for part in segment["ranges"]] == [
+        ("07-04T16:30", "07-04T18:00", 5400),
+        ("07-07T09:00", "07-07T10:00", 3600),
+    ]
+    assert [day["date"] for day in met["days"]] == ["2025-07-07"]
+    assert [fact["type"] for fact in met["told"]] == ["sla_clock.started", "sla_clock.met"]
+    assert [event["type"] for event in met["ledger"]] == ["Started", "Stopped"]
+
+    broken = explained(fresh_stack, "verification_started")
+    assert (broken["outcome"], broken["breached_at"]) == ("breached", "2025-07-07T18:00:00+08:00")
+    assert sum(broken["working_seconds_by_owner"].values()) == broken["elapsed_working_seconds"] == 9000 + 8 * 3600 + 9 * 3600 + 3600
+    assert broken["overdue_working_seconds"] == 10 * 3600
+    told = [fact for fact in broken["told"] if fact["type"] == "sla_clock.breached"]
+    assert [fact["at"] for fact in told] == ["2025-07-07T18:00:00+08:00"]
+    assert told[0]["published_at"] is None
+    assert broken["timer"] == {"due_at": None, "state": "cancelled", "version": broken["timer"]["version"]}
+
+
+@pytest.mark.real
+def test_its_tables_show_whom_the_time_belongs_to_and_an_unknown_clock_is_one_line(
+    complaints: ServiceOnDatabase, fresh_stack: Stack
+) -> None:
+    shown = call(fresh_stack, "complaints:C1:verification_started")
+    assert shown.exit_code == 0, shown.output
+    for words in ("complaints@1", "cn@0", "employee:E1 20:30:00", "breached; stopped", "sla_clock.breached at", "2025-07-07"):
+        assert words in shown.stdout, shown.stdout
+    unknown = call(fresh_stack, "complaints:C9:verified")
+    assert (unknown.exit_code, unknown.stderr) == (1, "complaints has no clock 'complaints:C9:verified'.\n")
+
+
+@pytest.mark.parametrize("name", ["verified", "billing:C1:verified", "complaints:verified"])
+def test_what_names_no_clock_is_refused_before_any_database_is_asked(name: str) -> None:
+    refused = CliRunner().invoke(app, [name], env={"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/postgres"})
+    assert refused.exit_code == 2
+    assert "names no clock" in refused.stderr
+
+
+def test_it_is_listed_beside_calculate_which_does_not_pay_for_it() -> None:
+    listed = subprocess.run([AFTERSALES, "clock", "--help"], capture_output=True, text=True, check=True).stdout
+    assert "calculate" in listed
+    assert "explain" in listed
+    imported = "import sys; from ops.clock import run; run(['calculate']); sys.exit(any(m in sys.modules for m in ('typer', 'sqlalchemy')))"
+    assert subprocess.run([sys.executable, "-c", imported], input=b"", check=False).returncode == 0
