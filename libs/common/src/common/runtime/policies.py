@@ -18,10 +18,11 @@ TRAITS = ("priority", "region", "channel", "customer_class", "category", "produc
 
 
 class PolicyError(ValueError):
-    """The document is no policy: `place` is the path to what is wrong, `problem` says what."""
+    """The document is no policy: `place` is the path to what is wrong, `problem` says what, `rule` is its short name."""
 
-    def __init__(self, place: tuple[str | int, ...], problem: str) -> None:
+    def __init__(self, place: tuple[str | int, ...], problem: str, rule: str = "bad_value") -> None:
         super().__init__(f"{'.'.join(map(str, place))}: {problem}")
+        self.rule = rule
         self.place = place
         self.problem = problem
 
@@ -51,9 +52,11 @@ class Threshold:
             case {"before": amount, **rest} if not rest:
                 target = _target(amount, (*place, "before"))
                 if not isinstance(target, WorkingTime) or target.micros == 0:
-                    raise PolicyError((*place, "before"), "an amount of working_seconds above 0 is expected")
+                    raise PolicyError((*place, "before"), "an amount of working_seconds above 0 is expected", "bad_threshold")
                 return cls(before=target.micros, notify=tuple(notify))
-        raise PolicyError(place, "a share, {at: share} or {before: {working_seconds: n}}, each with notify if you like, is expected")
+        raise PolicyError(
+            place, "a share, {at: share} or {before: {working_seconds: n}}, each with notify if you like, is expected", "bad_threshold"
+        )
 
     def written(self) -> Any:
         """What `read` makes an equal threshold from, as JSON."""
@@ -128,7 +131,7 @@ def shipped_document(package: str) -> dict[str, Any]:
 def parse_policy(document: Mapping[str, Any]) -> Policy:
     """A policy from its document; `PolicyError` names the first place that is wrong. Whether its calendars are known is not asked."""
     if unknown := set(document) - {"policy", "version", "stages", "calendars"}:
-        raise PolicyError((sorted(map(str, unknown))[0],), "a policy has no such field")
+        raise PolicyError((sorted(map(str, unknown))[0],), "a policy has no such field", "unknown_field")
     name, version = document.get("policy"), document.get("version")
     if not isinstance(name, str) or not name:
         raise PolicyError(("policy",), "the name of a service is expected")
@@ -140,7 +143,7 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
         try:
             calendars[f"{ref}/{own}"] = Calendar.from_json(calendar, own)
         except ClockError as problem:
-            raise PolicyError(("calendars", own), str(problem)) from None
+            raise PolicyError(("calendars", own), str(problem), "bad_calendar") from None
     stages = _mapping(document.get("stages"), ("stages",))
     rules = [rule for stage, entries in stages.items() for rule in _stage(stage, entries, ref, calendars)]
     return Policy(ref, tuple(rules), calendars)
@@ -152,7 +155,7 @@ def _stage(stage: str, entries: object, ref: str, calendars: Mapping[str, Calend
         raise PolicyError(place, "a list of rules is expected")
     rules = [_rule(stage, entry, (*place, number), ref, calendars) for number, entry in enumerate(entries)]
     if rules[-1][0]:
-        raise PolicyError((*place, len(rules) - 1), "the last rule must have no `when`, so that every case has a promise")
+        raise PolicyError((*place, len(rules) - 1), "the last rule must have no `when`, so that every case has a promise", "no_default")
     return rules
 
 
@@ -162,17 +165,17 @@ def _rule(
     entry = _mapping(document, place)
     for name in entry:
         if name not in RULE_FIELDS:
-            raise PolicyError((*place, name), f"a rule has no such field; it has {', '.join(RULE_FIELDS)}")
+            raise PolicyError((*place, name), f"a rule has no such field; it has {', '.join(RULE_FIELDS)}", "unknown_field")
     for name in ("target", "calendar"):
         if name not in entry:
-            raise PolicyError(place, f"the rule has no {name}")
+            raise PolicyError(place, f"the rule has no {name}", "missing_field")
     _target(entry["target"], (*place, "target"))
     if not isinstance(entry["calendar"], str):
         raise PolicyError((*place, "calendar"), "the name of a calendar is expected")
     when = _mapping(entry.get("when", {}), (*place, "when"))
     for name, value in when.items():
         if name not in TRAITS or not isinstance(value, str):
-            raise PolicyError((*place, "when", name), f"a text for one of {', '.join(TRAITS)} is expected")
+            raise PolicyError((*place, "when", name), f"a text for one of {', '.join(TRAITS)} is expected", "unknown_trait")
     thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
     if "thresholds" in entry:
         listed = _list(entry["thresholds"], (*place, "thresholds"))
@@ -187,9 +190,9 @@ def _share(value: object, place: tuple[str | int, ...]) -> Fraction:
     try:
         share = Fraction(str(value))
     except (ValueError, ZeroDivisionError):
-        raise PolicyError(place, "a share of the target, such as 3/4, is expected") from None
+        raise PolicyError(place, "a share of the target, such as 3/4, is expected", "bad_threshold") from None
     if not 0 < share <= 1:
-        raise PolicyError(place, "a threshold is a share of the target above 0 and up to 1")
+        raise PolicyError(place, "a threshold is a share of the target above 0 and up to 1", "bad_threshold")
     return share
 
 
@@ -198,7 +201,7 @@ def _target(value: object, place: tuple[str | int, ...]) -> Target:
         return read_target(value, "")
     except ClockError as problem:
         inside = tuple(part for part in problem.field.split(".") if part)
-        raise PolicyError((*place, *inside), problem.message) from None
+        raise PolicyError((*place, *inside), problem.message, "bad_target") from None
 
 
 def _mapping(value: object, place: tuple[str | int, ...]) -> Mapping[str, Any]:

@@ -1,0 +1,108 @@
+"""`aftersales calendar`: working days and hours become known to the services that keep clocks."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from common.contracts.claims.operator import CalendarPublished
+from common.kernel.calendars import built_in
+from common.kernel.clock_errors import ClockError
+from common.kernel.working_time import Calendar
+from ops.connection import kafka_address
+from ops.rule_records import send
+from ops.terminal import KafkaOption, stop
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+_FIELDS = {"name", "version", "notice", "calendar", "years"}
+
+
+@app.callback()
+def calendar() -> None:
+    """Working days and hours become known: a calendar is published to the services."""
+
+
+@app.command()
+def publish(
+    file: Annotated[Path | None, typer.Argument(help="YAML or JSON: name, version, notice, and calendar or years.")] = None,
+    china: Annotated[list[int] | None, typer.Option("--china", metavar="YEAR", help="The shipped statutory days up to YEAR.")] = None,
+    kafka: KafkaOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check, and say what would be published.")] = False,
+) -> None:
+    """Publish one version of a calendar; open clocks that count on it are derived anew, closed ones stay as they are.
+
+    `years: {2027: {closed: [01-01], make_up: [02-20]}}` adds years to the built-in `cn`, as the State Council's notice states them.
+    """
+    if (file is None) == (not china):
+        stop("Give either a FILE or --china YEAR.", 2)
+    try:
+        event = _of_china(china or []) if file is None else _read(file)
+    except (OSError, yaml.YAMLError, ClockError, ValidationError, ValueError) as problem:
+        stop(f"{file or '--china'}: {problem}")
+    said = f"{event.calendar}, known until {event.document.get('known_until', 'further notice')}"
+    if dry_run:
+        typer.echo(f"Would publish {said}.")
+        return
+    send(kafka_address(kafka), event)
+    typer.echo(f"Published {said}; open clocks that count on {event.name} follow within seconds.")
+
+
+def _of_china(years: list[int]) -> CalendarPublished:
+    shipped = built_in("cn").to_json()
+    last, known = max(years), int(shipped["known_until"][:4])
+    if last > known:
+        raise ValueError(f"the shipped days end with {known}; write those of {last} into a file as the notice states them (years: …)")
+    until = f"{last}-12-31"
+    for field in ("closed_dates", "make_up_days"):
+        shipped[field] = [day for day in shipped[field] if day <= until]
+    return _event("cn", last, shipped | {"known_until": until}, "")
+
+
+def _read(file: Path) -> CalendarPublished:
+    document = yaml.safe_load(file.read_text("utf-8"))
+    if not isinstance(document, dict) or not {"name", "version"} <= document.keys():
+        raise ValueError("name, version, and calendar or years are expected")
+    if unknown := set(document) - _FIELDS:
+        raise ValueError(f"unknown field {min(map(str, unknown))}; there are {', '.join(sorted(_FIELDS))}")
+    if ("calendar" in document) == ("years" in document):
+        raise ValueError("either a whole calendar or years is expected")
+    found = _plain(document["calendar"]) if "calendar" in document else _with_years(document["years"])
+    return _event(document["name"], document["version"], found, document.get("notice", ""))
+
+
+def _with_years(years: Any) -> dict[str, Any]:
+    """The built-in Chinese calendar and more years, which must follow without a gap, or correct one that is known."""
+    extended = built_in("cn").to_json()
+    if not isinstance(years, dict) or not years:
+        raise ValueError("years: {2027: {closed: […], make_up: […]}} is expected")
+    known = int(extended["known_until"][:4])
+    for year in sorted(map(int, years)):
+        if year > known + 1:
+            raise ValueError(f"years.{known + 1} is missing: the years must follow each other")
+        known = max(known, year)
+        entry = years.get(year, years.get(str(year)))
+        if not isinstance(entry, dict) or set(entry) != {"closed", "make_up"}:
+            raise ValueError(f"years.{year}: closed and make_up are expected, each a list of days like 10-01")
+        for field, days in (("closed_dates", entry["closed"]), ("make_up_days", entry["make_up"])):
+            kept = [day for day in extended[field] if not day.startswith(f"{year}-")]
+            extended[field] = sorted([*kept, *(date.fromisoformat(f"{year}-{day}").isoformat() for day in days)])
+    return extended | {"known_until": f"{known}-12-31"}
+
+
+def _event(name: str, version: int, document: dict[str, Any], notice: str) -> CalendarPublished:
+    found = Calendar.from_json(document)
+    _ = found.ordinary_day  # refused by the services where it never opens
+    return CalendarPublished(calendar=f"{name}@{version}", name=name, version=version, document=found.to_json(), notice=notice)
+
+
+def _plain(value: Any) -> Any:
+    """YAML reads dates as dates; a calendar has them as text."""
+    if isinstance(value, dict):
+        return {key.isoformat() if isinstance(key, date) else key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return value.isoformat() if isinstance(value, date) else value

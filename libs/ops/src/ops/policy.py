@@ -1,0 +1,74 @@
+"""`aftersales policy`: policies are checked, and put in force."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from common.contracts.claims.operator import SlaPolicyActivated
+from common.kernel.clock import now
+from ops.connection import kafka_address
+from ops.policy_lint import lint as findings_of
+from ops.rule_records import send
+from ops.terminal import KafkaOption, stop
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+CalendarOption = Annotated[list[str] | None, typer.Option("--calendar", metavar="NAME", help="A calendar that was published.")]
+
+
+@app.callback()
+def policy() -> None:
+    """What the services promise: policies are checked and put in force."""
+
+
+@app.command()
+def lint(files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False)], calendar: CalendarOption = None) -> None:
+    """Say what is wrong, `file:line: rule: what · remedy`; exit 1 when anything is."""
+    found = [finding for file in files for finding in findings_of(file, calendars=tuple(calendar or ()))]
+    for finding in found:
+        typer.echo(str(finding))
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def activate(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    effective: Annotated[str | None, typer.Option("--effective", metavar="INSTANT", help="From when on; now by default.")] = None,
+    open_clocks: Annotated[bool, typer.Option("--open-clocks", help="Open clocks go over to it too.")] = False,
+    calendar: CalendarOption = None,
+    kafka: KafkaOption = None,
+) -> None:
+    """Put a policy in force: for clocks that begin from then on, and with --open-clocks for those that run.
+
+    The file is checked first, with exit 1 where it would not hold; an instant is ISO 8601 with an offset, and not of the past.
+    """
+    if found := findings_of(file, calendars=tuple(calendar or ())):
+        stop("\n".join(map(str, found)))
+    document = yaml.safe_load(file.read_text("utf-8"))
+    event = SlaPolicyActivated(
+        policy=f"{document['policy']}@{document['version']}",
+        service=document["policy"],
+        version=document["version"],
+        effective_at=_from_when(effective),
+        applies_to_open=open_clocks,
+        document=document,
+    )
+    send(kafka_address(kafka), event)
+    typer.echo(f"Activated {event.policy}, effective {event.effective_at.isoformat(timespec='seconds')}.")
+
+
+def _from_when(given: str | None) -> datetime:
+    if given is None:
+        return now()
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        stop(f"--effective {given}: ISO 8601 with an offset is expected, such as 2026-12-01T00:00:00+08:00", 2)
+    if at.tzinfo is None:
+        stop(f"--effective {given}: an offset is expected, such as +08:00", 2)
+    if at < now():
+        stop(f"--effective {given}: what was promised in the past stays promised", 2)
+    return at

@@ -1,0 +1,172 @@
+"""What is wrong with a policy file, each finding with its line, and what to do about it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common.contracts.topics import SERVICES
+from common.kernel.calendars import BUILT_IN
+from common.runtime.policies import PolicyError, load_policy, parse_policy
+
+Place = tuple[str | int, ...]
+
+REMEDIES = {
+    "bad_yaml": "mend the YAML",
+    "duplicate_key": "keep one of the two",
+    "bad_value": "write it as the service's own policy.yaml does",
+    "unknown_field": "mend the spelling, or take it out",
+    "missing_field": "add it",
+    "no_default": "add a last rule without `when`",
+    "unreachable_rule": "put it before the rule without `when`",
+    "bad_target": "write {working_seconds: n} or {working_days: n, meaning: end_of_day}",
+    "bad_threshold": "write 3/4, {at: 3/4, notify: [role]} or {before: {working_seconds: 3600}, notify: [role]}",
+    "bad_calendar": "write it as `aftersales clock calculate` takes it (aftersales schema clock-calculate)",
+    "unknown_trait": "ask for a trait that clocks have",
+    "unknown_service": f"name one of {', '.join(SERVICES[:3])}",
+    "unknown_stage": "use a stage of the service, or take it out",
+    "missing_stage": "promise something for it",
+    "unknown_calendar": "bring it along under `calendars`, or name a published one with --calendar",
+    "unknown_indicator": "use an indicator of the registry",
+    "version_taken": "raise the version",
+}
+_ANY_RULE = {"target": {"working_seconds": 1}, "calendar": "24x7"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, which rule it breaks, and what it is."""
+
+    file: str
+    line: int
+    rule: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.rule}: {self.problem} · {REMEDIES[self.rule]}"
+
+
+def lint(file: Path, *, calendars: tuple[str, ...] = ()) -> list[Finding]:
+    """The findings in the order of their lines; `calendars` are those that were published, beside the built-in ones."""
+    lines: dict[Place, int] = {}
+    try:
+        text = file.read_text("utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        problems = [] if root is None else list(_places(root, (), lines))
+        document = yaml.safe_load(text)
+    except UnicodeDecodeError:
+        return [Finding(str(file), 1, "bad_yaml", "not UTF-8")]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return [Finding(str(file), 1 if mark is None else mark.line + 1, "bad_yaml", getattr(error, "problem", None) or "no YAML")]
+    if not isinstance(document, dict):
+        return [Finding(str(file), 1, "bad_value", "a policy is expected: policy, version, stages")]
+    problems += _problems(document, calendars)
+    found = {Finding(str(file), _line(place, lines), rule, f"{'.'.join(map(str, place))}: {what}") for place, rule, what in problems}
+    return sorted(found, key=lambda finding: (finding.line, finding.rule, finding.problem))
+
+
+def _places(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Iterator[tuple[Place, str, str]]:
+    """Notes the line of each place; a key that comes twice is a finding, since YAML would keep the last in silence."""
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*place, str(key.value))
+            if inner in lines:
+                yield inner, "duplicate_key", f"it stands in line {lines[inner]} already"
+            lines[inner] = key.start_mark.line + 1
+            yield from _places(value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _places(value, (*place, number), lines)
+
+
+def _line(place: Place, lines: Mapping[Place, int]) -> int:
+    """The line of a place, or of the nearest one around it that the file has."""
+    while place not in lines and place:
+        place = place[:-1]
+    return lines.get(place, 1)
+
+
+def _problems(document: Mapping[str, Any], calendars: tuple[str, ...]) -> Iterator[tuple[Place, str, str]]:
+    stages = document.get("stages")
+    head = {**document, "stages": {"any": [_ANY_RULE]}}
+    yield from _refused(head, ())
+    if not isinstance(stages, dict):
+        yield ("stages",), "missing_field" if stages is None else "bad_value", "stages with their rules are expected"
+        return
+    brought = document.get("calendars")
+    own = set(brought) if isinstance(brought, dict) else set()
+    for name in sorted(own & set(BUILT_IN)):
+        yield ("calendars", name), "bad_calendar", "a built-in calendar has this name"
+    yield from _against_the_service(document, stages)
+    indicators = {found.id for point in entry_points(group="aftersales.indicators") for found in point.load()}
+    for stage, rules in stages.items():
+        yield from _rules(str(stage), rules, own | set(BUILT_IN) | set(calendars), indicators)
+
+
+def _against_the_service(document: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[tuple[Place, str, str]]:
+    service, version = document.get("policy"), document.get("version")
+    if not isinstance(service, str):
+        return
+    if service not in SERVICES or not resources.files(service).joinpath("policy.yaml").is_file():
+        yield ("policy",), "unknown_service", f"no service {service} keeps clocks"
+        return
+    shipped = load_policy(service)
+    if isinstance(version, int) and version <= shipped.version and parsed(document) != shipped:
+        yield ("version",), "version_taken", f"{service} ships with version {shipped.version}"
+    for stage in stages:
+        if stage not in shipped.stages:
+            yield ("stages", str(stage)), "unknown_stage", f"{service} keeps no such clock; it has {', '.join(shipped.stages)}"
+    for stage in shipped.stages:
+        if stage not in stages:
+            yield ("stages",), "missing_stage", f"nothing is promised for {stage}"
+
+
+def parsed(document: Mapping[str, Any]) -> object:
+    """The policy of a document, None where it is none."""
+    try:
+        return parse_policy(document)
+    except PolicyError:
+        return None
+
+
+def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str]) -> Iterator[tuple[Place, str, str]]:
+    place = ("stages", stage)
+    if not isinstance(rules, list) or not rules:
+        yield place, "bad_value", "a list of rules is expected"
+        return
+    for number, rule in enumerate(rules):
+        here = (*place, number)
+        if not isinstance(rule, dict):
+            yield here, "bad_value", "a rule is expected: target, calendar …"
+            continue
+        for name in ("target", "calendar"):
+            if name not in rule:
+                yield here, "missing_field", f"the rule has no {name}"
+        for name, value in rule.items():  # one field at a time, so that one finding does not hide the next
+            alone = [{**_ANY_RULE, name: value}, _ANY_RULE]
+            yield from _refused({"policy": "any", "version": 1, "stages": {stage: alone}}, here)
+        last = number == len(rules) - 1
+        if last and rule.get("when"):
+            yield here, "no_default", "the last rule has a `when`, so some cases have no promise"
+        if not last and not rule.get("when"):
+            yield (*place, number + 1), "unreachable_rule", "a rule before it takes every case"
+        if isinstance(name := rule.get("calendar"), str) and name not in calendars:
+            yield (*here, "calendar"), "unknown_calendar", f"no calendar {name} is known"
+        named = rule.get("indicators")
+        for index, indicator in enumerate(named if isinstance(named, list) else []):
+            if indicator not in indicators:
+                yield (*here, "indicators", index), "unknown_indicator", f"{indicator} is not in the registry"
+
+
+def _refused(document: Mapping[str, Any], at: Place) -> Iterator[tuple[Place, str, str]]:
+    """What the services' own reader says; places inside the one rule of a stage are moved to `at`."""
+    try:
+        parse_policy(document)
+    except PolicyError as problem:
+        yield (*at, *problem.place[len(at) :]) if at else problem.place, problem.rule, problem.problem
