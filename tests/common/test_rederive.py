@@ -120,7 +120,7 @@ async def test_a_breach_stands_when_a_later_calendar_would_have_forgiven_it(comp
     assert await complaints.published(SlaClockRederived) == []
     await complaints.apply([answered("C1", on("2025-07-08"))])  # but late knowledge counts
     assert [(event.stage, event.outcome) for event in await complaints.published(SlaClockCorrected)] == [("acknowledged", "met")]
-    await complaints.apply([answered("C2", on("2025-07-10"))])  # and a stop that was too late moves no breach to the forgiving day
+    await complaints.apply([answered("C2", on("2025-07-21"))])  # and a stop that was too late moves no breach to the forgiving day
     (row,) = [row for row in await clocks_of(complaints, "C2") if row["stage"] == "acknowledged"]
     assert (row["outcome"], row["closed_at"]) == ("breached", on("2025-07-08", "18:00"))
 
