@@ -45,6 +45,7 @@ class WasTold:
     subject: str = ""
     numerator: int = 0
     credited_at: datetime | None = None
+    revision: int = 0
     facts: int = 0
     deadline: datetime | None = None
     provisional: bool = False

@@ -95,34 +95,40 @@ class Telling:
         self.told = replace(self.told, outcome=state.outcome, event_id=event_id)
 
     def credit(self) -> None:
-        """The facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was."""
-        clock = self.clock
-        at = clock.closed_at()
-        if not clock.indicators or at is None:
+        """The facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
+
+        The revision follows from the ledger and the outcome alone, and every new one is told: so the last word on a clock
+        is the same in every order of arrival. A clock that is open again takes its fact back, as 0 of 0.
+        """
+        clock, told = self.clock, self.told
+        if not clock.indicators:
             return
-        subject = clock.owner_at(at) or f"department:{self.service}"
+        at = clock.closed_at()
+        subject = "" if at is None else clock.owner_at(at) or f"department:{self.service}"
         numerator = 1 if clock.state.outcome == "met" else 0
-        if (subject, numerator, at) == (self.told.subject, self.told.numerator, self.told.credited_at):
+        revision = 2 * len(clock.events) + (clock.state.outcome == "breached")
+        if (subject, at, revision) == (told.subject, told.credited_at, told.revision) or not (subject or told.subject):
             return
         for indicator in clock.indicators:
-            if self.told.subject not in ("", subject):
-                self._kpi(indicator, self.told.subject, self.told.credited_at or at, 0, 0)
-            self._kpi(indicator, subject, at, numerator, 1)
-        self.told = replace(self.told, subject=subject, numerator=numerator, credited_at=at)
+            if told.subject not in ("", subject) and told.credited_at is not None:
+                self._kpi(indicator, told.subject, told.credited_at, 0, 0, revision)
+            if at is not None:
+                self._kpi(indicator, subject, at, numerator, 1, revision)
+        self.told = replace(told, subject=subject, numerator=numerator, credited_at=at, revision=revision)
 
-    def _kpi(self, indicator: str, subject: str, at: datetime, numerator: int, denominator: int) -> None:
+    def _kpi(self, indicator: str, subject: str, at: datetime, numerator: int, denominator: int, revision: int) -> None:
         clock = self.clock
         event = KpiRecorded(
             case_id=clock.aggregate_id,
             indicator=indicator,
             subject=subject,
             occurrence=0,
-            revision=len(clock.events),
+            revision=revision,
             numerator=str(numerator),
             denominator=str(denominator),
             source_event_ids=list(dict.fromkeys(event.id.rpartition(":")[0] for event in clock.events))[-50:],
         )
-        id = derived_id(at, self.service, clock.id, event.TYPE, indicator, subject, event.revision, numerator, denominator)
+        id = derived_id(at, self.service, clock.id, event.TYPE, indicator, subject, revision, numerator, denominator)
         self.facts.append(Fact(event, at, id, clock.replay_of))
 
     def remember(self) -> None:

@@ -31,6 +31,11 @@ class KpiFact:
     source_event_ids: tuple[str, ...]
     replay_of: str = ""
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it was taken back: 0 of 0 tells that there is nothing to count, whoever was credited before."""
+        return parse_exact(self.numerator) == parse_exact(self.denominator) == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Rating:
@@ -84,7 +89,8 @@ def appraise(inputs: Inputs) -> Appraised:
     """Grades everybody of the organisation whose post is graded in this cycle."""
     by_person: dict[str, list[KpiFact]] = {}
     for fact in inputs.facts:
-        by_person.setdefault(fact.subject, []).append(fact)
+        if not fact.is_withdrawn:
+            by_person.setdefault(fact.subject, []).append(fact)
     ratings: dict[str, list[Rating]] = {}
     for rating in inputs.ratings:
         ratings.setdefault(rating.appraisee, []).append(rating)
