@@ -156,8 +156,8 @@ def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str]) ->
             yield here, "no_default", "the last rule has a `when`, so some cases have no promise"
         if not last and not rule.get("when"):
             yield (*place, number + 1), "unreachable_rule", "a rule before it takes every case"
-        if isinstance(name := rule.get("calendar"), str) and name not in calendars:
-            yield (*here, "calendar"), "unknown_calendar", f"no calendar {name} is known"
+        if isinstance(calendar := rule.get("calendar"), str) and calendar not in calendars:
+            yield (*here, "calendar"), "unknown_calendar", f"no calendar {calendar} is known"
         named = rule.get("indicators")
         for index, indicator in enumerate(named if isinstance(named, list) else []):
             if indicator not in indicators:
