@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import text
 from tests.faults.kit import until
 from tests.harness import ServiceOnDatabase, claim, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.kpi_facts import KpiRecorded
 from common.kernel.clock import now
+from common.runtime import progress, timers
 from common.runtime.consumer import CaseConsumer
 from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
@@ -45,6 +47,12 @@ SELECT aggregateid AS clock, created_at AS told_at,
        (SELECT (h ->> 1)::timestamptz FROM jsonb_array_elements(headers) h WHERE h ->> 0 = 'ce_time') AS due_at,
        (SELECT (h ->> 1)::timestamptz FROM jsonb_array_elements(headers) h WHERE h ->> 0 = 'ce_recordedtime') AS fired_at
 FROM outbox WHERE type = 'sla_clock.breached'
+"""
+
+
+_MANY = """
+INSERT INTO timers (id, aggregate, kind, due_at, state, version, replayed)
+SELECT 'far ' || n, 'complaints:F' || n, 'clock', now() + interval '1 day', 'armed', 1, false FROM generate_series(1, 20000) AS n
 """
 
 
@@ -153,3 +161,14 @@ async def test_deadlines_are_broken_once_and_never_early_while_workers_are_kille
     assert await complaints.rows("SELECT outcome, count(*) AS number FROM clocks GROUP BY 1") == [{"outcome": "breached", "number": clocks}]
     facts = await complaints.published(KpiRecorded)
     assert len(facts) == clocks
+
+
+async def test_a_round_reads_only_the_timers_that_are_due(complaints: ServiceOnDatabase) -> None:
+    async with complaints.database.transaction() as connection:
+        await connection.execute(text(_MANY))
+    await complaints.let_time_pass()
+    limits = {"caught_up": now(), "at_once": 200, "quiet": timedelta(0), "blind": progress.BLIND}
+    async with complaints.database.transaction() as connection:
+        await connection.execute(text("ANALYZE timers"))
+        plan = "\n".join((await connection.execute(text(f"EXPLAIN {timers._DUE.text}"), limits)).scalars())
+    assert "Index Cond: (due_at <" in plan, plan
