@@ -55,6 +55,7 @@ def logs_when(processes: dict[str, ServiceProcess], says: Callable[[str], bool],
 
 
 @pytest.mark.real
+@pytest.mark.proof
 def test_services_started_before_all_that_they_need_become_ready_by_themselves(fresh_stack: Stack, tmp_path: Path, proof: bool) -> None:
     seconds = 20 if proof else 4
     fresh_stack.kill_kafka()
