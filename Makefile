@@ -31,8 +31,8 @@ imports: $(INSTALLED) ## import-linter: who may import whom
 test: lint types imports ## all checks and tests, on a real Kafka and PostgreSQL
 	$(BIN)/pytest $(PYTEST)
 
-proof: $(INSTALLED) ## the long form of the kill, poison and load tests
-	PROOF=1 $(BIN)/pytest -m proof $(PYTEST)
+proof: $(INSTALLED) ## the long counts: kills, poison, timers, and every property on new cases; prints what was counted
+	PROOF=1 $(BIN)/pytest -m proof -rP --show-capture=stdout --hypothesis-show-statistics $(PYTEST)
 
 demo: $(INSTALLED) ## a quarter of after-sales events through the four services to grades; DEMO_REPORT=FILE writes the report
 	@$(BIN)/aftersales demo

@@ -1,12 +1,12 @@
 """The real servers that the tests share, and how long the tests count."""
 
-import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import asyncpg
 import pytest
+from tests.counted import PROOF
 
 from devstack import Stack, open_stack
 from devstack.settings import read
@@ -45,7 +45,7 @@ async def database(stack: Stack) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 def proof() -> bool:
     """Whether this is `make proof`, which counts long; `make test` runs the same tests in their short form."""
-    return os.environ.get("PROOF") == "1"  # noqa: TID251 - a switch of the test run, not of the product
+    return PROOF
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.counted import counted
 
 from appraisal.domain.cycle import Period, cycle_containing, cycle_from, span_of
 
@@ -81,7 +82,7 @@ def test_only_a_month_may_start_late_and_only_on_a_day_that_every_month_has(writ
     zone=st.sampled_from(ZONES).map(ZoneInfo),
     first_day=st.integers(1, 28),
 )
-@settings(max_examples=300, deadline=None)
+@counted(300, proof=3_000)
 def test_every_instant_belongs_to_exactly_one_cycle_of_each_length(at: datetime, period: Period, zone: ZoneInfo, first_day: int) -> None:
     if period is not Period.MONTH:
         first_day = 1

@@ -6,8 +6,9 @@ from itertools import permutations
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.counted import counted
 
 from appraisal.domain.digest import Fact, Plain, canonical_json, digest, grade_digest
 
@@ -59,7 +60,7 @@ def test_half_of_a_surrogate_pair_is_refused() -> None:
 
 
 @given(PLAIN)
-@settings(max_examples=200, deadline=None)
+@counted(200, proof=2_000)
 def test_the_canonical_form_reads_back_as_the_same_value(value: Plain) -> None:
     assert json.loads(canonical_json(value)) == value
 

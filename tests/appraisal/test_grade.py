@@ -6,8 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.counted import counted
 
 from appraisal.domain.errors import NotGradable
 from appraisal.domain.grade import Graded, grade_period, grade_score, grade_year
@@ -19,7 +20,7 @@ from appraisal.presets import Schemes
 
 FIND = Schemes().find
 DEPARTMENT = FIND("department-360")
-EXAMPLES = settings(max_examples=300, deadline=None)
+EXAMPLES = counted(300, proof=3_000)
 
 SCORES = st.one_of(
     st.integers(0, 100_000).map(lambda thousandths: Fraction(thousandths, 1000)),

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.counted import counted
 from typer.testing import CliRunner
 
 from appraisal.commands import app
@@ -365,7 +366,7 @@ FIELDS = ["scheme", "ratings", "score", "indicators", "period_scores", "axes", "
     st.sampled_from(["department-360", "committee", "bonus-monthly", "indoor-repair-monthly"]) | ANYTHING,
     st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3),
 )
-@settings(max_examples=400, deadline=None)
+@counted(400, proof=4_000)
 def test_any_json_at_all_gets_an_answer_or_an_error_and_never_a_crash(scheme: object, asked: dict[str, object]) -> None:
     try:
         told = answer({"scheme": scheme} | asked, FIND)

@@ -3,26 +3,22 @@
 It shares no code with the product. Instants and ranges given to it lie on quarter hours.
 """
 
-import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from tests.counted import counted
 
 SLOT = timedelta(minutes=15)
 SLOT_SECONDS = 900
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-PROOF = bool(os.environ.get("PROOF"))  # noqa: TID251 - a test run has no settings.py; `make proof` sets this
-_HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-thorough = settings(
-    max_examples=20_000 if PROOF else 500, derandomize=not PROOF, deadline=None, database=None, suppress_health_check=_HEALTH
-)
-brief = settings(thorough, max_examples=2_000 if PROOF else 200)
+thorough = counted(500, proof=20_000)
+brief = counted(200, proof=2_000)
 
 # Windows of two weeks in which the clocks change, a day is missing, or statutory days lie.
 WINDOWS = (
@@ -68,6 +64,24 @@ def span(start: datetime, end: datetime) -> int:
 def working_slots(calendar: dict[str, Any], start: datetime, count: int) -> Iterator[bool]:
     """For each of the slots after the start, whether it is worked."""
     return (is_open(calendar, start + index * SLOT) for index in range(count))
+
+
+def ordinary_day(calendar: dict[str, Any]) -> int:
+    """The slots of what most weekdays with hours have, the earliest weekday's when they tie; 0 when none has any."""
+    worked = [sum(_written(calendar, name, slot) for slot in range(2 * 96)) for name in DAY_NAMES]
+    counts = Counter(slots for slots in worked if slots)
+    return max(counts, key=lambda slots: counts[slots], default=0)
+
+
+def _written(calendar: dict[str, Any], weekday: str, slot: int) -> bool:
+    """Whether a range that starts on the weekday covers the quarter hour of it or of the next day."""
+    ahead, shown = divmod(slot, 96)
+    clock = f"{shown // 4:02}:{shown % 4 * 15:02}"
+    for start, end in calendar["weekly_hours"].get(weekday, []):
+        over = end <= start
+        if (clock >= start and (over or clock < end)) if ahead == 0 else (over and clock < end):
+            return True
+    return False
 
 
 def end_of_working_day(calendar: dict[str, Any], start: datetime, number: int) -> datetime | None:
@@ -130,6 +144,9 @@ class OracleClock:
         self.fixed, self.goal = None, 0
         if "working_seconds" in self.target:
             self.goal = int(self.target["working_seconds"]) // SLOT_SECONDS
+            return
+        if self.target["meaning"] == "working_hours":
+            self.goal = self.target["working_days"] * ordinary_day(document)
             return
         until = end_of_working_day(document, self.started, self.target["working_days"])
         assert until is not None

@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from tests.common.clock_oracle import PROOF
+from tests.counted import counted
 
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet
@@ -34,14 +34,7 @@ POLICY = parse_policy(
         },
     }
 )
-often = settings(
-    max_examples=5_000 if PROOF else 400,
-    derandomize=not PROOF,
-    deadline=None,
-    database=None,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+often = counted(400, proof=5_000)
 
 
 @dataclass(frozen=True)

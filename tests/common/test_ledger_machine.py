@@ -3,10 +3,9 @@
 from random import Random
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.common.clock_oracle import PROOF
 from tests.common.clock_walk import (
     CALENDARS,
     DAY,
@@ -20,6 +19,7 @@ from tests.common.clock_walk import (
     instant,
     walked,
 )
+from tests.counted import counting
 
 from common.kernel.sla_clock import ClockState, fold
 
@@ -137,13 +137,5 @@ def assert_same(state: ClockState, walk: Walk) -> None:
     assert state.deadline == (None if deadline is None else instant(deadline))
 
 
-TestLedger = Ledger.TestCase
-TestLedger.settings = settings(
-    max_examples=2_000 if PROOF else 500,
-    stateful_step_count=50 if PROOF else 30,
-    derandomize=not PROOF,
-    deadline=None,
-    database=None,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+TestLedger = pytest.mark.proof(Ledger.TestCase)
+TestLedger.settings = counting(500, steps=30, proof=2_000, proof_steps=50)
