@@ -7,7 +7,7 @@ from common.kernel.calendar_json import ranges_text
 from common.kernel.calendars import BUILT_IN, built_in, named
 from common.kernel.clock_errors import ClockError
 from common.kernel.clock_json import inline_key, read_event, seconds, write_state
-from common.kernel.instants import parse_date, parse_instant, to_micros
+from common.kernel.instants import ordinal_on, parse_date, parse_instant, to_micros
 from common.kernel.json_lines import error
 from common.kernel.sla_clock import fold
 from common.kernel.targets import Pause, WorkingDays, due_at, fixed_instant, read_pauses, read_target, running_spans, worked
@@ -157,7 +157,7 @@ def _step(calendar: Calendar, stretch: Stretch) -> dict[str, Any]:
 def _day_steps(calendar: Calendar, start: int, number: int) -> list[dict[str, Any]]:
     """The working days that were counted, each with its first opening and its last closing."""
     steps = []
-    for day in calendar.timeline.working_days(start, calendar.date_of(start).toordinal(), number):
+    for day in calendar.timeline.working_days(start, ordinal_on(start, calendar.zone), number):
         stretches = calendar.timeline.stretches_of(day.toordinal())
         whole = Stretch(stretches[0].start, max(stretch.end for stretch in stretches))
         counted = sum(end - begin for begin, end in stretches)

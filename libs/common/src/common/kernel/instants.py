@@ -1,6 +1,8 @@
 """Instants as they cross a border, and as whole microseconds since 1970 inside."""
 
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
 
 from common.kernel.clock_errors import ClockError
 
@@ -8,6 +10,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
+_HALF_DAY = DAY // 2
 FIRST_YEAR, LAST_YEAR = 1900, 2299
 
 
@@ -66,7 +69,29 @@ def written_on(micros: int, zone: tzinfo) -> datetime:
     Python calls two instants of different zones unequal whenever one lies in an hour that the clocks repeat or skip
     (PEP 495); with a plain offset they compare as what they are.
     """
-    moment = from_micros(micros, zone)
-    offset = moment.utcoffset()
+    found = _offset_through(zone, micros // _HALF_DAY) or _offset_at(zone, micros)
+    return found.epoch + timedelta(0, 0, micros)
+
+
+def ordinal_on(micros: int, zone: tzinfo) -> int:
+    """The ordinal of the date that the zone's calendar shows at the instant."""
+    found = _offset_through(zone, micros // _HALF_DAY) or _offset_at(zone, micros)
+    return (micros + found.micros) // DAY + EPOCH_ORDINAL
+
+
+class _Offset(NamedTuple):
+    micros: int
+    epoch: datetime  # 1970 on this offset
+
+
+@lru_cache(maxsize=32_768)
+def _offset_through(zone: tzinfo, half_day: int) -> _Offset | None:
+    """The offset that the zone keeps through a half day since 1970; None for one in which it changes (never twice in one)."""
+    first = _offset_at(zone, half_day * _HALF_DAY)
+    return first if first == _offset_at(zone, (half_day + 1) * _HALF_DAY - 1) else None
+
+
+def _offset_at(zone: tzinfo, micros: int) -> _Offset:
+    offset = from_micros(micros, zone).utcoffset()
     assert offset is not None  # astimezone never yields a datetime without an offset
-    return moment.replace(tzinfo=timezone(offset), fold=0)
+    return _Offset((offset.days * 86_400 + offset.seconds) * SECOND, EPOCH.astimezone(timezone(offset)))

@@ -102,19 +102,26 @@ class Timeline:
         table = self._covering(start, start)
         while True:
             first = bisect_right(table.starts, start) - 1
-            if amount:
-                goal = _passed(table, start) + amount
-                index = bisect_left(table.after, goal)
-            else:
+            if not amount:
                 goal = 0
                 index = first if first >= 0 and start < table.ends[first] else first + 1
+            elif first < 0:
+                goal = amount
+                index = bisect_left(table.after, goal)
+            else:
+                end = table.ends[first]
+                goal = table.after[first] + amount - (end - start if start < end else 0)
+                index = bisect_left(table.after, goal, first)
             if index < len(table.ends):
                 break
             self._refuse_endless(start, max(start, table.ends[-1] if table.ends else start), table)
             table = self._grown(table.first_year, table.last_year + max(1, table.last_year - table.first_year))
         if table.sparse:
             _refuse_gap(table.starts, table.ends, start, first + 1, index)
-        return _not_too_far(start, table.ends[index] - (table.after[index] - goal) if amount else max(start, table.starts[index]))
+        deadline = table.ends[index] - table.after[index] + goal if amount else max(start, table.starts[index])
+        if deadline - start > HUNDRED_YEARS:
+            raise _too_far()
+        return deadline
 
     def end_of_working_day(self, start: int, ordinal: int, number: int) -> int:
         """The end of the last range of the `number`-th working day after the date `ordinal`, on which `start` lies."""
@@ -128,7 +135,9 @@ class Timeline:
         if table.sparse:
             starts = [(day - EPOCH_ORDINAL) * DAY for day in table.days]
             _refuse_gap(starts, table.day_ends, start, index - number + 1, index)
-        return _not_too_far(start, table.day_ends[index])
+        if table.day_ends[index] - start > HUNDRED_YEARS:
+            raise _too_far()
+        return table.day_ends[index]
 
     def working_days(self, start: int, ordinal: int, number: int) -> list[date]:
         """The first working days after the date `ordinal`, on which `start` lies, up to the `number`-th."""
@@ -209,7 +218,8 @@ class Timeline:
     def _refuse_endless(self, start: int, last_open: int, table: _Table) -> None:
         if table.covers_to - last_open > TEN_YEARS:
             raise _never_open()
-        _not_too_far(start, table.covers_to)
+        if table.covers_to - start > HUNDRED_YEARS:
+            raise _too_far()
 
 
 def _passed(table: _Table, at: int) -> int:
@@ -217,10 +227,8 @@ def _passed(table: _Table, at: int) -> int:
     return table.before[index] + min(at, table.ends[index]) - table.starts[index] if index >= 0 else 0
 
 
-def _not_too_far(start: int, deadline: int) -> int:
-    if deadline - start > HUNDRED_YEARS:
-        raise ClockError("bad_target", "target", "the deadline lies more than a hundred years ahead")
-    return deadline
+def _too_far() -> ClockError:
+    return ClockError("bad_target", "target", "the deadline lies more than a hundred years ahead")
 
 
 def _refuse_gap(starts: Sequence[int], ends: Sequence[int], start: int, first: int, last: int) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from common.kernel.calendar_json import CalendarParts, read_calendar, write_calendar
 from common.kernel.clock_errors import ClockError
-from common.kernel.instants import SECOND, from_micros, to_micros, written_on
+from common.kernel.instants import SECOND, ordinal_on, to_micros, written_on
 from common.kernel.timeline import Hours, Timeline
 
 
@@ -97,7 +97,7 @@ class Calendar:
             raise ClockError("bad_target", "target", "a target cannot be negative")
         if number == 0:
             return self.timeline.add(start, 0)
-        return self.timeline.end_of_working_day(start, self.date_of(start).toordinal(), number)
+        return self.timeline.end_of_working_day(start, ordinal_on(start, self.zone), number)
 
     def working_time_between(self, start: datetime, end: datetime) -> timedelta:
         """The working time in [start, end); raises `end_before_start`."""
@@ -124,7 +124,7 @@ class Calendar:
 
     def date_of(self, micros: int) -> date:
         """The local date of an instant."""
-        return from_micros(micros, self.zone).date()
+        return date.fromordinal(ordinal_on(micros, self.zone))
 
     def instant(self, micros: int) -> datetime:
         """The instant on the calendar's wall clock, with its offset at that moment."""
