@@ -1,5 +1,6 @@
-"""`aftersales calendar`: working days and hours become known to the services that keep clocks."""
+"""`aftersales calendar`: working days and hours are looked at, and become known to the services that keep clocks."""
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,46 +10,73 @@ import yaml
 from pydantic import ValidationError
 
 from common.contracts.claims.operator import CalendarPublished
-from common.kernel.calendars import built_in
+from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
 from common.kernel.working_time import Calendar
+from ops import country_calendars
 from ops.connection import kafka_address
 from ops.rule_records import send
 from ops.terminal import KafkaOption, stop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_FIELDS = {"name", "version", "notice", "calendar", "years"}
+_HEAD = frozenset({"name", "version", "notice"})
+_WAYS = {"calendar": frozenset({"calendar"}), "years": frozenset({"years"}), "country": country_calendars.FIELDS}
+"""How a file says its days, by the field that tells: the fields that go with it."""
+
+FileArgument = Annotated[Path | None, typer.Argument(help="YAML or JSON: name, version, notice, and calendar, years or country.")]
+ChinaOption = Annotated[list[int] | None, typer.Option("--china", metavar="YEAR", help="The shipped statutory days up to YEAR.")]
 
 
 @app.callback()
 def calendar() -> None:
-    """Working days and hours become known: a calendar is published to the services."""
+    """Working days and hours become known: a calendar is looked at, and published to the services."""
 
 
 @app.command()
 def publish(
-    file: Annotated[Path | None, typer.Argument(help="YAML or JSON: name, version, notice, and calendar or years.")] = None,
-    china: Annotated[list[int] | None, typer.Option("--china", metavar="YEAR", help="The shipped statutory days up to YEAR.")] = None,
+    file: FileArgument = None,
+    china: ChinaOption = None,
     kafka: KafkaOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check, and say what would be published.")] = False,
 ) -> None:
     """Publish one version of a calendar; open clocks that count on it are derived anew, closed ones stay as they are.
 
+    `calendar: {time_zone: …, weekly_hours: …}` is a whole calendar, as `aftersales clock calculate` takes it.
     `years: {2027: {closed: [01-01], make_up: [02-20]}}` adds years to the built-in `cn`, as the State Council's notice states them.
+    `country: DE`, `time_zone: Europe/Berlin`, `known_years: [2026, 2027]` is closed on the country's public holidays, with
+    `subdivision: BY` on those of a region too; `weekly_hours` is Monday to Friday, 09:00 to 18:00, unless it is said. Deadlines
+    after the last known year are provisional.
     """
-    if (file is None) == (not china):
-        stop("Give either a FILE or --china YEAR.", 2)
-    try:
-        event = _of_china(china or []) if file is None else _read(file)
-    except (OSError, yaml.YAMLError, ClockError, ValidationError, ValueError) as problem:
-        stop(f"{file or '--china'}: {problem}")
+    event = _event_of(file, china or [])
     said = f"{event.calendar}, known until {event.document.get('known_until', 'further notice')}"
     if dry_run:
         typer.echo(f"Would publish {said}.")
         return
     send(kafka_address(kafka), event)
     typer.echo(f"Published {said}; open clocks that count on {event.name} follow within seconds.")
+
+
+@app.command()
+def show(file: FileArgument = None, china: ChinaOption = None) -> None:
+    """Print the calendar that `publish` would publish, as JSON, to be read and to be asked: `{name: calendar}`.
+
+    `aftersales clock calculate --calendars` takes it. A built-in name is that of the built-in calendar there, so `cn` is shown
+    under name and version: `cn@2027`.
+    """
+    event = _event_of(file, china or [])
+    name = event.calendar if event.name in BUILT_IN else event.name
+    typer.echo(json.dumps({name: event.document}, ensure_ascii=False, indent=2))
+
+
+def _event_of(file: Path | None, china: list[int]) -> CalendarPublished:
+    """What is to be published; ends the command where there is none."""
+    if (file is None) == (not china):
+        stop("Give either a FILE or --china YEAR.", 2)
+    try:
+        return _of_china(china) if file is None else _read(file)
+    except (OSError, yaml.YAMLError, ClockError, ValidationError, ValueError) as problem:
+        stop(f"{file or '--china'}: {problem}")
 
 
 def _of_china(years: list[int]) -> CalendarPublished:
@@ -65,13 +93,22 @@ def _of_china(years: list[int]) -> CalendarPublished:
 def _read(file: Path) -> CalendarPublished:
     document = yaml.safe_load(file.read_text("utf-8"))
     if not isinstance(document, dict) or not {"name", "version"} <= document.keys():
-        raise ValueError("name, version, and calendar or years are expected")
-    if unknown := set(document) - _FIELDS:
-        raise ValueError(f"unknown field {min(map(str, unknown))}; there are {', '.join(sorted(_FIELDS))}")
-    if ("calendar" in document) == ("years" in document):
-        raise ValueError("either a whole calendar or years is expected")
-    found = _plain(document["calendar"]) if "calendar" in document else _with_years(document["years"])
-    return _event(document["name"], document["version"], found, document.get("notice", ""))
+        raise ValueError("name, version, and one of calendar, years and country are expected")
+    ways = [way for way in _WAYS if way in document]
+    known = _HEAD.union(*(_WAYS[way] for way in ways or _WAYS))
+    if unknown := set(document) - known:
+        raise ValueError(f"unknown field {min(map(str, unknown))}; there are {', '.join(sorted(known))}")
+    if len(ways) != 1:
+        raise ValueError("one of calendar, years and country is expected")
+    found, source = _days(ways[0], document)
+    return _event(document["name"], document["version"], found, document.get("notice", source))
+
+
+def _days(way: str, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The calendar of a file, and the notice where the file has none."""
+    if way == "country":
+        return country_calendars.country_calendar(document).to_json(), country_calendars.source_of(document)
+    return _plain(document["calendar"]) if way == "calendar" else _with_years(document["years"]), ""
 
 
 def _with_years(years: Any) -> dict[str, Any]:
