@@ -4,7 +4,6 @@ from datetime import datetime
 
 from common.kernel.clock_events import Paused, Resumed, Started
 from common.kernel.sla_clock import fold
-from common.kernel.targets import read_target
 from common.runtime.policies import load_policy
 
 
@@ -12,9 +11,8 @@ def deadline(service: str, stage: str, start: str, *pauses: tuple[str, str], **t
     """When the stage is due that begins at `start` (ISO 8601) and stands still during `pauses`."""
     policy = load_policy(service)
     promise = policy.promise(stage, traits)
-    target = read_target(dict(promise.target), "target")
     at = datetime.fromisoformat(start)
-    events: list[Started | Paused | Resumed] = [Started(id="start", at=at, calendar=promise.calendar, target=target)]
+    events: list[Started | Paused | Resumed] = [Started(id="start", at=at, calendar=promise.calendar, target=promise.target)]
     for number, (since, until) in enumerate(pauses):
         events.append(Paused(id=f"{number}-from", at=datetime.fromisoformat(since), party="customer"))
         at = datetime.fromisoformat(until)

@@ -1,7 +1,7 @@
 """The clocks of a service without its database: what is told does not depend on who finds it, nor its end on the order of arrival."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from tests.counted import counted
 
 from common.contracts.kpi_facts import KpiRecorded
-from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet
+from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet, SlaClockReopened
+from common.kernel.calendars import built_in
 from common.kernel.clocks import ClockEntry, Kind
 from common.runtime.kept_clock import Clock
 from common.runtime.ledger import ClockBook
 from common.runtime.policies import parse_policy
-from common.runtime.rules import Rules
+from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
 from common.runtime.telling import Fact
 from common.runtime.unit_of_work import Cause
 
@@ -54,7 +55,7 @@ class Service:
     """A book that hears what is said, as the unit of work does it, and whose timers fire when `on_time`."""
 
     def __init__(self, *, on_time: bool = False) -> None:
-        self.book = ClockBook("complaints", Rules.of(POLICY))
+        self.book = ClockBook("complaints", Rules.of([PolicyVersion(POLICY)]))
         self.on_time = on_time
         self.facts: list[Fact] = []
 
@@ -63,6 +64,12 @@ class Service:
             self.fire_until(said.entry.at)
         self.facts += self.book.advance(AGGREGATE, said.entry.at)
         self.facts += self.book.record(AGGREGATE, said.entry, said.cause, 0)
+
+    def publish(self, rule: CalendarVersion | PolicyVersion) -> None:
+        """A rule becomes known, and every clock takes it in, as the timer worker's pass does."""
+        assert self.book.rules is not None
+        self.book.rules = self.book.rules.with_one(rule)
+        self.facts += self.book.rederive(AGGREGATE, None)
 
     def fire_until(self, instant: datetime) -> None:
         """The timers that are due before an instant fire, each when it is due."""
@@ -105,6 +112,18 @@ def heard(history: Iterable[Said], until: datetime, *, on_time: bool = False) ->
     service = Service(on_time=on_time)
     for said in history:
         service.hear(said)
+    service.fire_until(until)
+    return service
+
+
+def also_heard(items: Sequence[Said | CalendarVersion | PolicyVersion], until: datetime, *, on_time: bool) -> Service:
+    """A service to which events and rules become known in this order."""
+    service = Service(on_time=on_time)
+    for item in items:
+        if isinstance(item, Said):
+            service.hear(item)
+        else:
+            service.publish(item)
     service.fire_until(until)
     return service
 
@@ -168,6 +187,41 @@ def test_the_last_word_on_sla_clocks_is_the_state_for_every_order_of_arrival(his
     assert outcome_told(service.facts) == service.clock.state.outcome == service.clock.told.outcome
 
 
+@st.composite
+def rules(draw: st.DrawFn) -> list[CalendarVersion | PolicyVersion]:
+    """Calendars with another day off and policies with other targets, published before, while and after a clock runs."""
+    instants = st.integers(-10, 80).map(lambda hours: MONDAY + timedelta(hours=hours))
+    found: list[CalendarVersion | PolicyVersion] = []
+    for version in range(1, draw(st.integers(1, 3))):
+        off = frozenset({MONDAY.date() + timedelta(days=draw(st.integers(0, 4)))})
+        found.append(CalendarVersion("mon-fri", version, replace(built_in("mon-fri"), closed_dates=off), draw(instants), f"c{version}"))
+    for version in range(2, 2 + draw(st.integers(1, 2))):
+        hours, indicators = draw(st.integers(1, 8)), draw(st.sampled_from((["in_time_solution"], ["complaint_handling"], [])))
+        rule = {"target": {"working_seconds": hours * 3600}, "calendar": "mon-fri", "indicators": indicators}
+        policy = parse_policy({"policy": "complaints", "version": version, "stages": {stage: [rule] for stage in STAGES}})
+        found.append(PolicyVersion(policy, draw(instants), draw(st.booleans()), f"p{version}"))
+    return found
+
+
+@given(histories(), rules(), st.randoms(use_true_random=False), st.booleans())
+@often
+def test_rules_may_become_known_in_any_order_among_the_events(
+    history: list[Said], rules: list[CalendarVersion | PolicyVersion], random: Random, on_time: bool
+) -> None:
+    at_once = also_heard([*rules, *history], END, on_time=False)
+    later: list[Said | CalendarVersion | PolicyVersion] = [*rules, *history[1:]]
+    random.shuffle(later)
+    before = random.randrange(len(later))  # a rule may be known before the clock begins, an event about it may not
+    first = [item for item in later[:before] if not isinstance(item, Said)]
+    shuffled = also_heard([*first, history[0], *(item for item in later if item not in first)], END, on_time=on_time)
+    assert shuffled.credited() == at_once.credited()
+    if len(rules) == 1:
+        assert shuffled.last_words() == at_once.last_words()
+    assert outcome_told(shuffled.facts) == outcome_told(at_once.facts) == at_once.clock.state.outcome
+    assert shuffled.clock.folded.terms == at_once.clock.folded.terms
+    assert shuffled.clock.state.breached_at == at_once.clock.state.breached_at
+
+
 def outcome_told(facts: Sequence[Fact]) -> str:
     """What a reader of `sla-clocks` believes in the end."""
     outcome = "open"
@@ -177,6 +231,8 @@ def outcome_told(facts: Sequence[Fact]) -> str:
                 outcome = "breached"
             case SlaClockMet():
                 outcome = "met"
+            case SlaClockReopened():
+                outcome = outcome if outcome == "breached" else "open"
             case SlaClockCorrected():
                 outcome = fact.event.outcome
     return outcome

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockPaused, SlaClockResumed
+from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockMet, SlaClockPaused, SlaClockRederived, SlaClockResumed
 from common.kernel.clock_events import Started
 from common.kernel.clock_shares import before_due_at
 from common.kernel.clocks import ClockEntry
@@ -14,7 +15,7 @@ from common.kernel.targets import WorkingDays, WorkingTime
 from common.kernel.working_time import Calendar
 from common.runtime.kept_clock import Clock
 from common.runtime.ledger import ClockBook
-from common.runtime.policies import PolicyError, Threshold, parse_policy
+from common.runtime.policies import PolicyError, parse_policy
 from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
 from common.runtime.telling import Fact
 from common.runtime.unit_of_work import Cause
@@ -34,8 +35,8 @@ def policy_of(version: int = 1, **rule: Any) -> dict[str, Any]:
 class OneClock:
     """A book with the clock of one case, spoken to directly."""
 
-    def __init__(self, document: dict[str, Any], **published: Any) -> None:
-        self.book = ClockBook("dispatch", Rules.of(parse_policy(document), **published))
+    def __init__(self, document: dict[str, Any], *published: PolicyVersion) -> None:
+        self.book = ClockBook("dispatch", Rules.of([PolicyVersion(parse_policy(document)), *published]))
         self.facts: list[Fact] = []
 
     def say(self, kind: Any, moment: datetime, **more: Any) -> None:
@@ -100,19 +101,90 @@ def test_a_clock_begins_under_the_policy_that_holds_at_its_start_and_keeps_it() 
     second = parse_policy(policy_of(2, target={"working_seconds": 7200}))
     document = policy_of(target={"working_seconds": 36000})
     for start, deadline, ref in ((at(1.9), at(11.9), "dispatch@1"), (at(2), at(4), "dispatch@2")):
-        case = OneClock(document, policies=[PolicyVersion(second, at(2), event_id="p2")])
+        case = OneClock(document, PolicyVersion(second, at(2), event_id="p2"))
         case.say("started", start)
         case.pass_time(at(3))
-        assert (case.clock.state.deadline, case.clock.policy) == (deadline, ref)
+        assert (case.clock.state.deadline, case.clock.folded.terms[-1].policy) == (deadline, ref)
+
+
+def test_an_open_clock_that_goes_over_to_another_policy_takes_all_that_it_promises() -> None:
+    first = policy_of(target={"working_seconds": 36000}, thresholds=["1/2"], indicators=["in_time_solution"])
+    second = policy_of(2, target={"working_seconds": 72000}, thresholds=["1/2"], pauses=["customer"], indicators=["complaint_handling"])
+    case = OneClock(first, PolicyVersion(parse_policy(second), at(6), applies_to_open=True, event_id="p2"))
+    case.say("started", at(0), owner="employee:E1")
+    case.pass_time(at(5.5))
+    case.say("paused", at(7), party="vendor", reason="lunch")  # under the first it would have been one
+    case.say("resumed", at(8))
+    case.pass_time(at(12))
+    assert [(event.at, event.policy) for event in case.told(SlaClockAtRisk)] == [(at(5), "dispatch@1"), (at(10), "dispatch@2")]
+    assert case.clock.state.deadline == at(20)
+    case.say("stopped", at(13))
+    credited = [(event.indicator, event.numerator) for event in case.told(KpiRecorded)]
+    assert credited == [("complaint_handling", "1")]
+    assert [event.policy for event in case.told(SlaClockMet)] == ["dispatch@2"]
+
+
+URGENT = {
+    "policy": "dispatch",
+    "version": 1,
+    "stages": {
+        "completion": [
+            {"when": {"priority": "urgent"}, "target": {"working_seconds": 14400}, "calendar": "24x7"},
+            {"target": {"working_seconds": 36000}, "calendar": "24x7"},
+        ]
+    },
+}
+
+
+def test_a_case_whose_priority_is_judged_anew_has_another_promise_from_then_on_and_what_was_consumed_stays() -> None:
+    case = OneClock(URGENT)
+    case.say("started", at(0), traits={"priority": "low", "region": "north"})
+    case.say("changed", at(1), traits={"priority": "urgent"}, reason="water in the cabinet")
+    (told,) = case.told(SlaClockRederived)
+    assert (told.was, told.deadline, told.why, told.at) == (at(10), at(4), "priority urgent", at(1))
+    case.say("changed", at(2), traits={"priority": "low"}, reason="only condensation")
+    assert case.clock.state.deadline == at(10)
+    assert [terms.traits["priority"] for terms in case.clock.folded.terms] == ["low", "urgent", "low"]
+    assert {terms.traits["region"] for terms in case.clock.folded.terms} == {"north"}
+
+
+def test_a_breach_stands_although_the_priority_is_judged_anew_and_the_new_promise_warns_of_nothing() -> None:
+    case = OneClock(URGENT)
+    case.say("started", at(0), traits={"priority": "urgent"})
+    case.pass_time(at(5))
+    case.say("changed", at(6), traits={"priority": "low"}, reason="misjudged")
+    case.pass_time(at(11))
+    assert (case.clock.state.outcome, case.clock.state.breached_at) == ("breached", at(4))
+    assert [event.at for event in case.told(SlaClockAtRisk)] == [at(3), at(3.6)]
+
+
+def test_a_priority_that_was_judged_earlier_and_becomes_known_later_counts_from_its_own_instant() -> None:
+    in_order, late = OneClock(URGENT), OneClock(URGENT)
+    entries = [("started", at(0), {"priority": "low"}), ("changed", at(1), {"priority": "urgent"}), ("changed", at(3), {"priority": "low"})]
+    for case, order in ((in_order, (0, 1, 2)), (late, (0, 2, 1))):
+        for number in order:
+            kind, moment, traits = entries[number]
+            case.say(kind, moment, traits=traits)
+        case.pass_time(at(9))
+    assert in_order.clock.state.deadline == late.clock.state.deadline == at(10)
+    assert in_order.clock.folded.terms[-1].traits == late.clock.folded.terms[-1].traits
+
+
+def test_a_fixed_deadline_that_comes_near_during_a_pause_is_told_in_the_pause() -> None:
+    case = OneClock(policy_of(target={"working_days": 1}, thresholds=["3/4"]))
+    case.say("started", at(0))
+    case.say("paused", at(1), party="customer", reason="away")
+    case.pass_time(at(40))
+    assert [(event.at, event.used_share) for event in case.told(SlaClockAtRisk)] == [(at(36), "3/4")]
 
 
 def test_a_policy_whose_calendar_nobody_has_published_does_not_hold_yet() -> None:
     second = PolicyVersion(
         parse_policy({**policy_of(2), "stages": {"completion": [{"calendar": "shop", "target": {"working_days": 1}}]}}), at(0)
     )
-    first = parse_policy(policy_of(target={"working_seconds": 36000}))
-    assert Rules.of(first, policies=[second]).in_force(at(1)).ref == "dispatch@1"
-    assert Rules.of(first, [CalendarVersion("shop", 1, EIGHT_TO_SIX)], [second]).in_force(at(1)).ref == "dispatch@2"
+    first = PolicyVersion(parse_policy(policy_of(target={"working_seconds": 36000})))
+    assert Rules.of([first, second]).policies_since(at(1))[0].policy.ref == "dispatch@1"
+    assert Rules.of([first, second, CalendarVersion("shop", 1, EIGHT_TO_SIX)]).policies_since(at(1))[0].policy.ref == "dispatch@2"
 
 
 @pytest.mark.parametrize(
@@ -132,9 +204,3 @@ def test_what_is_wrong_with_a_policy_is_said_with_its_place(rule: dict[str, Any]
     with pytest.raises(PolicyError, match=problem) as found:
         parse_policy(policy_of(**rule))
     assert found.value.place == place
-
-
-@pytest.mark.parametrize("document", ["3/4", {"at": "1/3", "notify": ["a"]}, {"before": {"working_seconds": "1.5"}, "notify": []}])
-def test_a_threshold_is_read_back_from_the_ledger_as_it_was(document: Any) -> None:
-    threshold = Threshold.read(document)
-    assert Threshold.read(threshold.written()) == threshold

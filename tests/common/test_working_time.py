@@ -270,8 +270,8 @@ def _walked(document: dict[str, Any], start: datetime, amount: int, pauses: list
     now, left, was_running = start, amount, False
     for slot in working_slots(document, start, HORIZON):
         covering = [since for since, until in pauses if since <= now and (until is None or now < until)]
-        # a pause that begins at this very instant does not stand before a target of zero that is due now
-        stands_before = covering and not was_running and min(covering) < now
+        # a pause that begins at the very start does not stand before a target of zero that is due then
+        stands_before = covering and not was_running and (now > start or min(covering) < now)
         if amount == 0 and slot and not stands_before:
             return now
         was_running = not covering

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.real
 
 STAGES = ("acknowledged", "verification_started", "verified", "solution_communicated")
 SECONDS = 3600
-POLICY = {
+POLICY: Mapping[str, Any] = {
     "policy": "complaints",
     "version": 1,
     "stages": {
@@ -92,12 +92,12 @@ def _end(worker: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def workers(database: str, folder: Path, spare: int) -> Iterator[Workers]:
+def workers(database: str, folder: Path, spare: int, policy: Mapping[str, Any] = POLICY) -> Iterator[Workers]:
     """Processes on the database at the URL, two of them for now; all are gone when the block ends."""
     server, _, name = database.rpartition("/")
-    policy = folder / "policy.json"
-    policy.write_text(json.dumps(POLICY))
-    found = Workers([sys.executable, "-m", "tests.faults.timer_worker", f"{server}/postgres", name, str(policy)])
+    file = folder / "policy.json"
+    file.write_text(json.dumps(policy))
+    found = Workers([sys.executable, "-m", "tests.faults.timer_worker", f"{server}/postgres", name, str(file)])
     try:
         for _ in range(2 + spare):
             found.stand_by()

@@ -18,16 +18,16 @@ from common.kernel.clock_json import seconds, write_state
 from common.kernel.clock_shares import used_share
 from common.kernel.exact import ratio_text
 from common.kernel.instants import SECOND, to_micros
-from common.kernel.sla_clock import ClockState, Segment
+from common.kernel.sla_clock import Segment
 from common.kernel.targets import Target, WorkingTime, fixed_instant
 from common.kernel.timeline import Stretch
 from common.kernel.working_time import Calendar
+from common.runtime import rule_store
 from common.runtime.database import Database
-from common.runtime.kept_clock import CalendarUsed, Clock, Folded, fold_under
+from common.runtime.folding import Folded, RuleUsed, Terms, TraitsChanged, fold_under
+from common.runtime.kept_clock import Clock
 from common.runtime.ledger import ClockBook
 from common.runtime.ledger_store import load
-from common.runtime.policies import load_policy
-from common.runtime.rule_store import RuleBook
 from ops.clock_questions import Questions
 from ops.connection import database as open_database
 from ops.connection import database_address
@@ -72,7 +72,7 @@ async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
     kept = Database(url, service)
     try:
         async with kept.transaction() as connection:
-            book = ClockBook(service, await RuleBook(load_policy(service)).rules_now(connection))
+            book = ClockBook(service, await rule_store.read(connection))
             await load(connection, book, [row["aggregate"]])
     finally:
         await kept.close()
@@ -80,18 +80,17 @@ async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
     # a replayed clock lives in its own time: what has passed since on the wall is not charged to anybody
     as_of = clock.known_to if clock.replay_of else max(clock.known_to, row["now"])
     assert book.rules is not None
-    folded = fold_under(book.rules, clock.events, as_of, stage=clock.stage, policy=clock.policy, traits=clock.traits, pauses=clock.pauses)
-    return _account(clock, folded, told, timer)
+    return _account(clock, fold_under(book.rules, clock.ledger, as_of), told, timer)
 
 
 def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer: asyncpg.Record | None) -> dict[str, Any]:
     state = folded.state
-    share = used_share(state)
-    using = next(used for used in folded.using.values() if used.calendar == state.calendar)
+    share, now = used_share(state), folded.terms[-1]
+    using = next(used for used in folded.calendars.values() if used.calendar == state.calendar)
     return {
         "clock": clock.id,
-        "policy": clock.policy,
-        "traits": dict(clock.traits),
+        "policy": now.policy,
+        "traits": dict(now.traits),
         "calendar": using.ref,
         "time_zone": state.calendar.time_zone,
         "target": _target(state.target),
@@ -103,10 +102,11 @@ def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer
         "provisional": state.is_provisional,
         "used_share": None if share is None else ratio_text(share),
         "replay_of": clock.replay_of,
+        "promised": [_promised(terms, state.calendar.zone) for terms in folded.terms],
         "segments": [_segment(segment) for segment in state.segments],
         "days": _days(state.calendar, state.started_at, state.target),
         "ahead": _ranges(state.calendar, to_micros(state.as_of), to_micros(state.due_at)) if _runs_on(folded) and state.due_at else [],
-        "ledger": [_event(event, state) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))],
+        "ledger": [_event(event, folded) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))],
         "told": [_fact(row, state.calendar.zone) for row in told],
         "told_outcome": clock.told.outcome,
         "timer": None if timer is None else {**dict(timer), "due_at": _timer_text(timer)},
@@ -118,6 +118,16 @@ def _runs_on(folded: Folded) -> bool:
     state = folded.state
     fixed = fixed_instant(state.calendar, to_micros(state.started_at), state.target)
     return state.state == "running" and state.outcome == "open" and fixed is None
+
+
+def _promised(terms: Terms, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "from": terms.since.astimezone(zone).isoformat(),
+        "policy": terms.policy,
+        "traits": dict(terms.traits),
+        "target": _target(terms.promise.target),
+        "calendar": terms.promise.calendar,
+    }
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
@@ -157,14 +167,17 @@ def _target(target: Target) -> dict[str, Any]:
     return {"working_days": target.number, "meaning": target.meaning} | ({"pauses_count": True} if target.pauses_count else {})
 
 
-def _event(event: Any, state: ClockState) -> dict[str, Any]:
-    names = ("owner", "party", "reason", "calendar", "version")
+def _event(event: Any, folded: Folded) -> dict[str, Any]:
+    names = ("owner", "party", "reason", "calendar", "rule", "traits")
     more = {name: found for name in names if (found := getattr(event, name, None))}
     if (target := getattr(event, "target", None)) is not None:
         more["target"] = _target(target)
-    counts = isinstance(event, CalendarUsed) or event.id not in state.ignored
+    if isinstance(event, TraitsChanged):
+        counts = event.id in {terms.id for terms in folded.terms}
+    else:
+        counts = isinstance(event, RuleUsed) or event.id not in folded.state.ignored
     return {
-        "at": event.at.astimezone(state.calendar.zone).isoformat(),
+        "at": event.at.astimezone(folded.state.calendar.zone).isoformat(),
         "type": type(event).__name__,
         **more,
         "counts": counts,
@@ -208,6 +221,8 @@ def _print(found: Mapping[str, Any]) -> None:
         "waited for": _by(found["paused_working_seconds_by_party"]),
     }
     show(found["clock"], [{"": name, " ": text} for name, text in summary.items()], ("", " "), as_json=False)
+    if len(found["promised"]) > 1:
+        show("Promised", found["promised"], ("from", "policy", "traits", "target", "calendar"), as_json=False)
     segments = [{**segment, "who": segment.get("owner") or segment.get("party")} for segment in found["segments"]]
     show("Segments", segments, ("from", "to", "state", "who", "reason", "working_seconds"), as_json=False)
     counted = [{**part, "counted": segment["state"]} for segment in found["segments"] for part in segment["ranges"]]
@@ -215,7 +230,7 @@ def _print(found: Mapping[str, Any]) -> None:
     show("What was counted", counted, ("from", "to", "working_seconds", "counted"), as_json=False)
     if found["days"]:
         show("The days to the deadline", found["days"], ("date", "from", "to", "working_seconds"), as_json=False)
-    show("Ledger", found["ledger"], ("at", "type", "owner", "party", "reason", "calendar", "counts", "id"), as_json=False)
+    show("Ledger", found["ledger"], ("at", "type", "owner", "party", "reason", "calendar", "rule", "counts", "id"), as_json=False)
     show("Told", found["told"], ("at", "type", "deadline", "owner", "decided_at", "published_at"), as_json=False)
     if not found["told"]:
         console().print("What was told longer ago than the outbox is kept stands on the topic sla-clocks only.")

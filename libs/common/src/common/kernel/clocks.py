@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-Kind = Literal["started", "paused", "resumed", "owner_changed", "stopped", "reopened"]
+Kind = Literal["started", "paused", "resumed", "owner_changed", "changed", "stopped", "reopened"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClockEntry:
-    """One thing said about the clock of `stage`; `traits` choose the promise (priority, region …) and only matter at the start."""
+    """One thing said about the clock of `stage`; `traits` choose the promise (priority, region …), at the start and when they change."""
 
     stage: str
     kind: Kind
@@ -48,6 +48,10 @@ class Clocks:
     def owned(self, stage: str, at: datetime, owner: str) -> "Clocks":
         """From `at` on its time belongs to `owner`."""
         return self._and(ClockEntry(stage, "owner_changed", at, owner=owner))
+
+    def changed(self, stage: str, at: datetime, reason: str, **traits: str) -> "Clocks":
+        """From `at` on the promise is the one for these traits and the others that the case had; what was consumed stays consumed."""
+        return self._and(ClockEntry(stage, "changed", at, reason=reason, traits=traits))
 
     def stopped(self, stage: str, at: datetime) -> "Clocks":
         """What was promised has happened."""

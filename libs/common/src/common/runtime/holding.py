@@ -17,7 +17,7 @@ ON CONFLICT (source, id) DO UPDATE SET missing = excluded.missing
 """)
 _WAITING = text("""
 SELECT source, id, aggregate, missing, record FROM waiting
-WHERE aggregate = ANY(CAST(:aggregates AS text[])) ORDER BY event_time, source, id FOR UPDATE
+WHERE aggregate = ANY(CAST(:aggregates AS text[])) ORDER BY event_time, number FOR UPDATE
 """)
 _STOP_WAITING = text(
     "DELETE FROM waiting USING unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id) "
@@ -53,7 +53,7 @@ class Waiting:
 
 
 async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str]) -> list[Waiting]:
-    """The events that wait for any of `aggregates`, in the order of event time, locked: one that is released here cannot expire there."""
+    """The events that wait for any of `aggregates`, by event time and arrival (ADR 0008), locked: what is released here expires nowhere else."""
     rows = await connection.execute(_WAITING, {"aggregates": sorted(aggregates)})
     found = []
     for row in rows:

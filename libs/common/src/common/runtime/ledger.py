@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from common.contracts.event import Event
 from common.contracts.sla_clocks import SlaClockOwnerChanged, SlaClockPaused, SlaClockReopened, SlaClockResumed, SlaClockStarted
-from common.kernel.clock_events import ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
+from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.clocks import ClockEntry
-from common.runtime.kept_clock import MOMENT, CalendarUsed, Clock, TimerMark, WasTold, fold_under, refolded, versions
+from common.runtime.folding import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
+from common.runtime.kept_clock import MOMENT, Clock, TimerMark, WasTold, refolded, rules_of
 from common.runtime.metrics import Told
 from common.runtime.rules import Rules
 from common.runtime.telling import Fact, Telling
@@ -67,12 +68,12 @@ class ClockBook:
         return facts
 
     def rederive(self, aggregate: str, to: datetime | None) -> list[Fact]:
-        """Takes the newest rules into all open clocks of an aggregate. Time passes up to `to`, but on no clock of a replayed history."""
+        """Takes the newest rules into all clocks of an aggregate; time passes up to `to` on open ones that are no history."""
         facts: list[Fact] = []
         for clock in list(self.clocks.get(aggregate, {}).values()):
-            if clock.told.outcome == "open":
-                known_to = clock.known_to if to is None or clock.replay_of else max(clock.known_to, to)
-                facts += self._fold(replace(clock, known_to=known_to), None)[1]
+            waits = to is None or clock.replay_of or clock.told.outcome != "open"
+            known_to = clock.known_to if waits or to is None else max(clock.known_to, to)
+            facts += self._fold(replace(clock, known_to=known_to), None)[1]
         return facts
 
     def record(self, aggregate: str, entry: ClockEntry, cause: "Cause", number: int) -> list[Fact]:
@@ -83,31 +84,23 @@ class ClockBook:
         if clock is None:
             return self._start(clock_id, aggregate, entry, event_id, cause)
         event = _event(entry, event_id, len(clock.events) + 1)
-        clock = replace(clock, events=(*clock.events, event), known_to=max(clock.known_to, entry.at))
+        clock = replace(clock, ledger=clock.ledger.and_event(event), known_to=max(clock.known_to, entry.at))
         return self._fold(clock, entry)[1]
 
     def _start(self, id: str, aggregate: str, entry: ClockEntry, event_id: str, cause: "Cause") -> list[Fact]:
         if self.rules is None or entry.kind != "started":
             raise LookupError(f"{aggregate}: the clock of {entry.stage} was never started")
-        policy = self.rules.in_force(entry.at)
-        promise = policy.promise(entry.stage, entry.traits)
-        started = Started(id=event_id, at=entry.at, sequence=1, calendar=promise.calendar, target=promise.read_target(), owner=entry.owner)
-        folded = fold_under(
-            self.rules, [started], entry.at, stage=entry.stage, policy=policy.ref, traits=entry.traits, pauses=promise.pauses
-        )
+        promise = self.rules.policies_since(entry.at)[0].policy.promise(entry.stage, entry.traits)
+        started = Started(id=event_id, at=entry.at, sequence=1, calendar=promise.calendar, target=promise.target, owner=entry.owner)
+        ledger = Ledger(entry.stage, entry.traits, (started,))
+        folded = fold_under(self.rules, ledger, entry.at)
         clock = Clock(
             id=id,
             aggregate=aggregate,
-            stage=entry.stage,
-            policy=policy.ref,
-            thresholds=promise.thresholds,
-            indicators=promise.indicators,
-            pauses=promise.pauses,
-            traits=entry.traits,
-            events=(started,),
+            ledger=ledger,
             stored=0,
             known_to=entry.at,
-            told=WasTold(calendars=versions(folded)),
+            told=WasTold(rules=rules_of(folded)),
             timer=TimerMark(),
             replay_of=cause.replay_of,
             folded=folded,
@@ -118,14 +111,16 @@ class ClockBook:
         assert self.rules is not None
         before = clock.state
         clock, why = _under(self.rules, clock)
-        telling = Telling(self.service, clock, clock.told, clock.state.deadline or before.due_at)
+        if entry is not None and entry.kind == "changed":
+            why.append((entry.at, ", ".join(f"{name} {value}" for name, value in entry.traits.items())))
+        telling = Telling(self.service, self.rules, clock, clock.state.deadline or before.due_at)
         if why:
             telling.rederived(max(at for at, _ in why), ", ".join(what for _, what in why))
-        if entry is not None and entry.kind in _FACTS and _moves(clock, entry):
+        if entry is not None and entry.kind in _FACTS and _counts(clock, entry):
             extra = {"party": entry.party, "reason": entry.reason} if entry.kind == "paused" else {}
-            telling.fact(_FACTS[entry.kind], entry.at, **extra)
+            telling.said(_FACTS[entry.kind], entry.at, **extra)
         telling.thresholds()
-        telling.outcome(reopened=entry is not None and entry.kind == "reopened")
+        telling.outcome()
         telling.credit()
         telling.remember()
         self.told += telling.counted
@@ -139,32 +134,27 @@ class ClockBook:
 
 
 def _under(rules: Rules, clock: Clock) -> tuple[Clock, list[tuple[datetime, str]]]:
-    """The clock folded anew, with the trail of what changed under it in its ledger: when, and which rule."""
+    """The clock folded anew, with the trail of the rules that are new to it in its ledger: since when, and which."""
     clock = refolded(rules, clock)
-    folded = clock.folded
-    events, why = clock.events, []
-    for change, version in folded.changes:
-        events = (*events, replace(change, sequence=len(events) + 1))
-        why.append((change.at, f"policy {version.policy.ref}"))
-    for name, used in folded.using.items():
-        if clock.told.calendars.get(name, used.version) != used.version:
-            number = len(events) + 1
-            at = max(used.published_at, clock.state.started_at)
-            events = (*events, CalendarUsed(id=f"{used.event_id}:{number}", at=at, sequence=number, calendar=name, version=used.version))
-            why.append((at, f"calendar {used.ref}"))
-    return replace(clock, events=events, folded=replace(folded, changes=())), why
+    ledger, why = clock.ledger, []
+    for used in clock.folded.used:
+        if used.rule not in clock.told.rules:
+            number = len(ledger.events) + 1
+            at = max(used.since, clock.state.started_at)
+            ledger = ledger.and_event(RuleUsed(id=f"{used.event_id or used.rule}:{number}", at=at, sequence=number, rule=used.rule))
+            why.append((at, used.rule))
+    return replace(clock, ledger=ledger), why
 
 
-def _moves(clock: Clock, entry: ClockEntry) -> bool:
-    """Whether the promise lets this pause, or the end of one, count."""
-    if entry.kind == "paused":
-        return clock.pauses is None or entry.reason in clock.pauses or entry.party in clock.pauses
-    if entry.kind == "resumed" and clock.pauses is not None:
-        return next(event.id for event in reversed(clock.events) if isinstance(event, Resumed)) not in clock.state.ignored
-    return True
+def _counts(clock: Clock, entry: ClockEntry) -> bool:
+    """Whether what was just said counts: the state admits it, and a pause is one by what was promised then."""
+    said = next(event for event in reversed(clock.events) if not isinstance(event, RuleUsed))
+    if isinstance(said, Paused) and not clock.folded.terms_at(entry.at).counts(said):
+        return False
+    return said.id not in clock.state.ignored
 
 
-def _event(entry: ClockEntry, id: str, sequence: int) -> ClockEvent:
+def _event(entry: ClockEntry, id: str, sequence: int) -> LedgerEvent:
     match entry.kind:
         case "paused":
             return Paused(id=id, at=entry.at, sequence=sequence, party=entry.party, reason=entry.reason)
@@ -176,5 +166,7 @@ def _event(entry: ClockEntry, id: str, sequence: int) -> ClockEvent:
             return Stopped(id=id, at=entry.at, sequence=sequence)
         case "reopened":
             return Reopened(id=id, at=entry.at, sequence=sequence)
+        case "changed":
+            return TraitsChanged(id=id, at=entry.at, sequence=sequence, traits=entry.traits, reason=entry.reason)
         case "started":
             raise LookupError(f"the clock of {entry.stage} was started before")

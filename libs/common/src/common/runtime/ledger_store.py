@@ -2,22 +2,24 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.kernel.clock_events import Changed, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
+from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.clock_shares import used_share
 from common.kernel.targets import Target, WorkingTime, read_target
-from common.runtime.kept_clock import CalendarUsed, Clock, LedgerEvent, TimerMark, WasTold, fold_under
+from common.runtime.folding import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
+from common.runtime.kept_clock import Clock, TimerMark, WasTold
 from common.runtime.ledger import ClockBook
-from common.runtime.policies import Threshold
 
 _EVENTS = text("""
-SELECT c.id, c.aggregate, c.stage, c.policy, c.told, e.sequence, e.type, e.at, e.event_id, e.data
+SELECT c.id, c.aggregate, c.stage, c.told, e.sequence, e.type, e.at, e.event_id, e.data
 FROM clocks c JOIN clock_events e ON e.clock_id = c.id
 WHERE c.aggregate = ANY(CAST(:aggregates AS text[])) ORDER BY c.id, e.sequence
 """)
@@ -33,8 +35,8 @@ INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, o
 VALUES (:id, :aggregate, :stage, :state, :outcome, :deadline, :closed_at, :owner, :priority, :region, :policy, :rules,
         :provisional, :used_share, CAST(:told AS jsonb))
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, deadline = excluded.deadline,
-    closed_at = excluded.closed_at, owner = excluded.owner, rules = excluded.rules,
-    provisional = excluded.provisional, used_share = excluded.used_share,
+    closed_at = excluded.closed_at, owner = excluded.owner, priority = excluded.priority, region = excluded.region,
+    policy = excluded.policy, rules = excluded.rules, provisional = excluded.provisional, used_share = excluded.used_share,
     told = excluded.told
 """)
 _TIMERS = text("""
@@ -45,6 +47,18 @@ FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:dues AS tim
 ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, state = excluded.state, version = excluded.version
 WHERE timers.version < excluded.version
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a clock's row keeps beside its columns."""
+
+    told: WasTold
+    known_to: datetime
+    timer: TimerMark
+
+
+_KEPT = TypeAdapter(_Kept)
 
 
 async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> None:
@@ -100,7 +114,7 @@ async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None
 
 def _row(clock: Clock, rules: int) -> dict[str, Any]:
     state, told = clock.state, clock.told
-    share = used_share(state)
+    share, now = used_share(state), clock.folded.terms[-1]
     return {
         "id": clock.id,
         "aggregate": clock.aggregate,
@@ -110,92 +124,48 @@ def _row(clock: Clock, rules: int) -> dict[str, Any]:
         "deadline": state.deadline,
         "closed_at": clock.closed_at(),
         "owner": state.owner,
-        "priority": clock.traits.get("priority", ""),
-        "region": clock.traits.get("region", ""),
-        "policy": clock.policy,
+        "priority": now.traits.get("priority", ""),
+        "region": now.traits.get("region", ""),
+        "policy": now.policy,
         "rules": rules,
         "provisional": state.is_provisional,
         "used_share": None if share is None else round(float(share), 6),
-        "told": json.dumps(
-            {
-                "outcome": told.outcome,
-                "event_id": told.event_id,
-                "thresholds": told.thresholds,
-                "subject": told.subject,
-                "numerator": told.numerator,
-                "revision": told.revision,
-                "credited_at": None if told.credited_at is None else told.credited_at.isoformat(),
-                "facts": told.facts,
-                "deadline": None if told.deadline is None else told.deadline.isoformat(),
-                "provisional": told.provisional,
-                "calendars": dict(told.calendars),
-                "known_to": clock.known_to.isoformat(),
-                "timer": [None if clock.timer.due_at is None else clock.timer.due_at.isoformat(), clock.timer.version],
-            }
-        ),
+        "told": _KEPT.dump_json(_Kept(told, clock.known_to, clock.timer)).decode(),
     }
 
 
 def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
     assert book.rules is not None
     first = rows[0]
-    told, started = _json(first.told), _json(first.data)
-    events = tuple(_event(row) for row in rows)
-    due, version = told["timer"]
-    known_to = datetime.fromisoformat(told["known_to"])
-    pauses = None if started["pauses"] is None else tuple(started["pauses"])
+    began = _json(first.data)
+    ledger = Ledger(first.stage, began["traits"], tuple(_event(row) for row in rows))
+    kept = _KEPT.validate_python(_json(first.told))
     return Clock(
         id=first.id,
         aggregate=first.aggregate,
-        stage=first.stage,
-        policy=first.policy,
-        thresholds=tuple(Threshold.read(threshold) for threshold in started["thresholds"]),
-        indicators=tuple(started["indicators"]),
-        pauses=pauses,
-        traits=started["traits"],
-        events=events,
-        stored=len(events),
-        known_to=known_to,
-        told=WasTold(
-            outcome=told["outcome"],
-            event_id=told["event_id"],
-            thresholds=tuple(told["thresholds"]),
-            subject=told["subject"],
-            numerator=told["numerator"],
-            revision=told["revision"],
-            credited_at=_instant(told["credited_at"]),
-            facts=told["facts"],
-            deadline=_instant(told["deadline"]),
-            provisional=told["provisional"],
-            calendars=told["calendars"],
-        ),
-        timer=TimerMark(_instant(due), version),
-        replay_of=started["replay_of"],
-        folded=fold_under(book.rules, events, known_to, stage=first.stage, policy=first.policy, traits=started["traits"], pauses=pauses),
+        ledger=ledger,
+        stored=len(rows),
+        known_to=kept.known_to,
+        told=kept.told,
+        timer=kept.timer,
+        replay_of=began["replay_of"],
+        folded=fold_under(book.rules, ledger, kept.known_to),
     )
 
 
 def _data(clock: Clock, event: LedgerEvent) -> dict[str, Any]:
     match event:
         case Started(calendar=calendar, target=target, owner=owner):
-            return {
-                "calendar": calendar,
-                "target": _target(target),
-                "owner": owner,
-                "thresholds": [threshold.written() for threshold in clock.thresholds],
-                "indicators": list(clock.indicators),
-                "pauses": None if clock.pauses is None else list(clock.pauses),
-                "traits": dict(clock.traits),
-                "replay_of": clock.replay_of,
-            }
+            began = {"traits": dict(clock.ledger.traits), "replay_of": clock.replay_of}
+            return {"calendar": calendar, "target": _target(target), "owner": owner, **began}
         case Paused(party=party, reason=reason):
             return {"party": party, "reason": reason}
         case OwnerChanged(owner=owner):
             return {"owner": owner}
-        case Changed(target=target, calendar=calendar):
-            return {"target": None if target is None else _target(target), "calendar": calendar}
-        case CalendarUsed(calendar=calendar, version=version):
-            return {"calendar": calendar, "version": version}
+        case TraitsChanged(traits=traits, reason=reason):
+            return {"traits": dict(traits), "reason": reason}
+        case RuleUsed(rule=rule):
+            return {"rule": rule}
         case _:
             return {}
 
@@ -212,11 +182,10 @@ def _event(row: Any) -> LedgerEvent:
     match row.type:
         case "Started":
             return Started(**common, calendar=data["calendar"], target=read_target(data["target"], "target"), owner=data["owner"])
-        case "Changed":
-            target = None if data["target"] is None else read_target(data["target"], "target")
-            return Changed(**common, target=target, calendar=data["calendar"])
-        case "CalendarUsed":
-            return CalendarUsed(**common, **data)
+        case "TraitsChanged":
+            return TraitsChanged(**common, **data)
+        case "RuleUsed":
+            return RuleUsed(**common, **data)
         case "Paused":
             return Paused(**common, **data)
         case "OwnerChanged":
@@ -231,7 +200,3 @@ def _event(row: Any) -> LedgerEvent:
 
 def _json(stored: Any) -> Any:
     return json.loads(stored) if isinstance(stored, str) else stored
-
-
-def _instant(stored: str | None) -> datetime | None:
-    return None if stored is None else datetime.fromisoformat(stored)

@@ -58,31 +58,21 @@ class Threshold:
             place, "a share, {at: share} or {before: {working_seconds: n}}, each with notify if you like, is expected", "bad_threshold"
         )
 
-    def written(self) -> Any:
-        """What `read` makes an equal threshold from, as JSON."""
-        if self.before is not None:
-            return {"before": {"working_seconds": str(Fraction(self.before, 10**6))}, "notify": list(self.notify)}
-        return {"at": str(self.share), "notify": list(self.notify)} if self.notify else str(self.share)
-
 
 DEFAULT_THRESHOLDS = (Threshold(Fraction(3, 4)), Threshold(Fraction(9, 10)))
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What one stage promises: `target` and `calendar` as `clock calculate` takes them, and what belongs to the promise."""
+    """What one stage promises: a target on a calendar, and what belongs to the promise."""
 
     stage: str
-    target: Mapping[str, Any]
+    target: Target
     calendar: str
     thresholds: tuple[Threshold, ...]
     indicators: tuple[str, ...]
     pauses: tuple[str, ...] | None = None
     """The reasons for which the clock stands still; None counts every reason, and a pause for another one is no pause."""
-
-    def read_target(self) -> Target:
-        """The target as the kernel wants it."""
-        return read_target(dict(self.target), "target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +83,8 @@ class Policy:
     rules: tuple[tuple[Mapping[str, str], Promise], ...]
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     """The calendars that the policy brings along: `<ref>/<name>`, so that no other policy's calendar has the same name."""
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What `parse_policy` made it from."""
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -146,7 +138,7 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
             raise PolicyError(("calendars", own), str(problem), "bad_calendar") from None
     stages = _mapping(document.get("stages"), ("stages",))
     rules = [rule for stage, entries in stages.items() for rule in _stage(stage, entries, ref, calendars)]
-    return Policy(ref, tuple(rules), calendars)
+    return Policy(ref, tuple(rules), calendars, document)
 
 
 def _stage(stage: str, entries: object, ref: str, calendars: Mapping[str, Calendar]) -> list[tuple[Mapping[str, str], Promise]]:
@@ -169,7 +161,7 @@ def _rule(
     for name in ("target", "calendar"):
         if name not in entry:
             raise PolicyError(place, f"the rule has no {name}", "missing_field")
-    _target(entry["target"], (*place, "target"))
+    target = _target(entry["target"], (*place, "target"))
     if not isinstance(entry["calendar"], str):
         raise PolicyError((*place, "calendar"), "the name of a calendar is expected")
     when = _mapping(entry.get("when", {}), (*place, "when"))
@@ -183,7 +175,7 @@ def _rule(
     calendar = f"{ref}/{entry['calendar']}" if f"{ref}/{entry['calendar']}" in calendars else entry["calendar"]
     indicators = tuple(map(str, _list(entry.get("indicators", []), (*place, "indicators"))))
     pauses = tuple(map(str, _list(entry["pauses"], (*place, "pauses")))) if "pauses" in entry else None
-    return when, Promise(stage, entry["target"], calendar, thresholds, indicators, pauses)
+    return when, Promise(stage, target, calendar, thresholds, indicators, pauses)
 
 
 def _share(value: object, place: tuple[str | int, ...]) -> Fraction:

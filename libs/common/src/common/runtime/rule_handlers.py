@@ -49,13 +49,14 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> Non
         raise Malformed("bad_policy", field="data.policy", reason="expected service@version, as the document says")
     if _is_known(policy, uow.rules):
         return
-    uow.published_rules.append(Published("", event.version, event.effective_at, event.document, event.envelope.id, event.applies_to_open))
+    since = max(event.effective_at, event.time)  # no promise is changed behind anybody's back
+    uow.published_rules.append(Published("", event.version, since, event.document, event.envelope.id, event.applies_to_open))
 
 
 def _is_known(policy: Policy, rules: "Rules") -> bool:
     if missing := set(rules.stages) - set(policy.stages):
         raise Malformed("bad_policy", field="data.document.stages", reason=f"nothing is promised for {sorted(missing)[0]}")
-    for known in rules.policies:
+    for known in rules.activated:
         if known.policy.ref == policy.ref:
             if known.policy != policy:
                 raise Malformed("version_taken", field="data.version", reason="this version was activated with other content")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -11,25 +11,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.kernel.working_time import Calendar
 from common.runtime.policies import Policy, parse_policy
-from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
+from common.runtime.rules import EVER, CalendarVersion, PolicyVersion, Rules
 
 AT_ONCE = 500
 """So many aggregates take in new rules in one transaction."""
 
-_REVISION = text("SELECT (SELECT count(*) FROM calendars) + (SELECT count(*) FROM policies)")
-_CALENDARS = text("SELECT name, version, published_at AS since, document, event_id, false AS applies_to_open FROM calendars")
-_POLICIES = text("SELECT '' AS name, version, effective_at AS since, document, event_id, applies_to_open FROM policies")
-_ADD_CALENDAR = text("""
-INSERT INTO calendars (name, version, published_at, document, event_id)
-VALUES (:name, :version, :since, CAST(:document AS jsonb), :event_id) ON CONFLICT DO NOTHING
+# One writer at a time: a rule's number says after how many others it became known, and a clock's `rules` how many it knows.
+_LOCK = text("LOCK TABLE rules IN SHARE ROW EXCLUSIVE MODE")
+_REVISION = text("SELECT count(*) FROM rules")
+_READ = text("SELECT name, version, since, applies_to_open, document, event_id FROM rules ORDER BY number")
+_ADD = text("""
+INSERT INTO rules (name, version, number, since, applies_to_open, document, event_id)
+SELECT :name, :version, count(*) + 1, :since, :applies_to_open, CAST(:document AS jsonb), :event_id FROM rules
+ON CONFLICT (name, version) DO NOTHING
 """)
-_ADD_POLICY = text("""
-INSERT INTO policies (version, effective_at, applies_to_open, document, event_id)
-VALUES (:version, :since, :applies_to_open, CAST(:document AS jsonb), :event_id) ON CONFLICT DO NOTHING
-""")
+_NEWEST_POLICY = text("SELECT coalesce(max(version), 0) AS version, statement_timestamp() AS now FROM rules WHERE name = ''")
+# Open clocks, and those that were closed no earlier than the instant of a rule that became known later still.
 _STALE = text("""
 SELECT aggregate FROM clocks c WHERE outcome = 'open' AND state <> 'stopped' AND rules < :revision
   AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = c.aggregate)
+UNION ALL
+SELECT c.aggregate FROM (
+    SELECT known, min(since) AS since FROM generate_series(0, :revision - 1) AS known JOIN rules ON number > known GROUP BY known
+) AS unknown JOIN clocks c ON c.rules = known AND c.closed_at >= unknown.since
+WHERE NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = c.aggregate)
 LIMIT :at_once
 """)
 
@@ -55,44 +60,52 @@ def as_rule(published: Published) -> CalendarVersion | PolicyVersion:
 
 
 class RuleBook:
-    """The rules of a service as one process knows them."""
+    """The rules of a service as one process knows them. `shipped` is the policy of its package.
+
+    The first process that knows a shipped policy keeps it like a published one, so that clocks are always found under the
+    policy on which they began: the first of all holds for ever, one of a later release from then on, an outdated one never.
+    """
 
     def __init__(self, shipped: Policy) -> None:
         self._shipped = shipped
-        self._rules = Rules.of(shipped)
+        self._rules: Rules | None = None
 
     async def rules_now(self, connection: AsyncConnection) -> Rules:
         """The rules that the transaction sees; read anew only where some were published since the last time."""
         revision = (await connection.execute(_REVISION)).scalar_one()
-        if revision != self._rules.revision:
-            rules = Rules.of(self._shipped)
-            for query in (_CALENDARS, _POLICIES):
-                for row in await connection.execute(query):
-                    document = json.loads(row.document) if isinstance(row.document, str) else row.document
-                    published = Published(row.name, row.version, row.since, document, row.event_id, row.applies_to_open)
-                    rules = rules.with_one(as_rule(published))
-            self._rules = rules
+        if self._rules is None or revision != self._rules.revision:
+            await _ship(connection, self._shipped)
+            self._rules = await read(connection)
         return self._rules
+
+
+async def read(connection: AsyncConnection) -> Rules:
+    """All rules that were ever published to the service, or shipped with it."""
+    rules = []
+    for row in await connection.execute(_READ):
+        document = json.loads(row.document) if isinstance(row.document, str) else row.document
+        rules.append(as_rule(Published(row.name, row.version, row.since, document, row.event_id, row.applies_to_open)))
+    return Rules.of(rules)
 
 
 async def save(connection: AsyncConnection, published: Sequence[Published]) -> None:
     """Adds rules; one that is there already changes nothing."""
+    if not published:
+        return
+    await connection.execute(_LOCK)
     for rule in published:
-        values = {
-            "version": rule.version,
-            "since": rule.since,
-            "document": json.dumps(rule.document, ensure_ascii=False),
-            "event_id": rule.event_id,
-        }
-        if rule.name:
-            await connection.execute(_ADD_CALENDAR, {**values, "name": rule.name})
-        else:
-            await connection.execute(_ADD_POLICY, {**values, "applies_to_open": rule.applies_to_open})
+        document = json.dumps(rule.document, ensure_ascii=False)
+        await connection.execute(_ADD, {**{field.name: getattr(rule, field.name) for field in fields(rule)}, "document": document})
 
 
 async def stale(connection: AsyncConnection, revision: int) -> list[str]:
-    """Some aggregates, in order, with an open clock that was last folded under fewer rules than `revision`."""
-    if not revision:
-        return []
+    """Some aggregates, in order, with a clock that was last folded under fewer rules than `revision` and may owe the others something."""
     rows = await connection.execute(_STALE, {"revision": revision, "at_once": AT_ONCE})
     return sorted({row.aggregate for row in rows})
+
+
+async def _ship(connection: AsyncConnection, policy: Policy) -> None:
+    newest = (await connection.execute(_NEWEST_POLICY)).one()
+    if policy.version > newest.version:
+        since = newest.now if newest.version else EVER
+        await save(connection, [Published("", policy.version, since, dict(policy.document), f"shipped:{policy.ref}")])

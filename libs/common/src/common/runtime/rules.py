@@ -4,17 +4,19 @@ Which version of a calendar a clock counts on follows from event time alone, so 
 the newest that was published by its start, then each newer one from its publication on, as long as the clock is still open.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
+from common.kernel.instants import FIRST_YEAR
 from common.kernel.working_time import Calendar
 from common.runtime.policies import Policy
 
-EVER = datetime.min.replace(tzinfo=UTC)
-"""Since when what ships with the service holds."""
+EVER = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+"""Since when what ships with the first release of a service holds: before any instant that is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,52 +49,47 @@ class PolicyVersion:
 class Rules:
     """Everything that a service goes by at one moment. `revision` counts what was published, so more is newer."""
 
+    activated: tuple[PolicyVersion, ...]
     policies: tuple[PolicyVersion, ...]
-    """By the instant from which they hold; the one that ships comes first."""
+    """Those that hold at some time, in the order of the instants from which they do."""
     calendars: Mapping[str, tuple[CalendarVersion, ...]]
     revision: int = 0
     brought: Mapping[str, Calendar] = field(default_factory=dict)
     """The calendars that policies bring along."""
+    instants: tuple[datetime, ...] = ()
+    """From when on each rule counts, in order."""
 
     @classmethod
-    def of(cls, shipped: Policy, calendars: Iterable[CalendarVersion] = (), policies: Iterable[PolicyVersion] = ()) -> "Rules":
-        """The rules of a service whose own policy is `shipped`, after everything that was published."""
-        built = {name: (CalendarVersion(name, 0, built_in(name)),) for name in BUILT_IN}
-        rules = cls((PolicyVersion(shipped),), built, 0, shipped.calendars)
-        published: list[CalendarVersion | PolicyVersion] = [*calendars, *policies]
+    def of(cls, published: Iterable[CalendarVersion | PolicyVersion]) -> "Rules":
+        """The built-in calendars and everything that was published, at least one policy among it."""
+        rules = cls((), (), {name: (CalendarVersion(name, 0, built_in(name)),) for name in BUILT_IN})
         for new in published:
             rules = rules.with_one(new)
         return rules
 
     def with_one(self, new: CalendarVersion | PolicyVersion) -> "Rules":
         """The rules after one more was published."""
+        calendars, activated, brought = self.calendars, self.activated, self.brought
         if isinstance(new, CalendarVersion):
-            chain = _chain([*self.calendars.get(new.name, ()), new])
-            return replace(self, calendars={**self.calendars, new.name: chain}, revision=self.revision + 1)
-        policies = sorted([*self.policies, new], key=lambda one: (one.effective_at, one.policy.version))
-        return replace(self, policies=tuple(policies), brought={**self.brought, **new.policy.calendars}, revision=self.revision + 1)
+            calendars, since = {**calendars, new.name: _chain([*calendars.get(new.name, ()), new])}, new.published_at
+        else:
+            activated, brought, since = (*activated, new), {**brought, **new.policy.calendars}, new.effective_at
+        instants = tuple(sorted([*self.instants, since]))
+        return Rules(activated, _holding(activated, calendars), calendars, self.revision + 1, brought, instants)
 
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages that the service keeps clocks for."""
-        return self.policies[0].policy.stages
+        return self.activated[0].policy.stages
 
-    @property
-    def instants(self) -> list[datetime]:
-        """When something was published, or an open clock goes over to another policy."""
-        chains = [one.published_at for chain in self.calendars.values() for one in chain if one.version]
-        return sorted(chains + [one.effective_at for one in self.policies if one.applies_to_open])
+    def number_at(self, instant: datetime) -> int:
+        """How many rules counted at an instant."""
+        return bisect_right(self.instants, instant)
 
-    def in_force(self, at: datetime) -> Policy:
-        """The policy under which a clock begins at an instant; one whose calendars are not all known does not hold yet."""
-        holding = [one for one in self.policies if one.effective_at <= at and self._is_usable(one.policy)]
-        return holding[-1].policy if holding else self.policies[0].policy
-
-    def for_open(self, began_under: str) -> list[PolicyVersion]:
-        """The policies that open clocks which began under `began_under` go over to, in order."""
-        refs = [one.policy.ref for one in self.policies]
-        later = self.policies[refs.index(began_under) + 1 :] if began_under in refs else self.policies
-        return [one for one in later if one.applies_to_open and self._is_usable(one.policy)]
+    def policies_since(self, start: datetime) -> list[PolicyVersion]:
+        """The policy under which a clock begins that starts then, and those to which it goes over while it is open, in order."""
+        number = max((number for number, one in enumerate(self.policies) if one.effective_at <= start), default=0)
+        return [self.policies[number], *(one for one in self.policies[number + 1 :] if one.applies_to_open)]
 
     def at_start(self, name: str, start: datetime) -> CalendarVersion:
         """The newest version that was published by then, else the oldest that there is; `ClockError` `unknown_calendar`."""
@@ -107,8 +104,15 @@ class Rules:
         """The newer versions of a calendar, in the order of their publication."""
         return [one for one in self.calendars.get(used.name, ()) if one.version > used.version]
 
-    def _is_usable(self, policy: Policy) -> bool:
-        return policy.named_calendars <= self.calendars.keys()
+
+def _holding(activated: Iterable[PolicyVersion], calendars: Mapping[str, Sequence[CalendarVersion]]) -> tuple[PolicyVersion, ...]:
+    """A policy holds from its instant on, but not before each calendar that it names was published."""
+    found = []
+    for one in activated:
+        if one.policy.named_calendars <= calendars.keys():
+            known = [calendars[name][0].published_at for name in one.policy.named_calendars]
+            found.append(replace(one, effective_at=max(one.effective_at, *known)) if known else one)
+    return tuple(sorted(found, key=lambda one: (one.effective_at, one.policy.version)))
 
 
 def _chain(published: Iterable[CalendarVersion]) -> tuple[CalendarVersion, ...]:

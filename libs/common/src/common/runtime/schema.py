@@ -46,6 +46,7 @@ CREATE TABLE consumer_progress (
     PRIMARY KEY (topic, partition)
 );
 CREATE TABLE waiting (
+    number bigint GENERATED ALWAYS AS IDENTITY,
     source text NOT NULL,
     id text NOT NULL,
     aggregate text NOT NULL,
@@ -55,7 +56,7 @@ CREATE TABLE waiting (
     record jsonb NOT NULL,
     PRIMARY KEY (source, id)
 );
-CREATE INDEX waiting_aggregate ON waiting (aggregate, event_time);
+CREATE INDEX waiting_aggregate ON waiting (aggregate, event_time, number);
 CREATE TABLE parked_keys (
     aggregate text PRIMARY KEY,
     reason text NOT NULL,
@@ -122,6 +123,7 @@ CREATE INDEX clocks_aggregate ON clocks (aggregate);
 CREATE INDEX clocks_closed ON clocks (stage, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX clocks_open ON clocks (stage) WHERE outcome = 'open';
 CREATE INDEX clocks_rules ON clocks (rules) WHERE outcome = 'open' AND state <> 'stopped';
+CREATE INDEX clocks_rules_closed ON clocks (rules, closed_at) WHERE closed_at IS NOT NULL;
 CREATE TABLE clock_events (
     clock_id text NOT NULL,
     sequence int NOT NULL,
@@ -131,20 +133,15 @@ CREATE TABLE clock_events (
     data jsonb NOT NULL,
     PRIMARY KEY (clock_id, sequence)
 );
-CREATE TABLE calendars (
+CREATE TABLE rules (
     name text NOT NULL,
     version int NOT NULL,
-    published_at timestamptz NOT NULL,
+    number int NOT NULL UNIQUE,
+    since timestamptz NOT NULL,
+    applies_to_open boolean NOT NULL,
     document jsonb NOT NULL,
     event_id text NOT NULL,
     PRIMARY KEY (name, version)
-);
-CREATE TABLE policies (
-    version int PRIMARY KEY,
-    effective_at timestamptz NOT NULL,
-    applies_to_open boolean NOT NULL,
-    document jsonb NOT NULL,
-    event_id text NOT NULL
 );
 """
 

@@ -7,13 +7,21 @@ from typing import Any
 
 from common.contracts.event import Event
 from common.contracts.kpi_facts import KpiRecorded
-from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet, SlaClockRederived
+from common.contracts.sla_clocks import (
+    SlaClockAtRisk,
+    SlaClockBreached,
+    SlaClockCorrected,
+    SlaClockMet,
+    SlaClockRederived,
+    SlaClockReopened,
+)
 from common.kernel.clock_shares import share_before, used_share
 from common.kernel.exact import decimal_text, ratio_text
 from common.kernel.ids import derived_id
 from common.kernel.instants import SECOND
-from common.runtime.kept_clock import Clock, WasTold, versions
+from common.runtime.kept_clock import Clock, rules_of
 from common.runtime.metrics import Told
+from common.runtime.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +34,18 @@ class Fact:
     replay_of: str
 
 
+_RULES = 256
+"""More rules than that are published in no clock's time."""
+
+
 class Telling:
     """Finds what has to be published about one clock, given what was published before."""
 
-    def __init__(self, service: str, clock: Clock, told: WasTold, deadline: datetime | None) -> None:
+    def __init__(self, service: str, rules: Rules, clock: Clock, deadline: datetime | None) -> None:
         self.service = service
+        self.rules = rules
         self.clock = clock
-        self.told = told
+        self.told = clock.told
         self.deadline = deadline
         self.facts: list[Fact] = []
         self.counted: list[Told] = []
@@ -46,7 +59,7 @@ class Telling:
             service=self.service,
             stage=clock.stage,
             aggregate_id=clock.aggregate_id,
-            policy=clock.policy,
+            policy=clock.folded.terms_at(at).policy,
             at=at,
             deadline=self.deadline,
             provisional=clock.state.is_provisional,
@@ -55,6 +68,12 @@ class Telling:
         )
         id = derived_id(at, self.service, clock.id, kind.TYPE, len(clock.events), self.told.facts)
         self.facts.append(Fact(event, at, id, clock.replay_of))
+
+    def said(self, kind: type[Event], at: datetime, **extra: Any) -> None:
+        """What the domain said; a clock that is reopened is open again for whoever was told that it was met."""
+        self.fact(kind, at, **extra)
+        if kind is SlaClockReopened and self.told.outcome == "met":
+            self.told = replace(self.told, outcome="open", event_id="")
 
     def rederived(self, at: datetime, why: str) -> None:
         """Another calendar or target counts: told where it moves the deadline of an open clock, or makes it certain."""
@@ -65,23 +84,22 @@ class Telling:
     def thresholds(self) -> None:
         """A threshold that was reached while the clock still runs, each once."""
         clock = self.clock
-        for due, number in clock.thresholds_due():
-            if due >= clock.known_to:
+        for due in clock.thresholds_due():
+            if due.at >= clock.known_to:
                 return
-            threshold = clock.thresholds[number]
-            share, before = threshold.share, threshold.before
+            share, before = due.threshold.share, due.threshold.before
             used = share_before(clock.state, before) if before is not None else share or Fraction(1)
-            self.told = replace(self.told, thresholds=(*self.told.thresholds, number))
+            self.told = replace(self.told, thresholds=(*self.told.thresholds, due.key))
             left = None if before is None else before // SECOND
-            self.fact(SlaClockAtRisk, due, used_share=ratio_text(used), before_seconds=left, notify=threshold.notify)
+            self.fact(SlaClockAtRisk, due.at, used_share=ratio_text(used), before_seconds=left, notify=due.threshold.notify)
 
-    def outcome(self, *, reopened: bool) -> None:
+    def outcome(self) -> None:
         """Met or breached, once; and a correction when what was told no longer holds."""
         state, before = self.clock.state, self.told
         if state.outcome == before.outcome:
             return
         at = self.clock.closed_at() or self.clock.known_to
-        if before.outcome == "open" or reopened:
+        if before.outcome == "open":
             if state.outcome == "breached":
                 self.fact(SlaClockBreached, at)
             elif state.outcome == "met":
@@ -97,24 +115,28 @@ class Telling:
     def credit(self) -> None:
         """The facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
 
-        The revision follows from the ledger and the outcome alone, and every new one is told: so the last word on a clock
-        is the same in every order of arrival. A clock that is open again takes its fact back, as 0 of 0.
+        The revision counts what was said about the clock, then the rules that counted by then, then
+        whether it was breached; every new one is told. So the last word on a clock is the same in every order of arrival.
+        A clock that is open again takes its fact back, as 0 of 0.
         """
         clock, told = self.clock, self.told
-        if not clock.indicators:
-            return
         at = clock.closed_at()
-        subject = "" if at is None else clock.owner_at(at) or f"department:{self.service}"
+        indicators = () if at is None else clock.folded.terms_at(at).promise.indicators
+        subject = (clock.owner_at(at) or f"department:{self.service}") if at is not None and indicators else ""
         numerator = 1 if clock.state.outcome == "met" else 0
-        revision = 2 * len(clock.events) + (clock.state.outcome == "breached")
-        if (subject, at, revision) == (told.subject, told.credited_at, told.revision) or not (subject or told.subject):
+        breached = clock.state.outcome == "breached"
+        revision = 2 * (_RULES * clock.said + (0 if at is None else min(self.rules.number_at(at), _RULES - 1))) + breached
+        if (indicators, subject, at, revision) == (told.indicators, told.subject, told.credited_at, told.revision):
             return
-        for indicator in clock.indicators:
-            if told.subject not in ("", subject) and told.credited_at is not None:
-                self._kpi(indicator, told.subject, told.credited_at, 0, 0, revision)
-            if at is not None:
+        revision = max(revision, told.revision + 1)  # of several late rules one may put the outcome before another that had counted
+        if told.credited_at is not None:
+            for indicator in told.indicators:
+                if told.subject != subject or indicator not in indicators:
+                    self._kpi(indicator, told.subject, told.credited_at, 0, 0, revision)
+        if at is not None:
+            for indicator in indicators:
                 self._kpi(indicator, subject, at, numerator, 1, revision)
-        self.told = replace(told, subject=subject, numerator=numerator, credited_at=at, revision=revision)
+        self.told = replace(told, indicators=indicators, subject=subject, credited_at=at, revision=revision)
 
     def _kpi(self, indicator: str, subject: str, at: datetime, numerator: int, denominator: int, revision: int) -> None:
         clock = self.clock
@@ -134,5 +156,5 @@ class Telling:
     def remember(self) -> None:
         """Notes what the next fold is held against."""
         state = self.clock.state
-        using = versions(self.clock.folded)
-        self.told = replace(self.told, deadline=state.deadline, provisional=state.is_provisional, calendars=using)
+        rules = rules_of(self.clock.folded)
+        self.told = replace(self.told, deadline=state.deadline, provisional=state.is_provisional, rules=rules)

@@ -1,0 +1,183 @@
+"""What follows from a clock's ledger under the rules, the same for every order in which events and rules became known (ADR 0007)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from common.kernel import sla_clock
+from common.kernel.clock_events import Changed, ClockEvent, Paused, Started
+from common.kernel.sla_clock import ClockState
+from common.runtime.policies import Policy, Promise
+from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraitsChanged:
+    """From here on the case has these traits instead: its priority was judged anew, say (D1-11, X-39)."""
+
+    id: str
+    at: datetime
+    sequence: int
+    traits: Mapping[str, str]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleUsed:
+    """A trail in the ledger: since when the clock goes by a rule, `policy complaints@2` or `calendar cn@2027`. It moves no time itself."""
+
+    id: str
+    at: datetime
+    sequence: int
+    rule: str
+
+
+LedgerEvent = ClockEvent | TraitsChanged | RuleUsed
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All that was said about one clock, and the traits with which it began."""
+
+    stage: str
+    traits: Mapping[str, str]
+    events: tuple[LedgerEvent, ...]
+
+    def and_event(self, event: LedgerEvent) -> "Ledger":
+        """The ledger with one more event."""
+        return replace(self, events=(*self.events, event))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is promised from `since` on, and the id of the event that made it so."""
+
+    since: datetime
+    policy: str
+    traits: Mapping[str, str]
+    promise: Promise
+    id: str
+
+    def counts(self, pause: Paused) -> bool:
+        """Whether the promise lets the clock stand still for this reason or party."""
+        pauses = self.promise.pauses
+        return pauses is None or pause.reason in pauses or pause.party in pauses
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A rule that a clock goes by, `calendar cn@2027`, with the event that published it."""
+
+    rule: str
+    since: datetime
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The state of a clock, what is promised when, and the rules that it goes by.
+
+    `due_at` is when the next rule that is published already will concern the clock, if it is still open then; `revision` is
+    that of the rules.
+    """
+
+    state: ClockState
+    terms: tuple[Terms, ...]
+    calendars: Mapping[str, CalendarVersion]
+    due_at: datetime | None
+    revision: int
+
+    def terms_at(self, instant: datetime) -> Terms:
+        """What was promised at an instant."""
+        return terms_at(self.terms, instant)
+
+    @property
+    def used(self) -> tuple[Used, ...]:
+        """The rules that count, the policy first."""
+        now = self.terms[-1]
+        policy = next(terms for terms in self.terms if terms.policy == now.policy)
+        calendars = [Used(f"calendar {one.ref}", one.published_at, one.event_id) for one in self.calendars.values()]
+        return (Used(f"policy {now.policy}", policy.since, policy.id), *calendars)
+
+
+def is_open(state: ClockState) -> bool:
+    """Whether a clock still waits for its outcome."""
+    return state.outcome == "open" and state.state != "stopped"
+
+
+def terms_at(terms: Sequence[Terms], instant: datetime) -> Terms:
+    """The last terms that had begun by then; the first ones before any."""
+    return next((one for one in reversed(terms) if one.since <= instant), terms[0])
+
+
+_AFTER_ALL = 1_000_000
+"""What comes after everything that a ledger holds of the same instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """An instant from which something else may be promised: by another policy, or by the same one for other traits."""
+
+    at: datetime
+    sequence: int
+    id: str
+    policy: Policy | None = None
+    traits: Mapping[str, str] = field(default_factory=dict)
+
+
+def fold_under(rules: Rules, ledger: Ledger, known_to: datetime) -> Folded:
+    """The clock at `known_to` as the rules have it."""
+    history: list[ClockEvent] = [event for event in ledger.events if not isinstance(event, RuleUsed | TraitsChanged | Started)]
+    started = next(event for event in ledger.events if isinstance(event, Started))
+    began, *others = rules.policies_since(started.at)
+    policy, promise = began.policy, began.policy.promise(ledger.stage, ledger.traits)
+    terms = [Terms(started.at, policy.ref, ledger.traits, promise, began.event_id)]
+    started = replace(started, calendar=promise.calendar, target=promise.target)
+    history.append(started)
+    steps = _steps(others, ledger)
+    for step in steps:
+        if step.at > known_to:
+            break
+        state = _on_calendars(rules, _counted(history, terms), started, step.at)[0]
+        if state.state == "stopped" or (step.policy is not None and not is_open(state)):
+            continue
+        policy, traits = step.policy or policy, {**terms[-1].traits, **step.traits}
+        before, promise = promise, policy.promise(ledger.stage, traits)
+        terms.append(Terms(step.at, policy.ref, traits, promise, step.id))
+        if (promise.target, promise.calendar) != (before.target, before.calendar):
+            history.append(Changed(id=step.id, at=step.at, sequence=step.sequence, target=promise.target, calendar=promise.calendar))
+    state, calendars, due = _on_calendars(rules, _counted(history, terms), started, known_to)
+    due += [step.at for step in steps if step.at > known_to and step.policy is not None]
+    return Folded(state, tuple(terms), calendars, min(due, default=None), rules.revision)
+
+
+def _steps(policies: Sequence[PolicyVersion], ledger: Ledger) -> list[_Step]:
+    """By instant; what the ledger says of one instant comes before the policies that begin at it."""
+    said = [_Step(event.at, event.sequence, event.id, traits=event.traits) for event in ledger.events if isinstance(event, TraitsChanged)]
+    activated = [
+        _Step(version.effective_at, _AFTER_ALL + number, version.event_id, policy=version.policy) for number, version in enumerate(policies)
+    ]
+    return sorted([*said, *activated], key=lambda step: (step.at, step.sequence))
+
+
+def _counted(history: Sequence[ClockEvent], terms: Sequence[Terms]) -> list[ClockEvent]:
+    """The events without the pauses that were none by what was promised then."""
+    return [event for event in history if not isinstance(event, Paused) or terms_at(terms, event.at).counts(event)]
+
+
+def _on_calendars(
+    rules: Rules, history: Sequence[ClockEvent], started: Started, known_to: datetime
+) -> tuple[ClockState, Mapping[str, CalendarVersion], list[datetime]]:
+    """The state, with the calendar versions that count, and when others will."""
+    names = {event.calendar for event in history if isinstance(event, Started | Changed) and event.calendar is not None}
+    using = {name: rules.at_start(name, started.at) for name in sorted(names)}
+    newer = sorted((one for used in using.values() for one in rules.later(used)), key=lambda one: (one.published_at, one.ref))
+    for version in newer:
+        if version.published_at <= known_to and is_open(_fold(history, version.published_at, using)):
+            using[version.name] = version
+    later = [version.published_at for version in newer if version.published_at > known_to]
+    return _fold(history, known_to, using), using, later
+
+
+def _fold(history: Sequence[ClockEvent], as_of: datetime, using: Mapping[str, CalendarVersion]) -> ClockState:
+    return sla_clock.fold(history, as_of, {name: used.calendar for name, used in using.items()})

@@ -1,0 +1,86 @@
+"""A calendar that becomes known moves every open clock once, while the processes that move them are killed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from tests.faults.kit import until
+from tests.faults.test_timers import workers
+from tests.harness import ServiceOnDatabase, claim, service_on
+
+from common.contracts.claims.complaints import ComplaintLodged
+from common.contracts.claims.operator import CalendarPublished
+from common.contracts.envelope import Record
+from common.contracts.sla_clocks import SlaClockRederived
+from common.kernel.calendars import built_in
+from common.kernel.clock import now
+from common.runtime.policies import shipped_document
+
+pytestmark = pytest.mark.real
+
+STAGES = 4
+
+
+@pytest.fixture
+async def complaints(database: str) -> AsyncIterator[ServiceOnDatabase]:
+    async with service_on("complaints", database) as service:
+        yield service
+
+
+def lodged(case: str, when: datetime) -> Record:
+    return claim(ComplaintLodged(complaint_id=case, customer_id="K1", category="noise", region="north", handled_by="E1"), when)
+
+
+def closed_for_a_fortnight(when: datetime) -> Record:
+    document = built_in("cn").to_json()
+    coming = [(when + timedelta(days=ahead)).date().isoformat() for ahead in range(-1, 15)]
+    document["closed_dates"] = sorted({*document["closed_dates"], *coming})
+    document["make_up_days"] = [day for day in document["make_up_days"] if day not in coming]
+    return claim(CalendarPublished(calendar="cn@1", name="cn", version=1, document=document), when)
+
+
+@pytest.mark.proof
+async def test_every_open_clock_goes_over_to_a_new_calendar_once_while_workers_are_killed(
+    complaints: ServiceOnDatabase, database: str, tmp_path: Path, proof: bool
+) -> None:
+    cases, kills = (3000, 10) if proof else (600, 3)
+    moment = now() - timedelta(minutes=2)
+    await complaints.apply(lodged(f"T{number}", moment) for number in range(cases))
+    with workers(database, tmp_path, spare=kills, policy=shipped_document("complaints")) as running:
+        await complaints.apply([closed_for_a_fortnight(moment + timedelta(minutes=1))])
+        before = await _behind(complaints)
+        assert before == cases * STAGES
+        running.begin()
+        running.begin()
+        dice, killed = Random(cases), 0
+        while killed < kills and (left := await _behind(complaints)):
+            if left < before:  # in the midst of the pass, not before it
+                await asyncio.sleep(dice.uniform(0, 0.4))
+                running.kill()
+                killed, before = killed + 1, await _behind(complaints)
+            await asyncio.sleep(0.02)
+
+        async def none_is_behind() -> bool:
+            return not await _behind(complaints)
+
+        await until("every clock knows the calendar", none_is_behind, 120)
+    assert killed == kills, "the pass was over before it was disturbed often enough"
+    print(f"\n{cases * STAGES} open clocks went over to another calendar, {killed} × kill -9")  # noqa: T201 - the counts are what the proof is for
+    told = Counter(event.clock_id for event in await complaints.published(SlaClockRederived))
+    assert set(told.values()) == {1}
+    assert len(told) == cases * STAGES
+    await complaints.apply([lodged("LAST", moment)])  # nobody was killed when this one went over
+    await complaints.let_time_pass()
+    deadlines = await complaints.rows("SELECT stage, deadline, count(*) AS number FROM clocks GROUP BY 1, 2 ORDER BY 1")
+    assert [row["number"] for row in deadlines] == [cases + 1] * STAGES
+    trail = await complaints.rows("SELECT clock_id, count(*) AS number FROM clock_events WHERE type = 'RuleUsed' GROUP BY 1")
+    assert {row["number"] for row in trail} == {1}
+
+
+async def _behind(complaints: ServiceOnDatabase) -> int:
+    (row,) = await complaints.rows("SELECT count(*) AS number FROM clocks WHERE rules < (SELECT count(*) FROM rules)")
+    return int(row["number"])
