@@ -53,7 +53,7 @@ class Waiting:
 
 
 async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str]) -> list[Waiting]:
-    """The events that wait for any of `aggregates`, by event time and arrival (ADR 0008), locked: what is released here expires nowhere else."""
+    """The events that wait for any of `aggregates`, by event time and arrival (ADR 0008), locked: released here none can expire there."""
     rows = await connection.execute(_WAITING, {"aggregates": sorted(aggregates)})
     found = []
     for row in rows:
