@@ -1,6 +1,7 @@
 """The statutory calendar of China, day by day against two packages that were made independently of each other."""
 
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
 
 import chinese_calendar
 import holidays
@@ -48,6 +49,37 @@ def test_the_notice_for_2026_is_followed_to_the_letter() -> None:
     worked = {date(2026, 1, 4), date(2026, 2, 14), date(2026, 2, 28), date(2026, 5, 9), date(2026, 9, 20), date(2026, 10, 10)}
     for day in (day for day in DAYS if day.year == 2026):
         assert cn.is_working_day(day) == (day in worked or (day.weekday() < 5 and day not in off)), day
+
+
+MAKE_UP_DAYS = {
+    "国办发明电〔2022〕16号": ("2023-01-28", "2023-01-29", "2023-04-23", "2023-05-06", "2023-06-25", "2023-10-07", "2023-10-08"),
+    "国办发明电〔2023〕7号": (
+        *("2024-02-04", "2024-02-18", "2024-04-07", "2024-04-28", "2024-05-11", "2024-09-14", "2024-09-29", "2024-10-12"),
+    ),
+    "国办发明电〔2024〕12号": ("2025-01-26", "2025-02-08", "2025-04-27", "2025-09-28", "2025-10-11"),
+    "国办发明电〔2025〕7号": ("2026-01-04", "2026-02-14", "2026-02-28", "2026-05-09", "2026-09-20", "2026-10-10"),
+}
+"""调休 of 2023–2026, typed in from the notices: all on a Saturday or Sunday."""
+WORKED_WEEKENDS = [date.fromisoformat(day) for days in MAKE_UP_DAYS.values() for day in days]
+
+
+def test_weekdays_without_holidays_would_be_wrong_on_the_26_make_up_days_of_2023_to_2026_and_on_no_other() -> None:
+    cn = built_in("cn")
+    naive = replace(cn, make_up_days=frozenset())
+    differing = [day for day in DAYS if day.year >= 2023 and cn.is_working_day(day) != naive.is_working_day(day)]
+    assert differing == WORKED_WEEKENDS
+    assert len(differing) == 26
+
+
+@pytest.mark.parametrize("day", WORKED_WEEKENDS, ids=str)
+def test_a_promise_of_one_working_day_ends_on_the_make_up_day_and_not_after_it(day: date) -> None:
+    cn = built_in("cn")
+    eve = datetime.combine(day - timedelta(days=1), time(17), cn.zone)
+    evening = datetime.combine(day, time(18), cn.zone)
+    assert cn.after_working_days(eve, 1) == evening
+    assert cn.working_time_between(evening - timedelta(hours=9), evening) == timedelta(hours=9)
+    naive = replace(cn, make_up_days=frozenset())
+    assert naive.after_working_days(eve, 1) > evening
 
 
 def test_2027_is_not_known_yet_and_says_so() -> None:

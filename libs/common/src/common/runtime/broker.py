@@ -1,7 +1,7 @@
 """The connection to Kafka, with every default that loses or doubles something set, and checked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,11 @@ class Broker(KafkaBroker):
             await self.before_start()
         check(self)
         await super().start()
+
+    def consumers(self) -> list[tuple[Sequence[str], Any]]:
+        """The topics and the client of each subscriber that is connected."""
+        kafka: Any = self.subscribers  # all of ours are Kafka subscribers
+        return [(subscriber.topic_names, subscriber.consumer) for subscriber in kafka if subscriber.consumer is not None]
 
 
 class _WaitsForTheBatch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types

@@ -182,9 +182,8 @@ class Chassis:
         ends: dict[tuple[str, int], int] = {}
         async with self.database.transaction() as connection:
             at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-        for subscriber in self.broker.subscribers:
-            consumer: Any = subscriber.consumer  # type: ignore[attr-defined]  # all of ours are Kafka subscribers
-            if consumer is not None and (assigned := consumer.assignment()):
+        for _, consumer in self.broker.consumers():
+            if assigned := consumer.assignment():
                 ends |= {(place.topic, place.partition): end for place, end in (await consumer.end_offsets(assigned)).items()}
         if ends:
             async with self.database.transaction() as connection:
@@ -194,13 +193,11 @@ class Chassis:
     async def ends_of(self, topics: Collection[str]) -> dict[str, int]:
         """Where each partition of topics that this service reads ends now: `{"kpi-facts/0": 1234}`."""
         ends: dict[str, int] = {}
-        for subscriber in self.broker.subscribers:
-            consumer: Any = subscriber.consumer  # type: ignore[attr-defined]  # all of ours are Kafka subscribers
-            own = [topic for topic in self.consumed if topic.name in topics and topic.name in subscriber.topic_names]  # type: ignore[attr-defined]  # the same
-            if consumer is None or not own:
-                continue
+        for read, consumer in self.broker.consumers():
+            own = [topic for topic in self.consumed if topic.name in topics and topic.name in read]
             places = [TopicPartition(topic.name, partition) for topic in own for partition in range(topic.partitions)]
-            ends |= {f"{place.topic}/{place.partition}": end for place, end in (await consumer.end_offsets(places)).items()}
+            if places:
+                ends |= {f"{place.topic}/{place.partition}": end for place, end in (await consumer.end_offsets(places)).items()}
         return ends
 
     async def _keep_house_for_ever(self) -> None:
@@ -243,10 +240,7 @@ class Chassis:
                 log.error("partition_halted", topic=halt[0], partition=halt[1], defects_in_a_row=STOP_AFTER)
                 await connection.execute(_HALT, {"topic": halt[0], "partition": halt[1]})
             halted = {(row.topic, row.partition) for row in await connection.execute(_HALTED)}
-        for subscriber in self.broker.subscribers:
-            consumer: Any = subscriber.consumer  # type: ignore[attr-defined]  # all of ours are Kafka subscribers
-            if consumer is None:
-                continue
+        for _, consumer in self.broker.consumers():
             for place in consumer.assignment():
                 if (place.topic, place.partition) in halted:
                     consumer.pause(place)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -28,72 +29,62 @@ class ChassisMetrics:
     def __init__(self, service: str, version: str, stages: Iterable[str], registry: CollectorRegistry) -> None:
         self.service = service
         self.registry = registry
-        self.outcomes = Counter(
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self.outcomes = counter(
             "aftersales_sla_outcomes_total",
             "SLA clocks that were met or breached, counted as first published; a later correction does not change it.",
             ["service", "stage", "outcome"],
-            registry=registry,
         )
-        self.elapsed_ratio = Histogram(
+        self.elapsed_ratio = histogram(
             "aftersales_sla_elapsed_ratio",
             "Share of the target that was used when the outcome was first published; above 1 is a breach.",
             ["service", "stage"],
             buckets=_SHARES,
-            registry=registry,
         )
-        self.compliance = Gauge(
+        self.compliance = gauge(
             "aftersales_sla_compliance_ratio",
             "Met clocks as a share of the clocks that closed in the window by event time, from the database; absent while none closed.",
             ["service", "stage", "window"],
-            registry=registry,
         )
-        self.clocks_open = Gauge(
-            "aftersales_sla_clocks_open", "SLA clocks without an outcome, from the database.", ["service", "stage"], registry=registry
-        )
-        self.consumed = Counter(
+        self.clocks_open = gauge("aftersales_sla_clocks_open", "SLA clocks without an outcome, from the database.", ["service", "stage"])
+        self.consumed = counter(
             "aftersales_events_consumed_total",
             "Records by what became of them: applied, duplicate, dead (a dead letter), parked (held back; applied as well, once it is).",
             ["service", "topic", "result"],
-            registry=registry,
         )
-        self.dead_letters = Gauge(
+        self.dead_letters = gauge(
             "aftersales_dead_letters_open",
             "Dead letters that nobody has repaired yet, and events that are parked or wait, by the rule that they break.",
             ["service", "topic", "error_class"],
-            registry=registry,
         )
-        self.outbox_oldest = Gauge(
+        self.outbox_oldest = gauge(
             "aftersales_outbox_oldest_unpublished_seconds",
             "Age of the oldest decided event that is not on Kafka yet; 0 when there is none.",
             ["service"],
-            registry=registry,
         )
-        self.timer_oldest = Gauge(
+        self.timer_oldest = gauge(
             "aftersales_timer_oldest_due_seconds",
             "How long the oldest due timer has been waiting to fire; 0 when none is due.",
             ["service"],
-            registry=registry,
         )
-        self.lag = Gauge(
+        self.lag = gauge(
             "aftersales_consumer_lag_records",
             "Records of a partition that are not handled yet: end offset minus the offset committed with the effects.",
             ["service", "topic", "partition"],
-            registry=registry,
         )
-        self.end_to_end = Histogram(
+        self.end_to_end = histogram(
             "aftersales_event_end_to_end_seconds",
             "From the instant an event was recorded to the commit of its effect here.",
             ["service", "topic"],
             buckets=_SECONDS,
-            registry=registry,
         )
-        self.halted = Gauge(
+        self.halted = gauge(
             "aftersales_partitions_halted",
             "Partitions that stopped after 50 defects of ours in a row; `aftersales resume` goes on.",
             ["service"],
-            registry=registry,
         )
-        self.build = Gauge("aftersales_build_info", "Always 1; the version that runs.", ["service", "version"], registry=registry)
+        self.build = gauge("aftersales_build_info", "Always 1; the version that runs.", ["service", "version"])
         self.build.labels(service, version).set(1)
         for stage in stages:
             for outcome in ("met", "breached"):
