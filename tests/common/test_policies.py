@@ -1,5 +1,6 @@
 """Policies as data: which promise a clock gets, which pauses count for it, and when somebody is told before the deadline."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,11 +8,13 @@ import pytest
 
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockMet, SlaClockPaused, SlaClockRederived, SlaClockResumed
+from common.kernel.calendars import built_in
 from common.kernel.clock_events import Started
 from common.kernel.clock_shares import before_due_at
 from common.kernel.clocks import ClockEntry
 from common.kernel.sla_clock import fold
 from common.kernel.targets import WorkingDays, WorkingTime
+from common.kernel.timeline import Hours
 from common.kernel.working_time import Calendar
 from common.runtime.kept_clock import Clock
 from common.runtime.ledger import ClockBook
@@ -35,7 +38,7 @@ def policy_of(version: int = 1, **rule: Any) -> dict[str, Any]:
 class OneClock:
     """A book with the clock of one case, spoken to directly."""
 
-    def __init__(self, document: dict[str, Any], *published: PolicyVersion) -> None:
+    def __init__(self, document: dict[str, Any], *published: CalendarVersion | PolicyVersion) -> None:
         self.book = ClockBook("dispatch", Rules.of([PolicyVersion(parse_policy(document)), *published]))
         self.facts: list[Fact] = []
 
@@ -168,6 +171,19 @@ def test_a_priority_that_was_judged_earlier_and_becomes_known_later_counts_from_
         case.pass_time(at(9))
     assert in_order.clock.state.deadline == late.clock.state.deadline == at(10)
     assert in_order.clock.folded.terms[-1].traits == late.clock.folded.terms[-1].traits
+
+
+def test_a_reopened_clock_goes_over_to_the_rules_that_were_published_while_it_was_closed() -> None:
+    half_days = replace(built_in("24x7"), weekly_hours=((Hours(0, 12 * 3600),),) * 7)
+    second = PolicyVersion(parse_policy(policy_of(2, target={"working_seconds": 72000})), at(6), applies_to_open=True, event_id="p2")
+    case = OneClock(policy_of(target={"working_seconds": 36000}), CalendarVersion("24x7", 1, half_days, at(5), "c1"), second)
+    case.say("started", at(0))
+    case.say("stopped", at(4))
+    case.pass_time(at(7))
+    assert case.clock.state.outcome == "met"
+    case.say("reopened", at(8))
+    assert case.clock.state.deadline == at(12, day=1)  # 4 h before, 4 h until noon, and the 12 h of the next day
+    assert [(terms.policy, terms.since) for terms in case.clock.folded.terms] == [("dispatch@1", at(0)), ("dispatch@2", at(8))]
 
 
 def test_a_fixed_deadline_that_comes_near_during_a_pause_is_told_in_the_pause() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.kernel import sla_clock
-from common.kernel.clock_events import Changed, ClockEvent, Paused, Started
+from common.kernel.clock_events import Changed, ClockEvent, Paused, Reopened, Started
 from common.kernel.sla_clock import ClockState
 from common.runtime.policies import Policy, Promise
 from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
@@ -134,10 +134,12 @@ def fold_under(rules: Rules, ledger: Ledger, known_to: datetime) -> Folded:
     terms = [Terms(started.at, policy.ref, ledger.traits, promise, began.event_id)]
     started = replace(started, calendar=promise.calendar, target=promise.target)
     history.append(started)
-    steps = _steps(others, ledger)
+    steps = _steps(others, ledger, history)
     for step in steps:
         if step.at > known_to:
             break
+        if step.policy is not None and step.policy.ref in {one.policy for one in terms}:
+            continue
         state = _on_calendars(rules, _counted(history, terms), started, step.at)[0]
         if state.state == "stopped" or (step.policy is not None and not is_open(state)):
             continue
@@ -151,13 +153,20 @@ def fold_under(rules: Rules, ledger: Ledger, known_to: datetime) -> Folded:
     return Folded(state, tuple(terms), calendars, min(due, default=None), rules.revision)
 
 
-def _steps(policies: Sequence[PolicyVersion], ledger: Ledger) -> list[_Step]:
+def _steps(policies: Sequence[PolicyVersion], ledger: Ledger, history: Sequence[ClockEvent]) -> list[_Step]:
     """By instant; what the ledger says of one instant comes before the policies that begin at it."""
     said = [_Step(event.at, event.sequence, event.id, traits=event.traits) for event in ledger.events if isinstance(event, TraitsChanged)]
     activated = [
-        _Step(version.effective_at, _AFTER_ALL + number, version.event_id, policy=version.policy) for number, version in enumerate(policies)
+        _Step(at, _AFTER_ALL + number, version.event_id, policy=version.policy)
+        for number, version in enumerate(policies)
+        for at in _chances(version.effective_at, history)
     ]
     return sorted([*said, *activated], key=lambda step: (step.at, step.sequence))
+
+
+def _chances(instant: datetime, history: Sequence[ClockEvent]) -> list[datetime]:
+    """When a rule may take hold of a clock: at its own instant, or when the clock is reopened later."""
+    return [instant, *sorted(event.at for event in history if isinstance(event, Reopened) and event.at > instant)]
 
 
 def _counted(history: Sequence[ClockEvent], terms: Sequence[Terms]) -> list[ClockEvent]:
@@ -173,7 +182,8 @@ def _on_calendars(
     using = {name: rules.at_start(name, started.at) for name in sorted(names)}
     newer = sorted((one for used in using.values() for one in rules.later(used)), key=lambda one: (one.published_at, one.ref))
     for version in newer:
-        if version.published_at <= known_to and is_open(_fold(history, version.published_at, using)):
+        chances = [at for at in _chances(version.published_at, history) if at <= known_to]
+        if any(is_open(_fold(history, at, using)) for at in chances):
             using[version.name] = version
     later = [version.published_at for version in newer if version.published_at > known_to]
     return _fold(history, known_to, using), using, later
