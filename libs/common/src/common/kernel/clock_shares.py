@@ -6,7 +6,6 @@ from math import ceil
 
 from common.kernel.instants import to_micros
 from common.kernel.sla_clock import ClockState
-from common.kernel.targets import amount_of, fixed_instant
 
 
 def share_due_at(clock: ClockState, share: Fraction) -> datetime | None:
@@ -17,36 +16,26 @@ def share_due_at(clock: ClockState, share: Fraction) -> datetime | None:
     """
     if clock.state == "stopped":
         return None
-    if share == 1 and (fixed := _fixed(clock)) is not None:
-        return clock.calendar.instant(fixed)
-    return _consumed_at(clock, ceil(share * _amount(clock)))
+    if share == 1 and clock.fixed is not None:
+        return clock.calendar.instant(clock.fixed)
+    return _consumed_at(clock, ceil(share * clock.amount))
 
 
 def before_due_at(clock: ClockState, micros: int) -> datetime | None:
     """When only so much working time is left, by the same rules; a target that is shorter than that has so little left at its start."""
     if clock.state == "stopped":
         return None
-    return _consumed_at(clock, max(0, _amount(clock) - micros))
+    return _consumed_at(clock, max(0, clock.amount - micros))
 
 
 def share_before(clock: ClockState, micros: int) -> Fraction:
     """The share of the target that is used when only so much working time is left."""
-    amount = _amount(clock)
-    return max(Fraction(0), 1 - Fraction(micros, amount)) if amount else Fraction(1)
-
-
-def _fixed(clock: ClockState) -> int | None:
-    return fixed_instant(clock.calendar, to_micros(clock.started_at), clock.target)
-
-
-def _amount(clock: ClockState) -> int:
-    start, fixed = to_micros(clock.started_at), _fixed(clock)
-    return amount_of(clock.calendar, start, clock.target) if fixed is None else clock.calendar.timeline.between(start, fixed)
+    return max(Fraction(0), 1 - Fraction(micros, clock.amount)) if clock.amount else Fraction(1)
 
 
 def _consumed_at(clock: ClockState, goal: int) -> datetime | None:
     calendar, start = clock.calendar, to_micros(clock.started_at)
-    if goal == 0 or _fixed(clock) is not None:
+    if goal == 0 or clock.fixed is not None:
         return calendar.instant(calendar.timeline.add(start, goal))
     for segment in clock.segments:
         if segment.state == "running":
@@ -58,12 +47,8 @@ def _consumed_at(clock: ClockState, goal: int) -> datetime | None:
 
 def used_share(clock: ClockState) -> Fraction | None:
     """How much of the target is used at `as_of`, more than 1 when overdue; None for a target of no working time."""
-    start = to_micros(clock.started_at)
-    fixed = fixed_instant(clock.calendar, start, clock.target)
-    timeline = clock.calendar.timeline
-    if fixed is None:
-        amount, used = amount_of(clock.calendar, start, clock.target), clock.elapsed_micros
-    else:
-        last = clock.segments[-1].end if clock.segments else start
-        amount, used = timeline.between(start, fixed), timeline.between(start, last)
-    return Fraction(used, amount) if amount else None
+    used = clock.elapsed_micros
+    if clock.fixed is not None:
+        start = to_micros(clock.started_at)
+        used = clock.calendar.timeline.between(start, clock.segments[-1].end if clock.segments else start)
+    return Fraction(used, clock.amount) if clock.amount else None

@@ -83,6 +83,10 @@ class ClockState:
     calendar: Calendar
     target: Target
     segments: tuple[Segment, ...]
+    fixed: int | None
+    """Where the target is a fixed instant: that, in microseconds since 1970."""
+    amount: int
+    """The working microseconds that the target stands for."""
 
     @property
     def is_provisional(self) -> bool:
@@ -254,6 +258,8 @@ class _Tally:
             calendar=self.calendar,
             target=self.target,
             segments=tuple(self.segments),
+            fixed=self.fixed,
+            amount=self.amount if self.fixed is None else self.calendar.timeline.between(self.started_at, self.fixed),
         )
 
     def _projected(self) -> int | None:
