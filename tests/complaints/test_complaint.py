@@ -41,6 +41,9 @@ def expectations() -> list[tuple[str, Step, str]]:
     ]
 
 
+NORTH = {"region": "north"}
+
+
 def a_complaint(*triggers: str, handled_by: str | None = "E1") -> Complaint:
     return Complaint("C1", "K1", None, "noise", "north", handled_by, MONDAY_0900, triggers)
 
@@ -89,7 +92,7 @@ def test_a_second_acknowledgement_is_refused_and_changes_no_clock() -> None:
 
 
 def test_a_complaint_starts_four_promises_in_the_name_of_its_handler() -> None:
-    entries = a_complaint().received().clocks.entries
+    entries = a_complaint().received(NORTH).clocks.entries
     assert [(entry.stage, entry.kind, entry.at, entry.owner) for entry in entries] == [
         (stage, "started", MONDAY_0900, "employee:E1")
         for stage in ("acknowledged", "verification_started", "verified", "solution_communicated")
@@ -97,7 +100,7 @@ def test_a_complaint_starts_four_promises_in_the_name_of_its_handler() -> None:
 
 
 def test_a_major_case_is_escalated_in_the_moment_in_which_it_is_received() -> None:
-    entries = a_complaint("injury").received().clocks.entries
+    entries = a_complaint("injury").received(NORTH).clocks.entries
     assert entries[4:] == (
         ClockEntry("escalated", "started", MONDAY_0900, owner="employee:E1", traits={"region": "north"}),
         ClockEntry("escalated", "stopped", MONDAY_0900),

@@ -8,12 +8,21 @@ from typing import Any
 import pytest
 from tests.harness import ServiceOnDatabase, claim, data_of, service_on
 
-from common.contracts.claims.dispatch import AssignmentMade, AssignmentTaken, DefectCameBack, WorkFinished, WorkHeldUp, WorkTakenUp
+from common.contracts.claims.dispatch import (
+    AssignmentMade,
+    AssignmentTaken,
+    DefectCameBack,
+    PriorityJudged,
+    WorkFinished,
+    WorkHeldUp,
+    WorkTakenUp,
+)
 from common.contracts.claims.intake import Nature
 from common.contracts.envelope import Record
 from common.contracts.event import Event
-from common.contracts.service_requests import Priority, ServiceRequestRegistered
-from common.contracts.sla_clocks import SlaClockBreached, SlaClockMet, SlaClockStarted
+from common.contracts.fields import Priority
+from common.contracts.service_requests import ServiceRequestRegistered
+from common.contracts.sla_clocks import SlaClockBreached, SlaClockMet, SlaClockRederived, SlaClockStarted
 from common.contracts.topics import consumed_by
 from common.contracts.work_orders import (
     WorkOrderAccepted,
@@ -23,6 +32,7 @@ from common.contracts.work_orders import (
     WorkOrderCreated,
     WorkOrderPaused,
     WorkOrderReopened,
+    WorkOrderReprioritised,
     WorkOrderResumed,
 )
 from common.runtime.handling import handlers_in
@@ -228,6 +238,23 @@ async def test_an_assignment_that_becomes_known_late_counts_from_when_it_was_mad
     assignment = await clock(dispatch, "R1-w1", "assignment")
     assert (assignment["outcome"], assignment["closed_at"]) == ("met", at("09:20"))
     assert (await dispatch.rows("SELECT technician FROM work_orders")) == [{"technician": "E2"}]
+
+
+async def test_a_priority_that_is_judged_anew_gives_the_work_the_promise_that_goes_with_it(dispatch: ServiceOnDatabase) -> None:
+    judged = PriorityJudged(work_order_id="R1-w1", priority="urgent", reason="water leaks", by="E1")
+    early = claim(judged, at("10:00"))
+    await dispatch.apply([early, registered("R1", at("09:00"), priority="low"), assigned("R1-w1", at("09:30"))])
+    completion = await clock(dispatch, "R1-w1", "completion")
+    assert (completion["priority"], completion["deadline"]) == ("urgent", at("17:00"))  # 8 working hours, of which one was used
+    (rederived,) = [event for event in await dispatch.published(SlaClockRederived) if event.stage == "completion"]
+    assert (rederived.at, rederived.why) == (at("10:00"), "priority urgent")
+    assert rederived.was == at("18:00", "2025-07-14")
+    (told,) = await dispatch.published(WorkOrderReprioritised)
+    assert (told.priority, told.reason, told.by, told.judged_at) == ("urgent", "water leaks", "E1", at("10:00"))
+    await dispatch.apply([finished("R1-w1", at("16:00")), claim(judged, at("16:30"))])
+    (refused,) = await dispatch.published(WorkOrderClaimRejected)
+    assert refused.rule == "not_after_completion"
+    assert (await clock(dispatch, "R1-w1", "completion"))["outcome"] == "met"
 
 
 async def test_what_kafka_delivers_twice_changes_nothing(dispatch: ServiceOnDatabase) -> None:

@@ -80,8 +80,8 @@ def test_nothing_can_be_done_for_a_request_before_it_was_received() -> None:
 
 
 def test_registration_starts_both_promises_in_the_name_of_the_handler_and_with_what_chooses_them() -> None:
-    entries = a_request().registered().clocks.entries
     traits = {"priority": "high", "region": "north"}
+    entries = a_request().registered(traits).clocks.entries
     assert entries == (
         ClockEntry("first_response", "started", MONDAY_0900, owner="employee:E1", traits=traits),
         ClockEntry("closure", "started", MONDAY_0900, owner="employee:E1", traits=traits),
@@ -89,7 +89,7 @@ def test_registration_starts_both_promises_in_the_name_of_the_handler_and_with_w
 
 
 def test_a_request_that_nobody_has_is_the_centre_s() -> None:
-    owners = {entry.owner for entry in a_request(handled_by=None).registered().clocks.entries}
+    owners = {entry.owner for entry in a_request(handled_by=None).registered({}).clocks.entries}
     assert owners == {"department:intake"}
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from common.contracts.claims import intake as claims
-from common.contracts.service_requests import Priority as ContractPriority
+from common.contracts.fields import Priority as ContractPriority
 from intake.domain.triage import TRIAGE, Nature, Priority, Severity, triage
 
 ORDER = get_args(Priority)

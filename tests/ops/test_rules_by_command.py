@@ -38,6 +38,10 @@ FINDINGS = [
     ("    - target: {working_days: 3}\n", [(11, "missing_field")]),
     ("    - when: {region: north}\n      target: {working_days: 3}\n      calendar: cn\n", [(11, "no_default")]),
     ("    - when: {weather: fine}\n      target: {working_days: 3}\n      calendar: cn\n" + GOOD, [(11, "unknown_trait")]),
+    (
+        "    - when: {severity: high}\n      target: {working_days: 3}\n      calendar: cn\n" + GOOD,
+        [(11, "unknown_trait")],
+    ),  # no complaint has one
     (GOOD + GOOD, [(13, "unreachable_rule")]),
     (GOOD + "      thresholds: [3/4,\n        1.2]\n", [(14, "bad_threshold")]),
     (GOOD + "      indicators: [in_time_solution, happiness]\n      owner: me\n", [(13, "unknown_indicator"), (14, "unknown_field")]),

@@ -11,7 +11,7 @@ import yaml
 
 from common.contracts.topics import SERVICES
 from common.kernel.calendars import BUILT_IN
-from common.runtime.policies import PolicyError, load_policy, parse_policy
+from common.runtime.policies import TRAITS, PolicyError, load_policy, parse_policy
 
 Place = tuple[str | int, ...]
 
@@ -105,8 +105,10 @@ def _problems(document: Mapping[str, Any], calendars: tuple[str, ...]) -> Iterat
         yield ("calendars", name), "bad_calendar", "a built-in calendar has this name"
     yield from _against_the_service(document, stages)
     indicators = {found.id for point in entry_points(group="aftersales.indicators") for found in point.load()}
+    given = {point.name: set(point.load()) for point in entry_points(group="aftersales.traits")}
+    traits = given.get(str(document.get("policy")), set(TRAITS))
     for stage, rules in stages.items():
-        yield from _rules(str(stage), rules, own | set(BUILT_IN) | set(calendars), indicators)
+        yield from _rules(str(stage), rules, own | set(BUILT_IN) | set(calendars), indicators, traits)
 
 
 def _against_the_service(document: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[tuple[Place, str, str]]:
@@ -135,7 +137,7 @@ def parsed(document: Mapping[str, Any]) -> object:
         return None
 
 
-def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str]) -> Iterator[tuple[Place, str, str]]:
+def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str], traits: set[str]) -> Iterator[tuple[Place, str, str]]:
     place = ("stages", stage)
     if not isinstance(rules, list) or not rules:
         yield place, "bad_value", "a list of rules is expected"
@@ -158,6 +160,10 @@ def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str]) ->
             yield (*place, number + 1), "unreachable_rule", "a rule before it takes every case"
         if isinstance(calendar := rule.get("calendar"), str) and calendar not in calendars:
             yield (*here, "calendar"), "unknown_calendar", f"no calendar {calendar} is known"
+        when = rule.get("when")
+        for name in sorted(set(when) & set(TRAITS) - traits if isinstance(when, dict) else ()):
+            problem = f"no case of this service has a {name}, so the rule would never fit; they have {', '.join(sorted(traits))}"
+            yield (*here, "when", name), "unknown_trait", problem
         named = rule.get("indicators")
         for index, indicator in enumerate(named if isinstance(named, list) else []):
             if indicator not in indicators:

@@ -1,6 +1,6 @@
 """One function a command: loaded data in, changes and events staged. No I/O."""
 
-from typing import assert_never
+from collections.abc import Mapping
 
 from common.contracts.claims.complaints import (
     ComplainantTold,
@@ -21,8 +21,9 @@ from common.contracts.complaints import (
 )
 from common.contracts.event import Claim, Event
 from common.contracts.service_requests import ServiceRequestRegistered
-from common.kernel.errors import Refused, TooEarly
-from complaints.domain.complaint import Complaint, Step
+from common.kernel.clocks import traits_of
+from common.kernel.errors import Refused
+from complaints.domain.complaint import TRAITS, Complaint, Step
 from complaints.repository import UnitOfWork
 
 
@@ -42,6 +43,7 @@ def receive_complaint(lodged: ComplaintLodged, existing: Complaint | None, uow: 
             received_at=lodged.time,
             triggers=lodged.triggers,
         ),
+        traits_of(lodged, TRAITS),
         uow,
     )
 
@@ -60,6 +62,7 @@ def open_complaint_of_request(request: ServiceRequestRegistered, existing: Compl
             handled_by=request.handled_by,
             received_at=request.received_at,
         ),
+        {"category": request.product, **traits_of(request, TRAITS)},
         uow,
     )
 
@@ -69,8 +72,8 @@ def complaint_of(request: ServiceRequestRegistered) -> str:
     return f"{request.request_id}-c1"
 
 
-def _receive(complaint: Complaint, uow: UnitOfWork) -> None:
-    complaint = complaint.received()
+def _receive(complaint: Complaint, traits: Mapping[str, str], uow: UnitOfWork) -> None:
+    complaint = complaint.received(traits)
     uow.complaints.add(complaint)
     uow.publish(
         ComplaintReceived(
@@ -120,13 +123,5 @@ def communicate_solution(told: SolutionTold, complaint: Complaint, uow: UnitOfWo
 
 
 def _take(step: Step, claim: Claim, complaint: Complaint, event: Event, uow: UnitOfWork) -> None:
-    match complaint.take(step, claim.time):
-        case Complaint() as changed:
-            uow.complaints.save(changed)
-            uow.publish(event)
-        case Refused() as refused:
-            uow.reject(claim, refused)
-        case TooEarly() as early:
-            uow.wait(early)
-        case never:
-            assert_never(never)
+    if uow.complaints.settle(claim, complaint.take(step, claim.time)):
+        uow.publish(event)

@@ -4,6 +4,7 @@ from common.contracts.claims.dispatch import (
     AssignmentMade,
     AssignmentTaken,
     DefectCameBack,
+    PriorityJudged,
     WorkFinished,
     WorkHeldUp,
     WorkTakenUp,
@@ -30,6 +31,11 @@ def on_assignment_made(event: AssignmentMade, order: WorkOrder, uow: UnitOfWork)
 @on(AssignmentTaken, loads=_BY_ID)
 def on_assignment_taken(event: AssignmentTaken, order: WorkOrder, uow: UnitOfWork) -> None:
     use_cases.accept_assignment(event, order, uow)
+
+
+@on(PriorityJudged, loads=_BY_ID)
+def on_priority_judged(event: PriorityJudged, order: WorkOrder, uow: UnitOfWork) -> None:
+    use_cases.judge_priority(event, order, uow)
 
 
 @on(WorkHeldUp, loads=_BY_ID)

@@ -1,5 +1,6 @@
 """How a work order is stored."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from common.runtime.aggregates import Aggregates
@@ -20,7 +21,7 @@ def _to_row(order: WorkOrder) -> WorkOrderRow:
         status=standing.status,
         technician=standing.technician,
         team=standing.team,
-        steps=[{"step": taken.step, "at": taken.at.isoformat(), "who": taken.who, "team": taken.team} for taken in order.steps],
+        steps=[{**asdict(taken), "at": taken.at.isoformat()} for taken in order.steps],
     )
 
 
@@ -32,7 +33,7 @@ def _to_domain(row: WorkOrderRow) -> WorkOrder:
         region=row.region,
         product=row.product,
         created_at=row.created_at,
-        steps=tuple(Taken(Step(taken["step"]), datetime.fromisoformat(taken["at"]), taken["who"], taken["team"]) for taken in row.steps),
+        steps=tuple(Taken(Step(taken.pop("step")), datetime.fromisoformat(taken.pop("at")), **taken) for taken in map(dict, row.steps)),
     )
 
 

@@ -1,16 +1,14 @@
 """One function a command: loaded data in, changes and events staged. No I/O."""
 
-from typing import assert_never
-
 from common.contracts.claims.dispatch import (
     AssignmentMade,
     AssignmentTaken,
     DefectCameBack,
+    PriorityJudged,
     WorkFinished,
     WorkHeldUp,
     WorkTakenUp,
 )
-from common.contracts.event import Claim
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.contracts.work_orders import (
     WorkOrderAccepted,
@@ -19,10 +17,11 @@ from common.contracts.work_orders import (
     WorkOrderCreated,
     WorkOrderPaused,
     WorkOrderReopened,
+    WorkOrderReprioritised,
     WorkOrderResumed,
 )
-from common.kernel.errors import Refused, TooEarly
-from dispatch.domain.work_order import WorkOrder
+from common.kernel.clocks import traits_of
+from dispatch.domain.work_order import TRAITS, WorkOrder
 from dispatch.repository import UnitOfWork
 
 ON_SITE = ("repair", "installation", "maintenance")
@@ -41,7 +40,7 @@ def create_work_order(request: ServiceRequestRegistered, existing: WorkOrder | N
         product=request.product,
         created_at=request.received_at,
     )
-    uow.work_orders.add(order.created())
+    uow.work_orders.add(order.created(traits_of(request, TRAITS)))
     uow.publish(
         WorkOrderCreated(
             work_order_id=order.id,
@@ -61,7 +60,7 @@ def work_order_of(request: ServiceRequestRegistered) -> str:
 
 def assign_technician(made: AssignmentMade, order: WorkOrder, uow: UnitOfWork) -> None:
     """A technician has the work, perhaps in another one's place (D1-10)."""
-    if _settled(made, order.assign(made.time, made.technician, made.team), uow):
+    if uow.work_orders.settle(made, order.assign(made.time, made.technician, made.team)):
         uow.publish(
             WorkOrderAssigned(
                 work_order_id=order.id,
@@ -76,45 +75,40 @@ def assign_technician(made: AssignmentMade, order: WorkOrder, uow: UnitOfWork) -
 
 def accept_assignment(taken: AssignmentTaken, order: WorkOrder, uow: UnitOfWork) -> None:
     """The assigned technician took the work on."""
-    if _settled(taken, order.accept(taken.time, taken.by), uow):
+    if uow.work_orders.settle(taken, order.accept(taken.time, taken.by)):
         uow.publish(WorkOrderAccepted(work_order_id=order.id, technician=taken.by, accepted_at=taken.time))
+
+
+def judge_priority(judged: PriorityJudged, order: WorkOrder, uow: UnitOfWork) -> None:
+    """The work is more or less urgent than the triage had it (D1-11, X-39)."""
+    if uow.work_orders.settle(judged, order.judge(judged.time, judged.priority, judged.reason)):
+        uow.publish(
+            WorkOrderReprioritised(
+                work_order_id=order.id, priority=judged.priority, reason=judged.reason, judged_at=judged.time, by=judged.by
+            )
+        )
 
 
 def pause_work(held_up: WorkHeldUp, order: WorkOrder, uow: UnitOfWork) -> None:
     """The work waits for somebody else, whose time it is (P12)."""
-    if _settled(held_up, order.hold_up(held_up.time, held_up.party, held_up.reason), uow):
+    if uow.work_orders.settle(held_up, order.hold_up(held_up.time, held_up.party, held_up.reason)):
         uow.publish(WorkOrderPaused(work_order_id=order.id, party=held_up.party, reason=held_up.reason, paused_at=held_up.time))
 
 
 def resume_work(taken_up: WorkTakenUp, order: WorkOrder, uow: UnitOfWork) -> None:
     """The work goes on."""
-    if _settled(taken_up, order.take_up(taken_up.time), uow):
+    if uow.work_orders.settle(taken_up, order.take_up(taken_up.time)):
         uow.publish(WorkOrderResumed(work_order_id=order.id, resumed_at=taken_up.time))
 
 
 def complete_work(finished: WorkFinished, order: WorkOrder, uow: UnitOfWork) -> None:
     """The work is done (D1-09, D7-09)."""
-    if _settled(finished, order.complete(finished.time, finished.by), uow):
+    if uow.work_orders.settle(finished, order.complete(finished.time, finished.by)):
         uow.publish(WorkOrderCompleted(work_order_id=order.id, technician=finished.by, completed_at=finished.time))
 
 
 def reopen_work(came_back: DefectCameBack, order: WorkOrder, uow: UnitOfWork) -> None:
     """The defect came back, which is charged to whoever had completed the work (P12)."""
-    if _settled(came_back, order.reopen(came_back.time), uow):
+    if uow.work_orders.settle(came_back, order.reopen(came_back.time)):
         completed_by = order.standing(came_back.time).technician
         uow.publish(WorkOrderReopened(work_order_id=order.id, completed_by=completed_by, reopened_at=came_back.time))
-
-
-def _settled(claim: Claim, decision: WorkOrder | Refused | TooEarly, uow: UnitOfWork) -> WorkOrder | None:
-    """The changed order, saved; None when the claim was refused or waits."""
-    match decision:
-        case WorkOrder() as changed:
-            uow.work_orders.save(changed)
-            return changed
-        case Refused() as refused:
-            uow.reject(claim, refused)
-        case TooEarly() as early:
-            uow.wait(early)
-        case never:
-            assert_never(never)
-    return None

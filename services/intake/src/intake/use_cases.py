@@ -1,9 +1,6 @@
 """One function a command: loaded data in, changes and events staged. No I/O."""
 
-from typing import assert_never
-
 from common.contracts.claims.intake import CustomerAnswered, ServiceEnded, ServiceRequestReceived, SurveyAnswered
-from common.contracts.event import Claim
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.service_requests import (
     ServiceRequestAnswered,
@@ -11,8 +8,9 @@ from common.contracts.service_requests import (
     ServiceRequestRegistered,
     SurveyRecorded,
 )
-from common.kernel.errors import Refused, TooEarly
-from intake.domain.service_request import ServiceRequest, Step, points
+from common.kernel.clocks import traits_of
+from common.kernel.errors import Refused
+from intake.domain.service_request import TRAITS, ServiceRequest, Step, points
 from intake.domain.triage import triage
 from intake.repository import UnitOfWork
 
@@ -37,7 +35,7 @@ def register_request(received: ServiceRequestReceived, existing: ServiceRequest 
         remarks=received.remarks,
         received_at=received.time,
     )
-    uow.requests.add(request.registered())
+    uow.requests.add(request.registered({"priority": priority, **traits_of(received, TRAITS)}))
     uow.publish(
         ServiceRequestRegistered(
             request_id=request.id,
@@ -51,25 +49,27 @@ def register_request(received: ServiceRequestReceived, existing: ServiceRequest 
             handled_by=request.handled_by,
             asset_id=request.asset_id,
             received_at=request.received_at,
+            customer_class=received.customer_class,
+            outlet=received.outlet,
         )
     )
 
 
 def answer_request(answered: CustomerAnswered, request: ServiceRequest, uow: UnitOfWork) -> None:
     """The customer had a first response (D1-07)."""
-    if _settled(answered, request.answer(answered.time, answered.by), uow):
+    if uow.requests.settle(answered, request.answer(answered.time, answered.by)):
         uow.publish(ServiceRequestAnswered(request_id=request.id, answered_at=answered.time, by=answered.by))
 
 
 def close_request(ended: ServiceEnded, request: ServiceRequest, uow: UnitOfWork) -> None:
     """The service has ended and the request is in the archive (D1-14)."""
-    if _settled(ended, request.close(ended.time, ended.by), uow):
+    if uow.requests.settle(ended, request.close(ended.time, ended.by)):
         uow.publish(ServiceRequestClosed(request_id=request.id, closed_at=ended.time, by=ended.by))
 
 
 def record_survey(survey: SurveyAnswered, request: ServiceRequest, uow: UnitOfWork) -> None:
     """The customer's satisfaction is credited to whoever gave the service, for the day on which the case closed (D1-19, decision 26)."""
-    surveyed = _settled(survey, request.survey(survey.time, survey.satisfaction), uow)
+    surveyed = uow.requests.settle(survey, request.survey(survey.time, survey.satisfaction))
     if surveyed is None:
         return
     assert surveyed.closed_by is not None  # a survey waits for the close
@@ -94,18 +94,3 @@ def record_survey(survey: SurveyAnswered, request: ServiceRequest, uow: UnitOfWo
         ),
         at=surveyed.taken[Step.CLOSED],
     )
-
-
-def _settled(claim: Claim, decision: ServiceRequest | Refused | TooEarly, uow: UnitOfWork) -> ServiceRequest | None:
-    """The changed request, saved; None when the claim was refused or waits."""
-    match decision:
-        case ServiceRequest() as changed:
-            uow.requests.save(changed)
-            return changed
-        case Refused() as refused:
-            uow.reject(claim, refused)
-        case TooEarly() as early:
-            uow.wait(early)
-        case never:
-            assert_never(never)
-    return None

@@ -1,6 +1,6 @@
 """The kinds of field that events are made of."""
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AwareDatetime, StringConstraints
 
@@ -21,6 +21,8 @@ EmployeeId = Annotated[str, StringConstraints(pattern=_ID)]
 TeamId = Annotated[str, StringConstraints(pattern=_ID)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff ._:/()+-]{0,63}$")]
 """A short name from a list that the enterprise keeps: a product line, a region, a reason."""
+Priority = Literal["low", "normal", "high", "urgent"]
+"""How soon a case must be dealt with; triage gives it, and whoever handles the work may judge it anew (X-39)."""
 DecimalString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?$")]
 """An exact decimal as text: `"83.025"`."""
 ExactString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]*)((\.[0-9]+)|(/[1-9][0-9]*))?$")]

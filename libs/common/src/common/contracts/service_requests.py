@@ -1,12 +1,8 @@
 """What intake decided about a service request; topic `service-requests`."""
 
-from typing import Literal
-
 from common.contracts.claims.intake import Nature, Severity
 from common.contracts.event import ClaimRejected, Event
-from common.contracts.fields import AssetId, CustomerId, EmployeeId, Instant, RequestId, Word
-
-Priority = Literal["low", "normal", "high", "urgent"]
+from common.contracts.fields import AssetId, CustomerId, EmployeeId, Instant, Priority, RequestId, Word
 
 
 class ServiceRequestRegistered(Event, type="service_request.registered"):
@@ -23,6 +19,10 @@ class ServiceRequestRegistered(Event, type="service_request.registered"):
     handled_by: EmployeeId | None
     asset_id: AssetId | None
     received_at: Instant
+    customer_class: Word | None = None
+    """What the customer is to the enterprise (客户等级): SLA policies may promise by it."""
+    outlet: Word | None = None
+    """The branch or shop that serves the customer (网点): it may have hours of its own."""
 
 
 class ServiceRequestAnswered(Event, type="service_request.answered"):

@@ -2,8 +2,7 @@
 
 from common.contracts.claims.dispatch import Party
 from common.contracts.event import ClaimRejected, Event
-from common.contracts.fields import EmployeeId, Instant, RequestId, TeamId, Word, WorkOrderId
-from common.contracts.service_requests import Priority
+from common.contracts.fields import EmployeeId, Instant, Priority, RequestId, TeamId, Word, WorkOrderId
 
 
 class WorkOrderCreated(Event, type="work_order.created"):
@@ -34,6 +33,16 @@ class WorkOrderAccepted(Event, type="work_order.accepted"):
     work_order_id: WorkOrderId
     technician: EmployeeId
     accepted_at: Instant
+
+
+class WorkOrderReprioritised(Event, type="work_order.reprioritised"):
+    """The work has another priority from `judged_at` on, and its clocks the promise that goes with it (X-39)."""
+
+    work_order_id: WorkOrderId
+    priority: Priority
+    reason: Word
+    judged_at: Instant
+    by: EmployeeId
 
 
 class WorkOrderPaused(Event, type="work_order.paused"):

@@ -3,7 +3,7 @@
 The unit of work folds what was said with policy and calendar (`sla_clock`), arms timers and publishes the facts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -60,3 +60,8 @@ class Clocks:
     def reopened(self, stage: str, at: datetime) -> "Clocks":
         """It was not enough: the clock goes on where it stood."""
         return self._and(ClockEntry(stage, "reopened", at))
+
+
+def traits_of(said: object, names: Iterable[str]) -> dict[str, str]:
+    """What an event says of the traits that are named; those that it leaves out are none."""
+    return {name: str(value) for name in names if (value := getattr(said, name, None))}

@@ -8,7 +8,8 @@ from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
-from common.contracts.event import Event
+from common.contracts.event import Claim, Event
+from common.kernel.errors import Refused, TooEarly
 from common.runtime.handling import Load
 
 if TYPE_CHECKING:
@@ -95,6 +96,18 @@ class Staged(Generic[A]):
     def save(self, aggregate: A) -> None:
         """Stages a changed aggregate."""
         self.uow.stage(self.aggregates, aggregate, new=False)
+
+    def settle(self, claim: Claim, decision: A | Refused | TooEarly) -> A | None:
+        """The changed aggregate, staged; None when a rule refuses the claim, or when the claim has to wait for an earlier one."""
+        match decision:
+            case Refused() as refused:
+                self.uow.reject(claim, refused)
+            case TooEarly() as early:
+                self.uow.wait(early)
+            case changed:
+                self.save(changed)
+                return changed
+        return None
 
     def add(self, aggregate: A) -> None:
         """Stages a new aggregate; one that exists already is an error."""

@@ -13,7 +13,7 @@ from common.kernel.targets import Target, WorkingTime, read_target
 from common.kernel.working_time import Calendar
 
 RULE_FIELDS = ("when", "target", "calendar", "thresholds", "indicators", "pauses")
-TRAITS = ("priority", "region", "channel", "customer_class", "category", "product", "nature", "severity")
+TRAITS = ("priority", "region", "channel", "customer_class", "outlet", "category", "product", "nature", "severity")
 """What a rule may ask for in `when`; a trait that a service does not give its clocks never fits."""
 
 

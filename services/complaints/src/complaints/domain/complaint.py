@@ -33,6 +33,9 @@ CLOCKED = (Step.ACKNOWLEDGED, Step.VERIFICATION_STARTED, Step.VERIFIED, Step.SOL
 
 ESCALATED = "escalated"
 
+TRAITS = ("region", "category", "channel", "customer_class", "outlet")
+"""What SLA policies may promise by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
@@ -54,14 +57,14 @@ class Complaint:
         """Whether the management must know at once (D4-14): any of the triggers of X-09."""
         return bool(self.triggers)
 
-    def received(self) -> "Complaint":
+    def received(self, traits: Mapping[str, str]) -> "Complaint":
         """The complaint with its clocks running; a major one is escalated in the same moment."""
         owner = f"employee:{self.handled_by}" if self.handled_by else ""
         clocks = self.clocks
         for step in CLOCKED:
-            clocks = clocks.started(step, self.received_at, owner, region=self.region)
+            clocks = clocks.started(step, self.received_at, owner, **traits)
         if self.is_major:
-            clocks = clocks.started(ESCALATED, self.received_at, owner, region=self.region).stopped(ESCALATED, self.received_at)
+            clocks = clocks.started(ESCALATED, self.received_at, owner, **traits).stopped(ESCALATED, self.received_at)
         return replace(self, clocks=clocks)
 
     def take(self, step: Step, at: datetime) -> "Complaint | Refused | TooEarly":

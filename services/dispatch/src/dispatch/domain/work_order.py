@@ -32,6 +32,7 @@ class Step(StrEnum):
     TAKEN_UP = "taken_up"
     COMPLETED = "completed"
     REOPENED = "reopened"
+    JUDGED = "judged"
 
 
 _NOT_YET_ASSIGNED = TooEarly(Step.ASSIGNED)
@@ -47,6 +48,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.TAKEN_UP: _NOT_YET_HELD_UP,
         Step.COMPLETED: _NOT_YET_ASSIGNED,
         Step.REOPENED: _NOT_YET_COMPLETED,
+        Step.JUDGED: Status.CREATED,
     },
     Status.ASSIGNED: {
         Step.ASSIGNED: Status.ASSIGNED,
@@ -55,6 +57,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.TAKEN_UP: _NOT_YET_HELD_UP,
         Step.COMPLETED: Status.COMPLETED,  # finished work says by itself that it was taken on
         Step.REOPENED: _NOT_YET_COMPLETED,
+        Step.JUDGED: Status.ASSIGNED,
     },
     Status.ACCEPTED: {
         Step.ASSIGNED: Status.ASSIGNED,
@@ -63,6 +66,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.TAKEN_UP: _NOT_YET_HELD_UP,
         Step.COMPLETED: Status.COMPLETED,
         Step.REOPENED: _NOT_YET_COMPLETED,
+        Step.JUDGED: Status.ACCEPTED,
     },
     Status.HELD_UP: {
         Step.ASSIGNED: Status.HELD_UP,  # another technician does not bring the missing part
@@ -71,6 +75,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.TAKEN_UP: Status.ACCEPTED,  # whoever takes the work up has taken it on
         Step.COMPLETED: Status.COMPLETED,  # nobody takes work up only to say that it is done
         Step.REOPENED: _NOT_YET_COMPLETED,
+        Step.JUDGED: Status.HELD_UP,
     },
     # Completed work is at rest: apart from the defect that comes back nothing is expected, and whoever says something
     # else is told at once rather than after a day of waiting.
@@ -81,9 +86,13 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.TAKEN_UP: _OVER,
         Step.COMPLETED: Refused("completed_once"),
         Step.REOPENED: Status.ACCEPTED,
+        Step.JUDGED: _OVER,
     },
 }
 """What each step leads to in each status: the next status, a refusal, or the step that must be known before."""
+
+TRAITS = ("priority", "region", "product", "channel", "customer_class", "outlet", "nature", "severity")
+"""What SLA policies may promise by: traits of the request that needed the work."""
 
 ASSIGNMENT = "assignment"
 COMPLETION = "completion"
@@ -93,26 +102,31 @@ UNASSIGNED = "department:dispatch"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One step that was taken; `who` has the work from here on, where the step says so."""
+    """One step that was taken; `who` has the work from here on, and `priority` holds, where the step says so."""
 
     step: Step
     at: datetime
     who: str = ""
     team: str = ""
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a work order stands at some instant; who has the work, or had it when it was completed (empty before anybody)."""
+    """How a work order stands at some instant; who has the work, or had it when it was completed (empty before anybody).
+
+    `priority` is empty as long as it is that of the triage.
+    """
 
     status: Status = Status.CREATED
     technician: str = ""
     team: str = ""
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """One work order; `steps` are what happened to it, in the order of event time."""
+    """One work order; `priority` is that of the triage, `steps` are what happened to it, in the order of event time."""
 
     id: str
     request_id: str
@@ -123,11 +137,11 @@ class WorkOrder:
     steps: tuple[Taken, ...] = ()
     clocks: Clocks = field(default_factory=Clocks)
 
-    def created(self) -> "WorkOrder":
+    def created(self, traits: Mapping[str, str]) -> "WorkOrder":
         """The order with its clocks running; the time is the department's until somebody has the work."""
         clocks = self.clocks
         for stage in (ASSIGNMENT, COMPLETION):
-            clocks = clocks.started(stage, self.created_at, UNASSIGNED, priority=self.priority, region=self.region)
+            clocks = clocks.started(stage, self.created_at, UNASSIGNED, **traits)
         return replace(self, clocks=clocks)
 
     def assign(self, at: datetime, technician: str, team: str) -> "WorkOrder | Refused | TooEarly":
@@ -143,6 +157,13 @@ class WorkOrder:
         if standing.technician not in ("", by) and standing.status is not Status.COMPLETED:
             return Refused("accepted_by_the_assigned", was=standing.status, field="by")
         return self._take(Taken(Step.ACCEPTED, at), self.clocks)
+
+    def judge(self, at: datetime, priority: str, reason: str) -> "WorkOrder | Refused | TooEarly":
+        """The work is more or less urgent than it seemed: from now on its clocks have the promise of that priority (X-39)."""
+        clocks = self.clocks
+        for stage in (ASSIGNMENT, COMPLETION):
+            clocks = clocks.changed(stage, at, reason, priority=priority)
+        return self._take(Taken(Step.JUDGED, at, priority=priority), clocks)
 
     def hold_up(self, at: datetime, party: str, reason: str) -> "WorkOrder | Refused | TooEarly":
         """The work waits for a party, whose time it is now."""
@@ -172,7 +193,9 @@ class WorkOrder:
             following = TABLE[standing.status][taken.step]
             if not isinstance(following, Status):
                 continue  # something that became known later has overtaken this step
-            standing = Standing(following, taken.who or standing.technician, taken.team or standing.team)
+            standing = Standing(
+                following, taken.who or standing.technician, taken.team or standing.team, taken.priority or standing.priority
+            )
         return standing
 
     def _take(self, taken: Taken, clocks: Clocks) -> "WorkOrder | Refused | TooEarly":

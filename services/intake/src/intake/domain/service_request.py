@@ -29,6 +29,9 @@ BEFORE: Mapping[Step, Step | None] = {
 STOPS: Mapping[Step, str] = {Step.ANSWERED: "first_response", Step.CLOSED: "closure"}
 """Which clock a step stops."""
 
+TRAITS = ("priority", "region", "channel", "customer_class", "outlet", "nature", "severity", "product")
+"""What SLA policies may promise by."""
+
 NOBODY_YET = "department:intake"
 """Whose the time is until a person has the request."""
 
@@ -57,11 +60,11 @@ class ServiceRequest:
     taken: Mapping[Step, datetime] = field(default_factory=dict)
     clocks: Clocks = field(default_factory=Clocks)
 
-    def registered(self) -> "ServiceRequest":
+    def registered(self, traits: Mapping[str, str]) -> "ServiceRequest":
         """The request with its clocks running from its receipt."""
         clocks = self.clocks
         for stage in STOPS.values():
-            clocks = clocks.started(stage, self.received_at, self.owner, priority=self.priority, region=self.region)
+            clocks = clocks.started(stage, self.received_at, self.owner, **traits)
         return replace(self, clocks=clocks)
 
     def answer(self, at: datetime, by: str) -> "ServiceRequest | Refused | TooEarly":

@@ -21,6 +21,11 @@ class ComplaintLodged(Claim, type="complaint.lodged"):
     handled_by: EmployeeId
     request_id: RequestId | None = None
     triggers: Annotated[tuple[Trigger, ...], Field(max_length=6)] = ()
+    channel: Word | None = None
+    customer_class: Word | None = None
+    """What the customer is to the enterprise (客户等级): SLA policies may promise by it."""
+    outlet: Word | None = None
+    """The branch or shop that serves the customer (网点): it may have hours of its own."""
 
 
 class ComplainantTold(Claim, type="complaint.complainant_told"):

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from common.contracts.event import Claim
-from common.contracts.fields import EmployeeId, TeamId, Word, WorkOrderId
+from common.contracts.fields import EmployeeId, Priority, TeamId, Word, WorkOrderId
 
 Party = Literal["customer", "parts", "vendor", "other"]
 """Who the work waits for."""
@@ -22,6 +22,15 @@ class AssignmentTaken(Claim, type="work_order.assignment_taken"):
     """The technician took the work on."""
 
     work_order_id: WorkOrderId
+    by: EmployeeId
+
+
+class PriorityJudged(Claim, type="work_order.priority_judged"):
+    """Whoever handles the work found that it is more or less urgent than the triage had it (D1-11, X-39)."""
+
+    work_order_id: WorkOrderId
+    priority: Priority
+    reason: Word
     by: EmployeeId
 
 

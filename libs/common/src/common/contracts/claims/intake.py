@@ -25,6 +25,10 @@ class ServiceRequestReceived(Claim, type="service_request.received"):
     product: Word
     handled_by: EmployeeId | None = None
     asset_id: AssetId | None = None
+    customer_class: Word | None = None
+    """What the customer is to the enterprise (客户等级): SLA policies may promise by it."""
+    outlet: Word | None = None
+    """The branch or shop that serves the customer (网点): it may have hours of its own."""
     remarks: str = Field(default="", max_length=2000)
     """Free text of the hotline; kept out of every other event, log and metric."""
 
