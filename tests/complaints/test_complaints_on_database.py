@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from itertools import permutations
+from typing import Any
 
 import pytest
 from tests.harness import ServiceOnDatabase, claim, data_of, service_on
@@ -17,6 +18,7 @@ from common.contracts.claims.complaints import (
     VerificationEnded,
 )
 from common.contracts.claims.intake import Nature
+from common.contracts.claims.operator import SlaPolicyActivated
 from common.contracts.complaints import (
     ComplaintAcknowledged,
     ComplaintClaimRejected,
@@ -32,7 +34,9 @@ from common.contracts.service_requests import ServiceRequestRegistered
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockMet
 from common.contracts.topics import consumed_by
 from common.runtime.handling import handlers_in
+from common.runtime.policies import shipped_document
 from complaints import handlers
+from complaints.domain.complaint import TRAITS
 
 pytestmark = pytest.mark.real
 
@@ -66,7 +70,7 @@ def a_case(complaint: str, *triggers: Trigger) -> list[Record]:
     ]
 
 
-def registered(request: str, nature: Nature) -> Record:
+def registered(request: str, nature: Nature, outlet: str | None = None) -> Record:
     event = ServiceRequestRegistered(
         request_id=request,
         customer_id="K1",
@@ -79,8 +83,20 @@ def registered(request: str, nature: Nature) -> Record:
         handled_by="E1",
         asset_id=None,
         received_at=at("16:00"),
+        customer_class="vip",
+        outlet=outlet,
     )
     return claim(event, at("16:00"))
+
+
+def hours_of(outlet: str, calendar: dict[str, Any]) -> Record:
+    """The operator's policy: as it ships, but that an outlet's solutions are counted on a calendar of its own."""
+    document = shipped_document("complaints") | {"version": 2, "calendars": {outlet: calendar}}
+    own = {"when": {"outlet": outlet}, "target": {"working_days": 3}, "calendar": outlet}
+    stage = "solution_communicated"
+    document["stages"] = {**document["stages"], stage: [own, *document["stages"][stage]]}
+    event = SlaPolicyActivated(policy="complaints@2", service="complaints", version=2, effective_at=at("08:00"), document=document)
+    return claim(event, at("08:00"))
 
 
 async def test_a_major_complaint_goes_from_the_customer_to_the_told_solution(complaints: ServiceOnDatabase) -> None:
@@ -120,6 +136,26 @@ async def test_a_request_that_is_a_complaint_opens_one_and_other_requests_do_not
     (opened,) = await complaints.published(ComplaintReceived)
     assert (opened.complaint_id, opened.request_id, opened.received_at) == ("R1-c1", "R1", at("16:00"))
     assert await complaints.rows("SELECT id FROM complaints") == [{"id": "R1-c1"}]
+
+
+async def test_each_clock_of_a_complaint_that_a_request_opened_has_the_traits_of_the_request(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([registered("R1", "complaint", outlet="harbour")])
+    rows = await complaints.rows("SELECT data -> 'traits' AS traits FROM clock_events WHERE type = 'Started'")
+    traits = {"region": "north", "category": "boiler", "channel": "hotline", "customer_class": "vip", "outlet": "harbour"}
+    assert [row["traits"] for row in rows] == [traits] * 4
+    assert set(traits) == set(TRAITS)
+
+
+async def test_an_outlet_may_have_a_calendar_of_its_own(complaints: ServiceOnDatabase) -> None:
+    until_eight = {"time_zone": "Asia/Shanghai", "weekly_hours": {day: [["10:00", "20:00"]] for day in ("mon", "tue", "wed", "sat", "sun")}}
+    cases = [registered("R1", "complaint", outlet="harbour"), registered("R2", "complaint", outlet="hill"), registered("R3", "complaint")]
+    await complaints.apply([hours_of("harbour", until_eight), *cases])
+    query = "SELECT aggregate, deadline FROM clocks WHERE stage = 'solution_communicated' ORDER BY aggregate"
+    assert [(row["aggregate"], row["deadline"]) for row in await complaints.rows(query)] == [
+        ("complaints:R1-c1", at("20:00", 12)),  # Tuesday, Wednesday, and Saturday at the end of its hours
+        ("complaints:R2-c1", at("18:00", 10)),
+        ("complaints:R3-c1", at("18:00", 10)),
+    ]
 
 
 async def test_what_nobody_did_is_breached_by_time_alone_and_known_late_is_corrected(complaints: ServiceOnDatabase) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -279,6 +279,16 @@ async def test_more_than_fifty_defects_in_a_row_halt_their_partition_until_the_m
         await base.run("UPDATE parked_keys SET redrive = true")
         await until("all are free", _none(base, "SELECT count(*) FROM parked_keys"), 60)
         assert await base.one("SELECT count(*) FROM complaints WHERE id LIKE 'H%'") == len(broken)
+
+
+@pytest.mark.real
+async def test_defects_are_in_a_row_for_their_partition_whatever_goes_well_elsewhere(complaints: ServiceOnDatabase, defect: Defect) -> None:
+    bad, good = [f"B{number}" for number in range(STOP_AFTER + 1)], [f"G{number}" for number in range(STOP_AFTER + 1)]
+    defect.keys = set(bad)
+    mixed_up = [replace(record(lodged(key)), partition=int(key in bad)) for pair in zip(bad, good, strict=True) for key in pair]
+    await complaints.apply(mixed_up)
+    assert complaints.consumer.halts_wanted() == [(TOPIC, 1)]
+    assert complaints.consumer.halts_wanted() == []  # asked once
 
 
 def _some(base: Base, count: str, *arguments: object) -> Callable[[], Any]:

@@ -119,7 +119,7 @@ def subscribe(
         batch_timeout_ms=100,
         max_partition_fetch_bytes=8 * 1024 * 1024 if max_records > 1000 else 2 * 1024 * 1024,
         rebalance_timeout_ms=REBALANCE_SECONDS * 1000,
-        session_timeout_ms=10_000,
+        session_timeout_ms=45_000,
         max_poll_interval_ms=600_000,
         listener=_WaitsForTheBatch(busy),
         parser=parser,

@@ -233,12 +233,11 @@ class Chassis:
             await self.consumer.redrive(found)
 
     async def _pause_halted(self) -> None:
-        """After 50 defects in a row the assigned partitions stop, until `aftersales resume` clears the mark."""
-        halt = self.consumer.halt_wanted()
+        """After 50 defects in a row a partition stops, until `aftersales resume` clears the mark."""
         async with self.database.transaction() as connection:
-            if halt is not None:
-                log.error("partition_halted", topic=halt[0], partition=halt[1], defects_in_a_row=STOP_AFTER)
-                await connection.execute(_HALT, {"topic": halt[0], "partition": halt[1]})
+            for topic, partition in self.consumer.halts_wanted():
+                log.error("partition_halted", topic=topic, partition=partition, defects_in_a_row=STOP_AFTER)
+                await connection.execute(_HALT, {"topic": topic, "partition": partition})
             halted = {(row.topic, row.partition) for row in await connection.execute(_HALTED)}
         for _, consumer in self.broker.consumers():
             for place in consumer.assignment():

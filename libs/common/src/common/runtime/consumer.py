@@ -6,6 +6,7 @@ sorted, parked keys sorted, aggregates by table and id, then timers.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,15 +73,15 @@ class CaseConsumer:
         self._rules = None if policy is None else RuleBook(policy)
         self._wake = wake
         self._failures = 0
-        self._defects_in_a_row = 0
-        self._halt: Place | None = None
+        self._defects: Counter[Place] = Counter()
+        """In a row, for each partition."""
 
-    def halt_wanted(self) -> Place | None:
-        """The partition that has to stop since too many records in a row met a defect of ours; asked once."""
-        halt, self._halt = self._halt, None
-        if halt is not None:
-            self._defects_in_a_row = 0
-        return halt
+    def halts_wanted(self) -> list[Place]:
+        """The partitions that have to stop since too many of their records in a row met a defect of ours; asked once."""
+        found = [place for place, number in self._defects.items() if number > STOP_AFTER]
+        for place in found:
+            del self._defects[place]
+        return found
 
     async def redrive(self, aggregate: str) -> bool:
         """Replays the events that are parked behind `aggregate`, in order, in one transaction; False when it fails again."""
@@ -246,16 +247,14 @@ class CaseConsumer:
         except Transient:
             raise
         except Exception as error:  # whatever a use case raises is our defect: its aggregate is parked
-            self._defects_in_a_row += 1
-            if self._defects_in_a_row > STOP_AFTER:
-                self._halt = (received.record.topic, received.record.partition)
+            self._defects[received.record.topic, received.record.partition] += 1
             refs = self.refs(received)
             log.error("aggregate_parked", aggregate=refs[0], event_id=received.envelope.id, type=received.envelope.type, exc_info=error)
             this.blocked |= set(refs)
             this.reasons |= dict.fromkeys(refs, type(error).__name__)
             this.parked.append((refs[0], received))
             return ""
-        self._defects_in_a_row = 0
+        self._defects.pop((received.record.topic, received.record.partition), None)
         return early.missing if early else None
 
     def _release(self, this: _Round, ref: str) -> None:
