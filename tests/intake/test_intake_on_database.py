@@ -47,6 +47,8 @@ def received(request: str, when: datetime, *, severity: Severity = "normal", rem
         product="boiler",
         handled_by="E1",
         asset_id="A1",
+        customer_class="vip",
+        outlet="harbour",
         remarks=remarks,
     )
     return claim(event, when, id=id)
@@ -89,6 +91,8 @@ async def test_a_request_goes_from_the_call_to_the_archive_and_the_survey(intake
             handled_by="E1",
             asset_id="A1",
             received_at=at("09:00"),
+            customer_class="vip",
+            outlet="harbour",
         ),
         ServiceRequestAnswered(request_id="R1", answered_at=at("09:20"), by="E3"),
         ServiceRequestClosed(request_id="R1", closed_at=at("16:00", 9), by="E2"),
