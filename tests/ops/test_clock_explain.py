@@ -1,5 +1,6 @@
 """`aftersales clock explain`: what the person who is charged with a clock is shown of it."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 from tests.harness import ServiceOnDatabase, claim, service_on
 from typer.testing import CliRunner, Result
 
-from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun
+from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun, VerificationEnded
+from common.contracts.claims.operator import SlaPolicyActivated
 from common.runtime.database import Database
+from common.runtime.policies import shipped_document
 from devstack import Stack
 from ops.clock_explain import app
 
@@ -78,6 +81,29 @@ def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: Serv
     assert [fact["at"] for fact in told] == ["2025-07-07T18:00:00+08:00"]
     assert told[0]["published_at"] is None
     assert broken["timer"] == {"due_at": None, "state": "cancelled", "version": broken["timer"]["version"]}
+
+
+@pytest.mark.real
+async def test_a_clock_whose_promise_was_changed_shows_each_promise_with_since_when_and_by_which_policy(
+    complaints: ServiceOnDatabase, fresh_stack: Stack
+) -> None:
+    document = shipped_document("complaints") | {"version": 2}
+    document["stages"] = {**document["stages"], "verified": [{"target": {"working_days": 5}, "calendar": "cn"}]}
+    activated = SlaPolicyActivated(
+        policy="complaints@2", service="complaints", version=2, effective_at=at(9, "12:00"), applies_to_open=True, document=document
+    )
+    await complaints.apply(
+        [claim(activated, at(9, "11:00")), claim(VerificationEnded(complaint_id="C1", justified=True, by="E2"), at(10, "09:00"))]
+    )
+    found = await asyncio.to_thread(explained, fresh_stack, "verified")
+    assert [(one["from"], one["policy"], one["target"]["working_days"]) for one in found["promised"]] == [
+        ("2025-07-04T16:30:00+08:00", "complaints@1", 3),
+        ("2025-07-09T12:00:00+08:00", "complaints@2", 5),
+    ]
+    assert (found["policy"], found["outcome"]) == ("complaints@2", "met")
+    assert {"type": "RuleUsed", "rule": "policy complaints@2", "at": "2025-07-09T12:00:00+08:00"}.items() <= found["ledger"][-2].items()
+    shown = await asyncio.to_thread(call, fresh_stack, "complaints:C1:verified")
+    assert "Promised" in shown.stdout
 
 
 @pytest.mark.real

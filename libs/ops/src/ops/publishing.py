@@ -27,9 +27,11 @@ class Sendable(Protocol):
 async def publish(kafka: str, records: Iterable[Sendable], *, total: int | None = None, what: str = "publishing") -> int:
     """Sends every record with an idempotent producer and waits for Kafka to have them all; returns how many."""
     number = 0
-    async with AIOKafkaProducer(
+    producer = AIOKafkaProducer(
         bootstrap_servers=kafka.split(","), acks="all", enable_idempotence=True, linger_ms=20, max_batch_size=128 * 1024
-    ) as producer:
+    )
+    try:
+        await producer.start()
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(what, total=total)
             waiting: list[asyncio.Future[object]] = []
@@ -41,4 +43,6 @@ async def publish(kafka: str, records: Iterable[Sendable], *, total: int | None 
                     progress.update(task, completed=number)
                     waiting.clear()
             await asyncio.gather(*waiting)
+    finally:
+        await producer.stop()  # also where it never started: it would complain on its way out
     return number

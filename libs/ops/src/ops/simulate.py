@@ -1,6 +1,5 @@
 """`aftersales simulate`: a seeded quarter of service for a department, published to Kafka or written as JSON lines."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from ops.publishing import publish
 from ops.simulation.claims import Sent
 from ops.simulation.quarter import Plan
 from ops.simulation.quarter import simulate as play
+from ops.terminal import answered
 
 app = typer.Typer(add_completion=False)
 
@@ -31,7 +31,8 @@ def simulate(
     if out is not None:
         out.write_text("".join(_line(record) for record in sent), encoding="utf-8")
     else:
-        asyncio.run(publish(kafka_address(kafka), sent, total=len(sent), what="simulated claims"))
+        address = kafka_address(kafka)
+        answered(lambda: publish(address, sent, total=len(sent), what="simulated claims"), kafka=address)
     Console(stderr=True).print(f"{len(sent)} claims of {cases} cases in {cycle}, seed {seed}")
 
 
