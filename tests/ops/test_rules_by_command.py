@@ -73,6 +73,14 @@ def test_a_policy_of_nobody_one_that_forgets_stages_and_one_with_a_version_that_
     assert [(finding.line, finding.rule) for finding in found] == [(2, "version_taken"), (3, "missing_stage")]
 
 
+@pytest.mark.parametrize("service", ["intake", "dispatch", "complaints"])
+def test_the_policy_that_ships_is_shown_as_a_file_to_begin_with(tmp_path: Path, service: str) -> None:
+    shown = CliRunner().invoke(policy.app, ["show", service])
+    assert shown.exit_code == 0
+    assert lint(written(tmp_path, shown.stdout)) == []
+    assert CliRunner().invoke(policy.app, ["show", "appraisal"]).exit_code == 2
+
+
 def test_what_ships_and_what_names_a_published_calendar_has_no_findings(tmp_path: Path) -> None:
     for file in ROOT.glob("services/*/src/*/policy.yaml"):
         assert lint(file) == []

@@ -1,6 +1,7 @@
 """`aftersales policy`: policies are checked, and put in force."""
 
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import yaml
 from common.contracts.claims.operator import SlaPolicyActivated
 from common.kernel.clock import now
 from ops.connection import kafka_address
+from ops.policy_lint import keeps_clocks
 from ops.policy_lint import lint as findings_of
 from ops.rule_records import send
 from ops.terminal import KafkaOption, stop
@@ -22,6 +24,14 @@ CalendarOption = Annotated[list[str] | None, typer.Option("--calendar", metavar=
 @app.callback()
 def policy() -> None:
     """What the services promise: policies are checked and put in force."""
+
+
+@app.command()
+def show(service: Annotated[str, typer.Argument(help="intake, dispatch or complaints.")]) -> None:
+    """Print the policy that ships with a service: the file to begin with when something else is to be promised."""
+    if not keeps_clocks(service):
+        stop(f"No service {service} keeps clocks.", 2)
+    typer.echo(resources.files(service).joinpath("policy.yaml").read_text("utf-8"), nl=False)
 
 
 @app.command()
