@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.harness import ServiceOnDatabase, claim, service_on
 
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged
@@ -12,6 +13,7 @@ from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivat
 from common.contracts.envelope import Record
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockRederived
 from common.kernel.calendars import built_in
+from common.kernel.clock import now
 from common.runtime import rule_store
 from common.runtime.policies import shipped_document
 
@@ -176,6 +178,25 @@ async def test_open_clocks_are_derived_anew_some_at_a_time_and_each_once(
     await complaints.let_time_pass()
     assert await complaints.dump() == known
     assert await complaints.published(SlaClockBreached) == []
+
+
+_CLOSED_LONG_AGO = """
+INSERT INTO clocks (id, aggregate, stage, state, outcome, closed_at, owner, priority, region, policy, rules, provisional, told)
+SELECT n, 'complaints:' || n, 'verified', 'stopped', 'met', now() - n * interval '1 minute', '', '', '', 'complaints@1', 1, false, '{}'
+FROM generate_series(1, 50000) AS n
+"""
+
+
+async def test_the_search_for_clocks_that_a_rule_concerns_reads_no_others(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([calendar(2025, now() + timedelta(minutes=1), "2050-12-31")])
+    async with complaints.database.transaction() as connection:
+        await connection.execute(text(_CLOSED_LONG_AGO))
+        await connection.execute(text("ANALYZE"))
+        revision = len((await rule_store.read(connection)).instants)
+        assert await rule_store.stale(connection, revision) == []
+        limits = {"revision": revision, "at_once": rule_store.AT_ONCE}
+        plan = "\n".join((await connection.execute(text(f"EXPLAIN {rule_store._STALE.text}"), limits)).scalars())
+    assert "Seq Scan on clocks" not in plan, plan
 
 
 async def test_an_open_clock_goes_over_to_another_policy_only_where_that_says_so(complaints: ServiceOnDatabase) -> None:

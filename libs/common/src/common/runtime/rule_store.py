@@ -33,8 +33,11 @@ SELECT aggregate FROM clocks c WHERE outcome = 'open' AND state <> 'stopped' AND
 UNION ALL
 SELECT c.aggregate FROM (
     SELECT known, min(since) AS since FROM generate_series(0, :revision - 1) AS known JOIN rules ON number > known GROUP BY known
-) AS unknown JOIN clocks c ON c.rules = known AND c.closed_at >= unknown.since
-WHERE NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = c.aggregate)
+) AS unknown CROSS JOIN LATERAL (
+    SELECT aggregate FROM clocks c WHERE rules = known AND closed_at >= unknown.since
+      AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = c.aggregate)
+    ORDER BY closed_at LIMIT :at_once
+) AS c
 LIMIT :at_once
 """)
 
