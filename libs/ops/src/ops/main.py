@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "outbox": Command("ops.outbox:app", "What the services have decided: on Kafka, or still on its way there."),
     "resume": Command("ops.resume:app", "Partitions that stopped after too many defects in a row go on."),
     "clock": Command("ops.clock:run", "Working time, deadlines and SLA clocks: calculated from JSON lines, and explained."),
+    "sla": Command("ops.sla:app", "How the promises of a period were kept: met, breached, open, by stage, region, priority or person."),
     "calendar": Command("ops.calendar:app", "Working days and hours become known: a calendar is published to the services."),
     "policy": Command("ops.policy:app", "What the services promise: policies are checked and put in force."),
     "replay": Command("ops.replay.command:run", "A foreign log becomes our events and figures, by a mapping of declarations."),

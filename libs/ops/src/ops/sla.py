@@ -1,0 +1,110 @@
+"""`aftersales sla report`: how the promises of a period were kept, by stage and by what operations and managers ask for."""
+
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from common.kernel.clock import now
+from common.kernel.exact import ratio_text
+from ops.connection import database_address
+from ops.databases import ServiceOption, chosen, each_database
+from ops.terminal import DatabaseOption, JsonOption, answered, show, stop
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+class By(StrEnum):
+    """What the rows of a stage are told apart by."""
+
+    STAGE = "stage"
+    PRIORITY = "priority"
+    REGION = "region"
+    PERSON = "person"
+    POLICY = "policy"
+
+
+# Who is charged is whoever a fact credits; a clock that feeds no indicator is charged to whose time it was at last.
+_GROUPS = {
+    By.STAGE: "''",
+    By.PRIORITY: "priority",
+    By.REGION: "region",
+    By.PERSON: "coalesce(nullif(told -> 'told' ->> 'subject', ''), owner)",
+    By.POLICY: "policy",
+}
+_REPORT = """
+SELECT stage, {group} AS value, count(*) FILTER (WHERE outcome = 'met' AND {closed}) AS met,
+       count(*) FILTER (WHERE outcome = 'breached' AND {closed}) AS breached,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY used_share) FILTER (WHERE {closed}) AS used_p50,
+       percentile_disc(0.9) WITHIN GROUP (ORDER BY used_share) FILTER (WHERE {closed}) AS used_p90,
+       count(*) FILTER (WHERE outcome = 'open' AND state <> 'stopped') AS open,
+       min(deadline) FILTER (WHERE outcome = 'open' AND state = 'running') AS next_deadline
+FROM clocks GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_CLOSED = "closed_at >= $1 AND closed_at < $2"
+
+
+@app.callback()
+def sla() -> None:
+    """The promises as they were kept."""
+
+
+@app.command()
+def report(
+    since: Annotated[str, typer.Option("--from", metavar="DATE", help="The first day, such as 2026-07-01.")],
+    until: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last day; today by default.")] = None,
+    by: Annotated[By, typer.Option(help="What the rows of a stage are told apart by.")] = By.STAGE,
+    time_zone: Annotated[str, typer.Option(help="Whose midnights the days begin at.")] = "Asia/Shanghai",
+    service: ServiceOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show by service and stage how many clocks were met and breached in a period, by event time, and what is open now.
+
+    A clock belongs to the day of its stop, or of its deadline when it was breached; corrections count. `compliance` is exact, met of
+    closed; `used` are shares of the target (the half and nine tenths of the clocks used no more).
+    """
+    zone, url = _zone(time_zone), database_address(database)
+    first = _day(since, "--from")
+    last = now().astimezone(zone).date() if until is None else _day(until, "--to")
+    begin, end = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (first, last + timedelta(days=1)))
+    if end <= begin:
+        stop("--to lies before --from.", 2)
+    query = _REPORT.format(group=_GROUPS[by], closed=_CLOSED)
+
+    async def read() -> list[dict[str, Any]]:
+        rows = []
+        async for name, connection in each_database(url, chosen(service)):
+            rows += [_row(name, by, dict(row)) for row in await connection.fetch(query, begin, end)]
+        return [row for row in rows if row["met"] or row["breached"] or row["open"]]
+
+    told = ("met", "breached", "compliance", "percent", "used_p50", "used_p90", "open", "next_deadline")
+    named = () if by is By.STAGE else (str(by),)
+    show(f"SLA {first} to {last}, {time_zone}", answered(read, database_url=url), ("service", "stage", *named, *told), as_json=json)
+
+
+def _row(service: str, by: By, row: dict[str, Any]) -> dict[str, Any]:
+    met, closed = row["met"], row["met"] + row["breached"]
+    value = row.pop("value")
+    named = {} if by is By.STAGE else {str(by): value}
+    kept = Fraction(met, closed) if closed else None
+    percent = None if kept is None else "{}.{}".format(*divmod(int(kept * 1000), 10))  # cut, not rounded: 99.96 % is not 100 %
+    used = {name: None if row[name] is None else str(row[name]) for name in ("used_p50", "used_p90")}
+    return {"service": service, **named, **row, **used, "compliance": None if kept is None else ratio_text(kept), "percent": percent}
+
+
+def _day(given: str, option: str) -> date:
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        stop(f"{option} {given}: a date such as 2026-07-01 is expected.", 2)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        stop(f"--time-zone {name}: no such zone; one is called Asia/Shanghai.", 2)
