@@ -40,7 +40,7 @@ class SlaClockOwnerChanged(_ClockFact, type="sla_clock.owner_changed"):
 
 
 class SlaClockReopened(_ClockFact, type="sla_clock.reopened"):
-    """The clock goes on where it stood; its outcome is open again unless it was breached."""
+    """The clock goes on where it stood; its outcome is open again unless it was breached, and will be told anew."""
 
 
 class SlaClockAtRisk(_ClockFact, type="sla_clock.at_risk"):
@@ -60,7 +60,7 @@ class SlaClockRederived(_ClockFact, type="sla_clock.rederived"):
     was: Instant | None
     """The deadline before; None while the clock stood still."""
     why: str
-    """`calendar cn@2027`, `policy complaints@2`."""
+    """`calendar cn@2027`, `policy complaints@2`, `priority urgent`: the rule that became known, or what the case is from then on."""
 
 
 class SlaClockBreached(_ClockFact, type="sla_clock.breached"):
@@ -75,7 +75,7 @@ class SlaClockMet(_ClockFact, type="sla_clock.met"):
 
 
 class SlaClockCorrected(_ClockFact, type="sla_clock.corrected"):
-    """A breach or a met that was told is wrong in the light of an event of the past that became known late."""
+    """A breach or a met that was told is wrong in the light of an event or a rule of the past that became known late."""
 
     outcome: Literal["open", "met", "breached"]
     supersedes: str
