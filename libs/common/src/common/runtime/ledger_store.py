@@ -75,15 +75,18 @@ async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterabl
         book.clocks.setdefault(clock.aggregate, {})[clock.stage] = clock
 
 
-async def save(connection: AsyncConnection, book: ClockBook) -> None:
-    """Appends the new events of the changed clocks, and writes their folds and timers."""
+async def save(connection: AsyncConnection, book: ClockBook, *, own_rules: int) -> None:
+    """Appends the new events of the changed clocks, and writes their folds and timers.
+
+    `own_rules` is how many rules the batch itself publishes: they have no number yet, so the clocks do not claim to know them.
+    """
     changed = [clock for clocks in book.clocks.values() for clock in clocks.values() if clock.id in book.changed]
     if not changed:
         return
     assert book.rules is not None
     changed.sort(key=lambda clock: clock.id)
     await _append(connection, changed)
-    await connection.execute(_SAVE, [_row(clock, book.rules.revision) for clock in changed])
+    await connection.execute(_SAVE, [_row(clock, book.rules.revision - own_rules) for clock in changed])
     await connection.execute(
         _TIMERS,
         {

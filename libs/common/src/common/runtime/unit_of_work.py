@@ -273,5 +273,5 @@ class Batch:
             changed = [(held.value, held.sequence) for held in rows if not held.new]
             await rows[0].aggregates.write(connection, new, changed)
         await rule_store.save(connection, self._published_rules)
-        await ledger_store.save(connection, self.clocks)
+        await ledger_store.save(connection, self.clocks, own_rules=len(self._published_rules))
         await outbox.insert(connection, self._outgoing)
