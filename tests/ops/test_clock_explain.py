@@ -103,7 +103,8 @@ async def test_a_clock_whose_promise_was_changed_shows_each_promise_with_since_w
     assert (found["policy"], found["outcome"]) == ("complaints@2", "met")
     assert {"type": "RuleUsed", "rule": "policy complaints@2", "at": "2025-07-09T12:00:00+08:00"}.items() <= found["ledger"][-2].items()
     shown = await asyncio.to_thread(call, fresh_stack, "complaints:C1:verified")
-    assert "Promised" in shown.stdout
+    assert '{"working_days": 5, "meaning": "end_of_day"}' in shown.stdout
+    assert "policy complaints@2" in [fact["why"] for fact in found["told"]]
 
 
 @pytest.mark.real

@@ -193,6 +193,7 @@ def _fact(row: asyncpg.Record, zone: ZoneInfo) -> dict[str, Any]:
         "type": row["type"],
         "deadline": body.get("deadline"),
         "owner": body.get("owner"),
+        "why": body.get("why"),
         "decided_at": decided.isoformat(timespec="milliseconds"),
         "published_at": None if published is None else published.astimezone(zone).isoformat(timespec="milliseconds"),
         "id": row["event_id"],
@@ -222,7 +223,7 @@ def _print(found: Mapping[str, Any]) -> None:
     }
     show(found["clock"], [{"": name, " ": text} for name, text in summary.items()], ("", " "), as_json=False)
     if len(found["promised"]) > 1:
-        show("Promised", found["promised"], ("from", "policy", "traits", "target", "calendar"), as_json=False)
+        show("Promised", _changes(found["promised"]), ("from", "policy", "traits", "target", "calendar"), as_json=False)
     segments = [{**segment, "who": segment.get("owner") or segment.get("party")} for segment in found["segments"]]
     show("Segments", segments, ("from", "to", "state", "who", "reason", "working_seconds"), as_json=False)
     counted = [{**part, "counted": segment["state"]} for segment in found["segments"] for part in segment["ranges"]]
@@ -231,9 +232,18 @@ def _print(found: Mapping[str, Any]) -> None:
     if found["days"]:
         show("The days to the deadline", found["days"], ("date", "from", "to", "working_seconds"), as_json=False)
     show("Ledger", found["ledger"], ("at", "type", "owner", "party", "reason", "calendar", "rule", "counts", "id"), as_json=False)
-    show("Told", found["told"], ("at", "type", "deadline", "owner", "decided_at", "published_at"), as_json=False)
+    show("Told", found["told"], ("at", "type", "deadline", "owner", "why", "decided_at", "published_at"), as_json=False)
     if not found["told"]:
         console().print("What was told longer ago than the outbox is kept stands on the topic sla-clocks only.")
+
+
+def _changes(promised: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each promise with its target as JSON, and of the traits those that were not so before."""
+    rows = []
+    for before, one in zip([{"traits": {}}, *promised], promised, strict=False):
+        new = [f"{name} {value}" for name, value in sorted(one["traits"].items()) if before["traits"].get(name) != value]
+        rows.append({**one, "traits": ", ".join(new), "target": json.dumps(one["target"])})
+    return rows
 
 
 def _by(shares: Mapping[str, int | str]) -> str:

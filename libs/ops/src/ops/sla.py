@@ -78,7 +78,7 @@ def report(
     async def read() -> list[dict[str, Any]]:
         rows = []
         async for name, connection in each_database(url, chosen(service)):
-            rows += [_row(name, by, dict(row)) for row in await connection.fetch(query, begin, end)]
+            rows += [_row(name, by, dict(row), zone) for row in await connection.fetch(query, begin, end)]
         return [row for row in rows if row["met"] or row["breached"] or row["open"]]
 
     told = ("met", "breached", "compliance", "percent", "used_p50", "used_p90", "open", "next_deadline")
@@ -86,14 +86,23 @@ def report(
     show(f"SLA {first} to {last}, {time_zone}", answered(read, database_url=url), ("service", "stage", *named, *told), as_json=json)
 
 
-def _row(service: str, by: By, row: dict[str, Any]) -> dict[str, Any]:
+def _row(service: str, by: By, row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     met, closed = row["met"], row["met"] + row["breached"]
     value = row.pop("value")
     named = {} if by is By.STAGE else {str(by): value}
     kept = Fraction(met, closed) if closed else None
     percent = None if kept is None else "{}.{}".format(*divmod(int(kept * 1000), 10))  # cut, not rounded: 99.96 % is not 100 %
     used = {name: None if row[name] is None else str(row[name]) for name in ("used_p50", "used_p90")}
-    return {"service": service, **named, **row, **used, "compliance": None if kept is None else ratio_text(kept), "percent": percent}
+    due = row.pop("next_deadline")
+    return {
+        "service": service,
+        **named,
+        **row,
+        **used,
+        "compliance": None if kept is None else ratio_text(kept),
+        "percent": percent,
+        "next_deadline": None if due is None else due.astimezone(zone),
+    }
 
 
 def _day(given: str, option: str) -> date:
