@@ -1,6 +1,6 @@
 """Dispatch as it runs, but without Kafka: from records to work orders, clocks, facts and published events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from itertools import permutations
 from typing import Any
@@ -13,6 +13,7 @@ from common.contracts.claims.dispatch import (
     AssignmentTaken,
     DefectCameBack,
     PriorityJudged,
+    TechnicianArrived,
     WorkFinished,
     WorkHeldUp,
     WorkTakenUp,
@@ -26,6 +27,7 @@ from common.contracts.sla_clocks import SlaClockBreached, SlaClockMet, SlaClockR
 from common.contracts.topics import consumed_by
 from common.contracts.work_orders import (
     WorkOrderAccepted,
+    WorkOrderArrived,
     WorkOrderAssigned,
     WorkOrderClaimRejected,
     WorkOrderCompleted,
@@ -78,6 +80,10 @@ def accepted(order: str, when: datetime, by: str = "E1") -> Record:
     return claim(AssignmentTaken(work_order_id=order, by=by), when)
 
 
+def arrived(order: str, when: datetime) -> Record:
+    return claim(TechnicianArrived(work_order_id=order, by="E1"), when)
+
+
 def held_up(order: str, when: datetime) -> Record:
     return claim(WorkHeldUp(work_order_id=order, party="parts", reason="no spare part", by="E1"), when)
 
@@ -94,13 +100,13 @@ def came_back(order: str, when: datetime) -> Record:
     return claim(DefectCameBack(work_order_id=order, by="D1"), when)
 
 
-def a_case(request: str) -> list[Record]:
+def a_case(request: str, third: Callable[[str, datetime], Record] = accepted) -> list[Record]:
     """An urgent repair: 8 working hours, of which it uses 1 until the assignment, 1 more, then 3 on Monday and 1 on Tuesday."""
     order = f"{request}-w1"
     return [
         registered(request, at("09:00")),
         assigned(order, at("10:00")),
-        accepted(order, at("10:30")),
+        third(order, at("10:30")),
         held_up(order, at("11:00")),
         taken_up(order, at("15:00")),
         finished(order, at("10:00", "2025-07-08")),
@@ -149,9 +155,9 @@ async def test_a_request_that_needs_nobody_on_site_gets_no_work_order(dispatch: 
 async def test_work_that_nobody_finished_in_time_is_breached_at_its_deadline_by_whoever_had_it(dispatch: ServiceOnDatabase) -> None:
     await dispatch.apply([registered("R1", at("09:00")), assigned("R1-w1", at("09:30"))])
     await dispatch.let_time_pass()
-    (breach,) = await dispatch.published(SlaClockBreached)
     due = at("17:00")
-    assert (breach.stage, breach.time, breach.owner) == ("completion", due, "employee:E1")
+    breaches = [(breach.stage, breach.time, breach.owner) for breach in await dispatch.published(SlaClockBreached)]
+    assert breaches == [("arrival", at("13:00"), "employee:E1"), ("completion", due, "employee:E1")]
     assert await dispatch.facts("R1-w1") == {("in_time_solution", "employee:E1"): ("0", "1", due)}
 
 
@@ -160,6 +166,7 @@ async def test_work_that_nobody_assigned_is_the_department_s_breach(dispatch: Se
     await dispatch.let_time_pass()
     assert [(event.stage, event.time) for event in await dispatch.published(SlaClockBreached)] == [
         ("assignment", at("10:00")),
+        ("arrival", at("13:00")),
         ("completion", at("17:00")),
     ]
     assert list(await dispatch.facts("R1-w1")) == [("in_time_solution", "department:dispatch")]
@@ -212,10 +219,13 @@ async def test_a_defect_that_came_back_opens_the_clock_again_and_is_charged_to_w
 
 
 @pytest.mark.proof
-async def test_any_order_of_arrival_gives_the_same_order_clocks_facts_and_decisions(dispatch: ServiceOnDatabase, proof: bool) -> None:
-    await dispatch.apply(a_case("R"))
+@pytest.mark.parametrize("third", [accepted, arrived])
+async def test_any_order_of_arrival_gives_the_same_order_clocks_facts_and_decisions(
+    dispatch: ServiceOnDatabase, proof: bool, third: Callable[[str, datetime], Record]
+) -> None:
+    await dispatch.apply(a_case("R", third))
     names = {f"P{number}": order for number, order in enumerate(permutations(range(6))) if proof or number % 24 == 7}
-    await dispatch.apply([a_case(name)[place] for name, order in names.items() for place in order])
+    await dispatch.apply([a_case(name, third)[place] for name, order in names.items() for place in order])
     assert len(names) == (720 if proof else 30)
     ends = await dispatch.ends(["R-w1", *(f"{name}-w1" for name in names)])
     for name, order in names.items():
@@ -230,6 +240,18 @@ async def test_claims_that_wait_over_many_batches_give_the_same_end(dispatch: Se
     assert ends["B-w1"] == ends["R-w1"]
     (progress,) = await dispatch.rows("SELECT sum(events_in) AS i, sum(applied) AS a, sum(duplicates + dead) AS d FROM consumer_progress")
     assert progress == {"i": 12, "a": 12, "d": 0}
+
+
+async def test_the_arrival_stops_its_promise_and_finished_work_does_where_nobody_said_it(dispatch: ServiceOnDatabase) -> None:
+    said, unsaid = a_case("R1", arrived), a_case("R2")
+    await dispatch.apply([*said, *unsaid])
+    clocks = [await clock(dispatch, order, "arrival") for order in ("R1-w1", "R2-w1")]
+    assert [(found["outcome"], found["closed_at"]) for found in clocks] == [("met", at("10:30")), ("breached", at("17:00"))]
+    (told,) = await dispatch.published(WorkOrderArrived)
+    assert (told.work_order_id, told.technician, told.arrived_at) == ("R1-w1", "E1", at("10:30"))
+    await dispatch.apply([arrived("R2-w1", at("10:45"))])  # he had only not said it in time
+    corrected = await clock(dispatch, "R2-w1", "arrival")
+    assert (corrected["outcome"], corrected["closed_at"]) == ("met", at("10:45"))
 
 
 async def test_an_assignment_that_becomes_known_late_counts_from_when_it_was_made(dispatch: ServiceOnDatabase) -> None:
@@ -272,8 +294,10 @@ async def test_the_promise_that_a_clock_starts_with_follows_from_the_priority(di
     deadlines = {(event.aggregate_id, event.stage): event.deadline for event in await dispatch.published(SlaClockStarted)}
     assert deadlines == {
         ("R1-w1", "assignment"): at("13:00"),
+        ("R1-w1", "arrival"): at("18:00", "2025-07-08"),
         ("R1-w1", "completion"): at("18:00", "2025-07-10"),
         ("R2-w1", "assignment"): at("10:00"),
+        ("R2-w1", "arrival"): at("13:00"),
         ("R2-w1", "completion"): at("17:00"),
     }
 

@@ -29,6 +29,10 @@ def accepted_by(technician: str) -> Doing:
     return lambda order, at: order.accept(at, technician)
 
 
+def arrived_by(technician: str) -> Doing:
+    return lambda order, at: order.arrive(at, technician)
+
+
 def completed_by(technician: str) -> Doing:
     return lambda order, at: order.complete(at, technician)
 
@@ -57,6 +61,7 @@ STEPS: dict[Step, Doing] = {
     Step.COMPLETED: completed_by("E1"),
     Step.REOPENED: reopened,
     Step.JUDGED: judged("urgent"),
+    Step.ARRIVED: arrived_by("E1"),
 }
 WAY_TO: dict[Status, Sequence[Step]] = {
     Status.CREATED: (),
@@ -66,12 +71,12 @@ WAY_TO: dict[Status, Sequence[Step]] = {
     Status.COMPLETED: (Step.ASSIGNED, Step.COMPLETED),
 }
 WHAT_HAPPENS = """
-           assigned  accepted          held_up         taken_up       completed          reopened         judged
-created    assigned  waits:assigned    waits:assigned  waits:held_up  waits:assigned     waits:completed  created
-assigned   assigned  accepted          held_up         waits:held_up  completed          waits:completed  assigned
-accepted   assigned  no:accepted_once  held_up         waits:held_up  completed          waits:completed  accepted
-held_up    held_up   held_up           waits:taken_up  accepted       completed          waits:completed  held_up
-completed  over      over              over            over           no:completed_once  accepted         over
+           assigned  accepted          held_up         taken_up       completed          reopened         judged    arrived
+created    assigned  waits:assigned    waits:assigned  waits:held_up  waits:assigned     waits:completed  created   waits:assigned
+assigned   assigned  accepted          held_up         waits:held_up  completed          waits:completed  assigned  accepted
+accepted   assigned  no:accepted_once  held_up         waits:held_up  completed          waits:completed  accepted  accepted
+held_up    held_up   held_up           waits:taken_up  accepted       completed          waits:completed  held_up   held_up
+completed  over      over              over            over           no:completed_once  accepted         over      over
 """
 
 
@@ -139,57 +144,83 @@ def test_after_a_reassignment_the_new_technician_takes_the_work_on_and_the_old_o
     assert told(order.accept(MONDAY_0900 + 4 * HOUR, "E2")) == "accepted"
 
 
-def test_creation_starts_both_promises_on_the_department_s_time() -> None:
+def entries(order: WorkOrder, stage: str) -> list[ClockEntry]:
+    """What was said about one clock of the order."""
+    return [entry for entry in order.clocks.entries if entry.stage == stage]
+
+
+@pytest.mark.parametrize("stage", ["assignment", "arrival", "completion"])
+def test_creation_starts_each_promise_on_the_department_s_time(stage: str) -> None:
     traits = {"priority": "normal", "region": "north", "outlet": "harbour"}
-    assert an_order().created(traits).clocks.entries == (
-        ClockEntry("assignment", "started", MONDAY_0900, owner="department:dispatch", traits=traits),
-        ClockEntry("completion", "started", MONDAY_0900, owner="department:dispatch", traits=traits),
-    )
+    started = ClockEntry(stage, "started", MONDAY_0900, owner="department:dispatch", traits=traits)
+    assert entries(an_order().created(traits), stage) == [started]
 
 
 def test_the_first_assignment_stops_its_clock_and_gives_the_time_to_the_technician() -> None:
-    at = MONDAY_0900 + HOUR
-    assert after(assigned_to("E1")).clocks.entries == (
-        ClockEntry("completion", "owner_changed", at, owner="employee:E1"),
-        ClockEntry("assignment", "stopped", at),
-    )
+    order, at = after(assigned_to("E1")), MONDAY_0900 + HOUR
+    assert entries(order, "assignment") == [ClockEntry("assignment", "stopped", at)]
+    for stage in ("arrival", "completion"):
+        assert entries(order, stage) == [ClockEntry(stage, "owner_changed", at, owner="employee:E1")]
 
 
-def test_a_priority_that_is_judged_anew_changes_both_promises_from_then_on_and_nothing_else() -> None:
+@pytest.mark.parametrize("stage", ["assignment", "arrival", "completion"])
+def test_a_priority_that_is_judged_anew_changes_each_promise_from_then_on_and_nothing_else(stage: str) -> None:
     order = after(assigned_to("E1"), judged("urgent"))
     assert order.standing() == Standing(Status.ASSIGNED, "E1", "T1", "urgent")
-    at, why = MONDAY_0900 + 2 * HOUR, {"reason": "water leaks", "traits": {"priority": "urgent"}}
-    assert order.clocks.entries[2:] == (ClockEntry("assignment", "changed", at, **why), ClockEntry("completion", "changed", at, **why))  # type: ignore[arg-type]  # each field has its own type
+    at = MONDAY_0900 + 2 * HOUR
+    assert entries(order, stage)[1:] == [ClockEntry(stage, "changed", at, reason="water leaks", traits={"priority": "urgent"})]
     assert order.standing(MONDAY_0900 + HOUR).priority == ""  # that of the triage
     assert order.priority == "normal"
 
 
 def test_a_reassignment_changes_the_owner_and_stops_nothing() -> None:
-    entries = after(assigned_to("E1"), assigned_to("E2")).clocks.entries[2:]
-    assert entries == (ClockEntry("completion", "owner_changed", MONDAY_0900 + 2 * HOUR, owner="employee:E2"),)
+    order = after(assigned_to("E1"), assigned_to("E2"))
+    assert len(entries(order, "assignment")) == 1
+    for stage in ("arrival", "completion"):
+        assert entries(order, stage)[1:] == [ClockEntry(stage, "owner_changed", MONDAY_0900 + 2 * HOUR, owner="employee:E2")]
 
 
-def test_while_the_work_is_held_up_its_clock_stands_still_for_the_party_it_waits_for() -> None:
-    entries = after(assigned_to("E1"), held_up, taken_up).clocks.entries[2:]
-    assert entries == (
-        ClockEntry("completion", "paused", MONDAY_0900 + 2 * HOUR, party="parts", reason="no spare part"),
-        ClockEntry("completion", "resumed", MONDAY_0900 + 3 * HOUR),
-    )
+@pytest.mark.parametrize("stage", ["arrival", "completion"])
+def test_while_the_work_is_held_up_its_clocks_stand_still_for_the_party_it_waits_for(stage: str) -> None:
+    order = after(assigned_to("E1"), held_up, taken_up)
+    assert entries(order, stage)[1:] == [
+        ClockEntry(stage, "paused", MONDAY_0900 + 2 * HOUR, party="parts", reason="no spare part"),
+        ClockEntry(stage, "resumed", MONDAY_0900 + 3 * HOUR),
+    ]
 
 
-def test_work_that_another_technician_finished_is_to_his_credit() -> None:
-    order = after(assigned_to("E1"), completed_by("E2"))
-    assert order.clocks.entries[2:] == (
-        ClockEntry("completion", "owner_changed", MONDAY_0900 + 2 * HOUR, owner="employee:E2"),
-        ClockEntry("completion", "stopped", MONDAY_0900 + 2 * HOUR),
-    )
+def test_whoever_arrives_has_taken_the_work_on_and_stops_the_promise_of_the_arrival() -> None:
+    order = after(assigned_to("E1"), arrived_by("E1"))
+    assert order.standing() == Standing(Status.ACCEPTED, "E1", "T1")
+    assert entries(order, "arrival")[1:] == [ClockEntry("arrival", "stopped", MONDAY_0900 + 2 * HOUR)]
+    assert len(entries(order, "completion")) == 1
+
+
+def test_another_technician_who_arrives_has_the_credit_for_the_arrival_and_not_the_work() -> None:
+    order = after(assigned_to("E1"), arrived_by("E2"))
+    assert order.standing().technician == "E1"
+    at = MONDAY_0900 + 2 * HOUR
+    assert entries(order, "arrival")[1:] == [
+        ClockEntry("arrival", "owner_changed", at, owner="employee:E2"),
+        ClockEntry("arrival", "stopped", at),
+    ]
+
+
+def test_work_that_another_technician_finished_is_to_his_credit_and_somebody_was_there_by_then() -> None:
+    order, at = after(assigned_to("E1"), completed_by("E2")), MONDAY_0900 + 2 * HOUR
+    assert entries(order, "completion")[1:] == [
+        ClockEntry("completion", "owner_changed", at, owner="employee:E2"),
+        ClockEntry("completion", "stopped", at),
+    ]
+    assert entries(order, "arrival")[1:] == [ClockEntry("arrival", "stopped", at)]
     assert order.standing().technician == "E2"
 
 
 def test_a_defect_that_came_back_is_charged_to_whoever_completed_the_work() -> None:
     order = after(assigned_to("E1"), completed_by("E2"), reopened)
     assert order.standing() == Standing(Status.ACCEPTED, "E2", "T1")
-    assert order.clocks.entries[4:] == (ClockEntry("completion", "reopened", MONDAY_0900 + 3 * HOUR),)
+    assert entries(order, "completion")[3:] == [ClockEntry("completion", "reopened", MONDAY_0900 + 3 * HOUR)]
+    assert entries(order, "arrival")[-1].kind == "stopped"
     assert told(order.accept(MONDAY_0900 + 4 * HOUR, "E1")) == "no:accepted_by_the_assigned"
 
 
@@ -214,6 +245,7 @@ def replace_clocks(order: WorkOrder) -> WorkOrder:
 
 CASES: dict[str, tuple[Doing, ...]] = {
     "held up twice": (assigned_to("E1"), accepted_by("E1"), held_up, taken_up, held_up, completed_by("E1")),
+    "arrived and held up": (assigned_to("E1"), arrived_by("E1"), held_up, judged("urgent"), taken_up, completed_by("E1")),
     "handed over while held up": (assigned_to("E1"), held_up, assigned_to("E2"), taken_up, held_up, completed_by("E2")),
 }
 

@@ -5,6 +5,7 @@ from common.contracts.claims.dispatch import (
     AssignmentTaken,
     DefectCameBack,
     PriorityJudged,
+    TechnicianArrived,
     WorkFinished,
     WorkHeldUp,
     WorkTakenUp,
@@ -31,6 +32,11 @@ def on_assignment_made(event: AssignmentMade, order: WorkOrder, uow: UnitOfWork)
 @on(AssignmentTaken, loads=_BY_ID)
 def on_assignment_taken(event: AssignmentTaken, order: WorkOrder, uow: UnitOfWork) -> None:
     use_cases.accept_assignment(event, order, uow)
+
+
+@on(TechnicianArrived, loads=_BY_ID)
+def on_technician_arrived(event: TechnicianArrived, order: WorkOrder, uow: UnitOfWork) -> None:
+    use_cases.note_arrival(event, order, uow)
 
 
 @on(PriorityJudged, loads=_BY_ID)

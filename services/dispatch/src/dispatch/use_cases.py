@@ -5,6 +5,7 @@ from common.contracts.claims.dispatch import (
     AssignmentTaken,
     DefectCameBack,
     PriorityJudged,
+    TechnicianArrived,
     WorkFinished,
     WorkHeldUp,
     WorkTakenUp,
@@ -12,6 +13,7 @@ from common.contracts.claims.dispatch import (
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.contracts.work_orders import (
     WorkOrderAccepted,
+    WorkOrderArrived,
     WorkOrderAssigned,
     WorkOrderCompleted,
     WorkOrderCreated,
@@ -77,6 +79,12 @@ def accept_assignment(taken: AssignmentTaken, order: WorkOrder, uow: UnitOfWork)
     """The assigned technician took the work on."""
     if uow.work_orders.settle(taken, order.accept(taken.time, taken.by)):
         uow.publish(WorkOrderAccepted(work_order_id=order.id, technician=taken.by, accepted_at=taken.time))
+
+
+def note_arrival(arrived: TechnicianArrived, order: WorkOrder, uow: UnitOfWork) -> None:
+    """The technician is at the customer's."""
+    if uow.work_orders.settle(arrived, order.arrive(arrived.time, arrived.by)):
+        uow.publish(WorkOrderArrived(work_order_id=order.id, technician=arrived.by, arrived_at=arrived.time))
 
 
 def judge_priority(judged: PriorityJudged, order: WorkOrder, uow: UnitOfWork) -> None:

@@ -35,6 +35,14 @@ class WorkOrderAccepted(Event, type="work_order.accepted"):
     accepted_at: Instant
 
 
+class WorkOrderArrived(Event, type="work_order.arrived"):
+    """The technician is at the customer's; finished work says the same for whoever never said it."""
+
+    work_order_id: WorkOrderId
+    technician: EmployeeId
+    arrived_at: Instant
+
+
 class WorkOrderReprioritised(Event, type="work_order.reprioritised"):
     """The work has another priority from `judged_at` on, and its clocks the promise that goes with it (X-39)."""
 

@@ -16,13 +16,23 @@ from common.contracts.claims.complaints import (
     VerificationBegun,
     VerificationEnded,
 )
-from common.contracts.claims.dispatch import AssignmentMade, AssignmentTaken, DefectCameBack, WorkFinished, WorkHeldUp, WorkTakenUp
+from common.contracts.claims.dispatch import (
+    AssignmentMade,
+    AssignmentTaken,
+    DefectCameBack,
+    TechnicianArrived,
+    WorkFinished,
+    WorkHeldUp,
+    WorkTakenUp,
+)
 from common.contracts.claims.intake import CustomerAnswered, Nature, ServiceEnded, ServiceRequestReceived, Severity, SurveyAnswered
 from common.kernel.calendars import built_in
 from ops.simulation.claims import Ledger, Sent
 from ops.simulation.staff import Person, hire, opinion, raters
 
 T = TypeVar("T")
+
+_ON_SITE = timedelta(minutes=40)
 
 REGIONS = ("north", "south", "east", "west")
 PRODUCTS = ("refrigerator", "washing machine", "air conditioner", "water heater")
@@ -128,7 +138,8 @@ class _Quarter:
             self.ledger.say(WorkHeldUp(work_order_id=order, party=party, reason=reason, by=by), at)  # type: ignore[arg-type]  # both are parties
             at = self.later(at, 900)
             self.ledger.say(WorkTakenUp(work_order_id=order, by=by), at)
-        at = self.later(at, 240 if self.is_good(worker) else 2400)
+        begun, at = at, self.later(at, 240 if self.is_good(worker) else 2400)
+        self.ledger.say(TechnicianArrived(work_order_id=order, by=by), max(at - _ON_SITE, begun + (at - begun) / 2))
         self.ledger.say(WorkFinished(work_order_id=order, by=by), at)
         if self.random.random() < 0.05:
             at = self.later(at, 900)

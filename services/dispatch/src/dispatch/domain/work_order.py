@@ -33,6 +33,7 @@ class Step(StrEnum):
     COMPLETED = "completed"
     REOPENED = "reopened"
     JUDGED = "judged"
+    ARRIVED = "arrived"
 
 
 _NOT_YET_ASSIGNED = TooEarly(Step.ASSIGNED)
@@ -49,6 +50,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.COMPLETED: _NOT_YET_ASSIGNED,
         Step.REOPENED: _NOT_YET_COMPLETED,
         Step.JUDGED: Status.CREATED,
+        Step.ARRIVED: _NOT_YET_ASSIGNED,
     },
     Status.ASSIGNED: {
         Step.ASSIGNED: Status.ASSIGNED,
@@ -58,6 +60,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.COMPLETED: Status.COMPLETED,  # finished work says by itself that it was taken on
         Step.REOPENED: _NOT_YET_COMPLETED,
         Step.JUDGED: Status.ASSIGNED,
+        Step.ARRIVED: Status.ACCEPTED,  # whoever comes has taken the work on
     },
     Status.ACCEPTED: {
         Step.ASSIGNED: Status.ASSIGNED,
@@ -67,6 +70,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.COMPLETED: Status.COMPLETED,
         Step.REOPENED: _NOT_YET_COMPLETED,
         Step.JUDGED: Status.ACCEPTED,
+        Step.ARRIVED: Status.ACCEPTED,
     },
     Status.HELD_UP: {
         Step.ASSIGNED: Status.HELD_UP,  # another technician does not bring the missing part
@@ -76,6 +80,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.COMPLETED: Status.COMPLETED,  # nobody takes work up only to say that it is done
         Step.REOPENED: _NOT_YET_COMPLETED,
         Step.JUDGED: Status.HELD_UP,
+        Step.ARRIVED: Status.HELD_UP,
     },
     # Completed work is at rest: apart from the defect that comes back nothing is expected, and whoever says something
     # else is told at once rather than after a day of waiting.
@@ -87,6 +92,7 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
         Step.COMPLETED: Refused("completed_once"),
         Step.REOPENED: Status.ACCEPTED,
         Step.JUDGED: _OVER,
+        Step.ARRIVED: _OVER,
     },
 }
 """What each step leads to in each status: the next status, a refusal, or the step that must be known before."""
@@ -95,6 +101,7 @@ TRAITS = ("priority", "region", "product", "channel", "customer_class", "outlet"
 """What SLA policies may promise by: traits of the request that needed the work."""
 
 ASSIGNMENT = "assignment"
+ARRIVAL = "arrival"
 COMPLETION = "completion"
 UNASSIGNED = "department:dispatch"
 """Whose the time is until a technician has the work."""
@@ -140,13 +147,15 @@ class WorkOrder:
     def created(self, traits: Mapping[str, str]) -> "WorkOrder":
         """The order with its clocks running; the time is the department's until somebody has the work."""
         clocks = self.clocks
-        for stage in (ASSIGNMENT, COMPLETION):
+        for stage in (ASSIGNMENT, ARRIVAL, COMPLETION):
             clocks = clocks.started(stage, self.created_at, UNASSIGNED, **traits)
         return replace(self, clocks=clocks)
 
     def assign(self, at: datetime, technician: str, team: str) -> "WorkOrder | Refused | TooEarly":
         """A technician has the work, and its time from now on; the first assignment is the one that was promised (D1-10)."""
-        clocks = self.clocks.owned(COMPLETION, at, f"employee:{technician}")
+        clocks = self.clocks
+        for stage in (ARRIVAL, COMPLETION):
+            clocks = clocks.owned(stage, at, f"employee:{technician}")
         if not self.standing(at).technician:
             clocks = clocks.stopped(ASSIGNMENT, at)
         return self._take(Taken(Step.ASSIGNED, at, technician, team), clocks)
@@ -158,27 +167,37 @@ class WorkOrder:
             return Refused("accepted_by_the_assigned", was=standing.status, field="by")
         return self._take(Taken(Step.ACCEPTED, at), self.clocks)
 
+    def arrive(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
+        """The technician is at the customer's; the first arrival is the one that was promised."""
+        clocks = self.clocks
+        if by != self.standing(at).technician:
+            clocks = clocks.owned(ARRIVAL, at, f"employee:{by}")
+        return self._take(Taken(Step.ARRIVED, at), clocks.stopped(ARRIVAL, at))
+
     def judge(self, at: datetime, priority: str, reason: str) -> "WorkOrder | Refused | TooEarly":
         """The work is more or less urgent than it seemed: from now on its clocks have the promise of that priority (X-39)."""
         clocks = self.clocks
-        for stage in (ASSIGNMENT, COMPLETION):
+        for stage in (ASSIGNMENT, ARRIVAL, COMPLETION):
             clocks = clocks.changed(stage, at, reason, priority=priority)
         return self._take(Taken(Step.JUDGED, at, priority=priority), clocks)
 
     def hold_up(self, at: datetime, party: str, reason: str) -> "WorkOrder | Refused | TooEarly":
         """The work waits for a party, whose time it is now."""
-        return self._take(Taken(Step.HELD_UP, at), self.clocks.paused(COMPLETION, at, party, reason))
+        clocks = self.clocks
+        for stage in (ARRIVAL, COMPLETION):
+            clocks = clocks.paused(stage, at, party, reason)
+        return self._take(Taken(Step.HELD_UP, at), clocks)
 
     def take_up(self, at: datetime) -> "WorkOrder | Refused | TooEarly":
         """The work goes on."""
-        return self._take(Taken(Step.TAKEN_UP, at), self.clocks.resumed(COMPLETION, at))
+        return self._take(Taken(Step.TAKEN_UP, at), self.clocks.resumed(ARRIVAL, at).resumed(COMPLETION, at))
 
     def complete(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
-        """The work is done, to the credit of whoever did it, also where somebody else was assigned."""
+        """The work is done, to the credit of whoever did it, also where somebody else was assigned; he was there by then."""
         clocks = self.clocks
         if by != self.standing(at).technician:
             clocks = clocks.owned(COMPLETION, at, f"employee:{by}")
-        return self._take(Taken(Step.COMPLETED, at, by), clocks.stopped(COMPLETION, at))
+        return self._take(Taken(Step.COMPLETED, at, by), clocks.stopped(ARRIVAL, at).stopped(COMPLETION, at))
 
     def reopen(self, at: datetime) -> "WorkOrder | Refused | TooEarly":
         """The defect came back: the work goes on where it stood, and its time is that of whoever completed it (P12)."""

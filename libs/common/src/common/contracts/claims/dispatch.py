@@ -25,6 +25,13 @@ class AssignmentTaken(Claim, type="work_order.assignment_taken"):
     by: EmployeeId
 
 
+class TechnicianArrived(Claim, type="work_order.technician_arrived"):
+    """The technician is at the customer's (到场); the first arrival is the one that was promised."""
+
+    work_order_id: WorkOrderId
+    by: EmployeeId
+
+
 class PriorityJudged(Claim, type="work_order.priority_judged"):
     """Whoever handles the work found that it is more or less urgent than the triage had it (D1-11, X-39)."""
 
