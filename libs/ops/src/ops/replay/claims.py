@@ -37,7 +37,7 @@ class Origin:
         """The envelope of a claim: the same one in every replay of the same file (decisions 14)."""
         at = from_micros(planned.at, UTC)
         claim = planned.claim
-        # Claims that wait for their work order are tried again by time, then by id: the id tells which comes first.
+        # ids sort as the claims do, also where several have one instant
         place = timedelta(milliseconds=planned.place)
         return Envelope(
             id=derived_id(at + place, "replay", self.mapping, self.sha256, planned.row, claim.TYPE),
