@@ -4,9 +4,11 @@ import json
 import random
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from tests.ops.replay_logs import LogRow, log_row, naive_figures, random_log, write_log
 
@@ -22,6 +24,8 @@ def report_of(log: Path, tmp_path: Path) -> dict[str, Any]:
     report = tmp_path / "report.json"
     assert main(["replay", str(log), "--mapping", "volvo", "--calculate-only", "--report", str(report)]) == 0
     found: dict[str, Any] = json.loads(report.read_text())
+    schema = json.loads(resources.files("ops").joinpath("interfaces", "replay-report.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(found)
     return found
 
 
