@@ -77,6 +77,16 @@ def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: Serv
     assert (broken["outcome"], broken["breached_at"]) == ("breached", "2025-07-07T18:00:00+08:00")
     assert sum(broken["working_seconds_by_owner"].values()) == broken["elapsed_working_seconds"] == 9000 + 8 * 3600 + 9 * 3600 + 3600
     assert broken["overdue_working_seconds"] == 10 * 3600
+    assert broken["reason_zh"] == (
+        "承诺在起始日之后第 1 个工作日结束前完成（complaints@1，日历 cn@0）；2025-07-07 18:00:00 到期，"
+        "2025-07-09 10:00:00 才完成，超时 10:00:00；计时归属：employee:E1 20:30:00。"
+    )
+    assert broken["reason_en"] == (
+        "Promised by the end of working day 1 after the day of the start (complaints@1, calendar cn@0); "
+        "due 2025-07-07 18:00:00 and done 2025-07-09 10:00:00: breached, 10:00:00 over; held by employee:E1 20:30:00."
+    )
+    assert "达标" in met["reason_zh"]
+    assert "after 2:30:00 of working time: met" in met["reason_en"]
     told = [fact for fact in broken["told"] if fact["type"] == "sla_clock.breached"]
     assert [fact["at"] for fact in told] == ["2025-07-07T18:00:00+08:00"]
     assert told[0]["published_at"] is None

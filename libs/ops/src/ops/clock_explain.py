@@ -6,7 +6,6 @@ Read from the service's own database and folded by the service's own code.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from fractions import Fraction
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,7 @@ from common.contracts.topics import SERVICES
 from common.kernel.clock_json import seconds, write_state
 from common.kernel.clock_shares import used_share
 from common.kernel.exact import ratio_text
-from common.kernel.instants import SECOND, to_micros
+from common.kernel.instants import to_micros
 from common.kernel.sla_clock import Segment
 from common.kernel.targets import Target, WorkingTime, fixed_instant
 from common.kernel.timeline import Stretch
@@ -29,6 +28,7 @@ from common.runtime.kept_clock import Clock
 from common.runtime.ledger import ClockBook
 from common.runtime.ledger_store import load
 from ops.clock_questions import Questions
+from ops.clock_reasons import hours, reasons
 from ops.connection import database as open_database
 from ops.connection import database_address
 from ops.terminal import DatabaseOption, JsonOption, answered, console, show, stop
@@ -80,7 +80,9 @@ async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
     # a replayed clock lives in its own time: what has passed since on the wall is not charged to anybody
     as_of = clock.known_to if clock.replay_of else max(clock.known_to, row["now"])
     assert book.rules is not None
-    return _account(clock, fold_under(book.rules, clock.ledger, as_of), told, timer)
+    account = _account(clock, fold_under(book.rules, clock.ledger, as_of), told, timer)
+    zh, en = reasons(account)
+    return {"clock": clock.id, "reason_zh": zh, "reason_en": en, **account}
 
 
 def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer: asyncpg.Record | None) -> dict[str, Any]:
@@ -211,13 +213,14 @@ def _print(found: Mapping[str, Any]) -> None:
         deadline += " (provisional: the calendar is not known that far)"
     share = found["used_share"]
     told = [fact for fact in found["told"] if fact["type"].partition(".")[2] in ("met", "breached", "corrected")]
+    console().print(f"{found['reason_zh']}\n{found['reason_en']}", soft_wrap=True, markup=False, highlight=False)
     summary = {
         "promise": f"{found['policy']}: {json.dumps(found['target'])} on {found['calendar']} ({found['time_zone']})",
         "started": found["started_at"],
         "deadline": deadline,
         "outcome": f"{found['outcome']}; {found['state']} as of {found['as_of']}",
         "told": ", ".join(f"{fact['type']} at {fact['decided_at']}" for fact in told) or f"nothing but {found['told_outcome']} yet",
-        "used": f"{_hours(found['elapsed_working_seconds'])} of working time" + (f", {share} of the target" if share else ""),
+        "used": f"{hours(found['elapsed_working_seconds'])} of working time" + (f", {share} of the target" if share else ""),
         "held by": _by(found["working_seconds_by_owner"]),
         "waited for": _by(found["paused_working_seconds_by_party"]),
     }
@@ -247,12 +250,4 @@ def _changes(promised: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _by(shares: Mapping[str, int | str]) -> str:
-    return ", ".join(f"{who or 'nobody'} {_hours(amount)}" for who, amount in shares.items()) or "nobody"
-
-
-def _hours(amount: int | str) -> str:
-    """Working seconds as hours, minutes and seconds; parts of a second as they are."""
-    micros = int(Fraction(amount) * SECOND)
-    whole, rest = divmod(micros, SECOND)
-    text = f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-    return f"{text}.{rest:06}" if rest else text
+    return ", ".join(f"{who or 'nobody'} {hours(amount)}" for who, amount in shares.items()) or "nobody"

@@ -1,0 +1,62 @@
+"""The one sentence that says why: each outcome in Chinese and in English, from an account as `clock explain --json` prints it."""
+
+from typing import Any
+
+import pytest
+
+from ops.clock_reasons import hours, reasons
+
+ACCOUNT: dict[str, Any] = {
+    "policy": "dispatch@2",
+    "calendar": "cn@0",
+    "target": {"working_seconds": 28800},
+    "outcome": "open",
+    "state": "running",
+    "started_at": "2025-07-07T09:00:00+08:00",
+    "breached_at": None,
+    "due_at": "2025-07-07T18:00:00+08:00",
+    "provisional": False,
+    "elapsed_working_seconds": 3600,
+    "overdue_working_seconds": 0,
+    "working_seconds_by_owner": {"employee:E1": 3600},
+    "paused_working_seconds_by_party": {},
+    "segments": [{"to": "2025-07-07T10:00:00+08:00"}],
+}
+DAYS = {"working_days": 3, "meaning": "end_of_day"}
+HOURS_OF_DAYS = {"working_days": 3, "meaning": "working_hours"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "zh", "en"),
+    [
+        (
+            {},
+            "进行中，已用工作时间 1:00:00，2025-07-07 18:00:00 到期",
+            "running after 1:00:00 of working time, due 2025-07-07 18:00:00",
+        ),
+        ({"provisional": True}, "暂定", "provisional"),
+        ({"state": "paused", "due_at": None}, "暂停中，已用工作时间 1:00:00；", "standing still after 1:00:00 of working time;"),
+        (
+            {"state": "stopped", "outcome": "met"},
+            "2025-07-07 10:00:00 完成，已用工作时间 1:00:00，达标",
+            "done 2025-07-07 10:00:00",
+        ),
+        (
+            {"outcome": "breached", "breached_at": "2025-07-07T09:30:00+08:00", "overdue_working_seconds": 1800},
+            "2025-07-07 09:30:00 到期，尚未完成，超时 0:30:00",
+            "due 2025-07-07 09:30:00 and not done yet: breached, 0:30:00 over",
+        ),
+        ({"target": DAYS}, "起始日之后第 3 个工作日结束前", "by the end of working day 3 after the day of the start"),
+        ({"target": HOURS_OF_DAYS}, "3 个工作日的工作时长内", "within the working hours of 3 working days"),
+        ({"paused_working_seconds_by_party": {"parts": 5400}}, "不计入：等待 parts 1:30:00。", "waited 1:30:00 for parts."),
+        ({"working_seconds_by_owner": {}}, "计时归属：无", "held by nobody"),
+    ],
+)
+def test_each_outcome_and_each_kind_of_promise_has_its_sentence(changes: dict[str, Any], zh: str, en: str) -> None:
+    chinese, english = reasons({**ACCOUNT, **changes})
+    assert zh in chinese
+    assert en in english
+
+
+def test_parts_of_a_second_are_shown_as_they_are() -> None:
+    assert (hours(0), hours(90_061), hours("1.5")) == ("0:00:00", "25:01:01", "0:00:01.500000")
