@@ -41,8 +41,6 @@ def _zh(account: Mapping[str, Any]) -> str:
         case _:
             outcome = f"进行中，{used}，{_at(account['due_at'])} 到期"
             outcome += "（暂定：该年度节假日尚未公布）" if account["provisional"] else ""
-                "（暂定：该年度节假日尚未公布）" if account["provisional"] else ""
-            )
     shares = [f"{who or '未指定'} {hours(amount)}" for who, amount in account["working_seconds_by_owner"].items()]
     waits = [f"等待 {who or '未指定'} {hours(amount)}" for who, amount in account["paused_working_seconds_by_party"].items()]
     held = "计时归属：" + "、".join(shares or ["无"])
