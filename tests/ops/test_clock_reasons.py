@@ -48,7 +48,12 @@ HOURS_OF_DAYS = {"working_days": 3, "meaning": "working_hours"}
         ),
         ({"target": DAYS}, "起始日之后第 3 个工作日结束前", "by the end of working day 3 after the day of the start"),
         ({"target": HOURS_OF_DAYS}, "3 个工作日的工作时长内", "within the working hours of 3 working days"),
-        ({"paused_working_seconds_by_party": {"parts": 5400}}, "不计入：等待 parts 1:30:00。", "waited 1:30:00 for parts."),
+        ({"paused_working_seconds_by_party": {"parts": 5400}}, "暂停（不计时）：parts 1:30:00。", "waited 1:30:00 for parts."),
+        (
+            {"paused_working_seconds_by_party": {"parts": 5400}, "target": DAYS},
+            "暂停（期限不顺延）：parts 1:30:00。",
+            "waited 1:30:00 for parts (which does not move this deadline).",
+        ),
         ({"working_seconds_by_owner": {}}, "计时归属：无", "held by nobody"),
     ],
 )

@@ -42,9 +42,9 @@ def _zh(account: Mapping[str, Any]) -> str:
             outcome = f"进行中，{used}，{_at(account['due_at'])} 到期"
             outcome += "（暂定：该年度节假日尚未公布）" if account["provisional"] else ""
     shares = [f"{who or '未指定'} {hours(amount)}" for who, amount in account["working_seconds_by_owner"].items()]
-    waits = [f"等待 {who or '未指定'} {hours(amount)}" for who, amount in account["paused_working_seconds_by_party"].items()]
+    waits = [f"{who or '未指定'} {hours(amount)}" for who, amount in account["paused_working_seconds_by_party"].items()]
     held = "计时归属：" + "、".join(shares or ["无"])
-    waited = ["不计入：" + "、".join(waits)] if waits else []
+    waited = [("暂停（期限不顺延）：" if _is_fixed(target) else "暂停（不计时）：") + "、".join(waits)] if waits else []
     return "；".join([promised, outcome, held, *waited]) + "。"
 
 
@@ -70,10 +70,14 @@ def _en(account: Mapping[str, Any]) -> str:
             outcome += " (provisional: that year's holidays are not announced)" if account["provisional"] else ""
     shares = [f"{who or 'nobody'} {hours(amount)}" for who, amount in account["working_seconds_by_owner"].items()]
     waits = [f"{hours(amount)} for {who or 'nobody'}" for who, amount in account["paused_working_seconds_by_party"].items()]
-    return (
-        "; ".join([promised, outcome, "held by " + ", ".join(shares or ["nobody"]), *(["waited " + ", ".join(waits)] if waits else [])])
-        + "."
-    )
+    moves = " (which does not move this deadline)" if _is_fixed(target) else ""
+    waited = [f"waited {', '.join(waits)}{moves}"] if waits else []
+    return "; ".join([promised, outcome, "held by " + ", ".join(shares or ["nobody"]), *waited]) + "."
+
+
+def _is_fixed(target: Mapping[str, Any]) -> bool:
+    """Whether the deadline is an instant that no pause moves (X-06)."""
+    return target.get("meaning") == "end_of_day" and not target.get("pauses_count")
 
 
 def _stopped(account: Mapping[str, Any]) -> str:
