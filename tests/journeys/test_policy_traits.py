@@ -71,6 +71,14 @@ async def test_a_promise_may_depend_on_channel_region_customer_class_and_outlet(
     assert [row["deadline"] == seven_days for row in rows] == [True, False]
 
 
+@pytest.mark.parametrize("service", ["complaints"], indirect=True)
+async def test_a_promise_that_could_never_fit_is_refused_by_the_service_too(service: ServiceOnDatabase) -> None:
+    event = policy("complaints", "verified", {"severity": "high"})  # of requests, not of complaints
+    await service.apply([claim(event, NINE)])
+    letters = await service.rows("SELECT rule, field, reason FROM dead_letters")
+    assert letters == [{"rule": "bad_policy", "field": "data.document.stages", "reason": "no case of this service has a severity"}]
+
+
 def test_what_a_service_gives_is_known_to_policies_and_each_service_with_clocks_says_it() -> None:
     assert set(GIVEN) == set(CASES)
     assert {trait for traits in GIVEN.values() for trait in traits} == set(TRAITS)

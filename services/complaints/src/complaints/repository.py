@@ -4,7 +4,7 @@ from datetime import datetime
 
 from common.runtime.aggregates import Aggregates
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
-from complaints.domain.complaint import Complaint, Step
+from complaints.domain.complaint import TRAITS, Complaint, Step
 from complaints.tables import ComplaintRow
 
 
@@ -39,4 +39,5 @@ def _to_domain(row: ComplaintRow) -> Complaint:
 class UnitOfWork(ChassisUnitOfWork):
     """What a use case of complaints may read and change."""
 
+    traits = TRAITS
     complaints = Aggregates(ComplaintRow, to_row=_to_row, to_domain=_to_domain)

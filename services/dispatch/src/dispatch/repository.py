@@ -5,7 +5,7 @@ from datetime import datetime
 
 from common.runtime.aggregates import Aggregates
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
-from dispatch.domain.work_order import Step, Taken, WorkOrder
+from dispatch.domain.work_order import TRAITS, Step, Taken, WorkOrder
 from dispatch.tables import WorkOrderRow
 
 
@@ -40,4 +40,5 @@ def _to_domain(row: WorkOrderRow) -> WorkOrder:
 class UnitOfWork(ChassisUnitOfWork):
     """What a use case of dispatch may read and change."""
 
+    traits = TRAITS
     work_orders = Aggregates(WorkOrderRow, to_row=_to_row, to_domain=_to_domain)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from common.runtime.aggregates import Aggregates
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
-from intake.domain.service_request import ServiceRequest, Step
+from intake.domain.service_request import TRAITS, ServiceRequest, Step
 from intake.tables import ServiceRequestRow
 
 
@@ -51,4 +51,5 @@ def _to_domain(row: ServiceRequestRow) -> ServiceRequest:
 class UnitOfWork(ChassisUnitOfWork):
     """What a use case of intake may read and change."""
 
+    traits = TRAITS
     requests = Aggregates(ServiceRequestRow, to_row=_to_row, to_domain=_to_domain)

@@ -47,6 +47,9 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> Non
         raise Malformed("bad_policy", field=place[:256], reason=problem.problem[:256]) from None
     if not event.policy == policy.ref == f"{event.service}@{event.version}":
         raise Malformed("bad_policy", field="data.policy", reason="expected service@version, as the document says")
+    asked = {name for when, _ in policy.rules for name in when}
+    if unknown := sorted(asked - set(uow.traits)):
+        raise Malformed("bad_policy", field="data.document.stages", reason=f"no case of this service has a {unknown[0]}")
     if _is_known(policy, uow.rules):
         return
     since = max(event.effective_at, event.time)  # no promise is changed behind anybody's back

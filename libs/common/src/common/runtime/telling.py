@@ -66,7 +66,7 @@ class Telling:
             owner=clock.owner_at(at),
             **extra,
         )
-        id = derived_id(at, self.service, clock.id, kind.TYPE, len(clock.events), self.told.facts)
+        id = derived_id(at, self.service, clock.id, kind.TYPE, clock.said, self.told.facts)
         self.facts.append(Fact(event, at, id, clock.replay_of))
 
     def said(self, kind: type[Event], at: datetime, **extra: Any) -> None:

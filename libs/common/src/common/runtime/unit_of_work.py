@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,7 @@ from common.runtime import ledger, ledger_store, outbox, rule_store
 from common.runtime.aggregates import Aggregates
 from common.runtime.handling import Handler
 from common.runtime.outbox import Outgoing
+from common.runtime.policies import TRAITS
 from common.runtime.rule_store import Published, RuleBook
 from common.runtime.rules import Rules
 from common.runtime.telling import Fact
@@ -63,6 +64,9 @@ class _Held:
 
 class UnitOfWork:
     """Loaded aggregates in, staged changes out; no I/O. One of these serves one event and is thrown away when the event fails."""
+
+    traits: ClassVar[tuple[str, ...]] = TRAITS
+    """What the service's cases have for its SLA policies to ask for; a service with clocks names its own."""
 
     def __init__(self, batch: "Batch", cause: Cause) -> None:
         self._batch = batch
