@@ -15,12 +15,12 @@ from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet, SlaClockReopened
 from common.kernel.calendars import built_in
 from common.kernel.clocks import ClockEntry, Kind
+from common.runtime.cause import Cause
 from common.runtime.kept_clock import Clock
 from common.runtime.ledger import ClockBook
 from common.runtime.policies import parse_policy
 from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
 from common.runtime.telling import Fact
-from common.runtime.unit_of_work import Cause
 
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=UTC)
 AGGREGATE = "complaints:C1"

@@ -16,12 +16,12 @@ from common.kernel.sla_clock import fold
 from common.kernel.targets import WorkingDays, WorkingTime
 from common.kernel.timeline import Hours
 from common.kernel.working_time import Calendar
+from common.runtime.cause import Cause
 from common.runtime.kept_clock import Clock
 from common.runtime.ledger import ClockBook
 from common.runtime.policies import PolicyError, parse_policy
 from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
 from common.runtime.telling import Fact
-from common.runtime.unit_of_work import Cause
 
 EIGHT_TO_SIX = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {day: [["08:00", "18:00"]] for day in ("mon", "tue", "wed")}})
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)

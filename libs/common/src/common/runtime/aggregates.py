@@ -10,13 +10,21 @@ from sqlmodel import SQLModel
 
 from common.contracts.event import Claim, Event
 from common.kernel.errors import Refused, TooEarly
-from common.runtime.handling import Load
 
 if TYPE_CHECKING:
     from common.runtime.unit_of_work import UnitOfWork
 
 A = TypeVar("A")
 IdOf = str | Callable[[Any], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One aggregate that an event names: `required` makes an event wait until it exists, else the handler may get None."""
+
+    aggregates: "Aggregates[Any]"
+    id_of: Callable[[Event], str | None]
+    required: bool
 
 
 class Aggregates(Generic[A]):

@@ -19,6 +19,7 @@ from common.contracts.event import Event
 from common.kernel.clock import now
 from common.kernel.errors import Malformed, Transient
 from common.runtime import dead_letters, holding, inbox, outbox, progress
+from common.runtime.cause import Cause
 from common.runtime.database import Database, kind_of
 from common.runtime.dead_letters import DeadLetter
 from common.runtime.handling import Handler
@@ -28,7 +29,7 @@ from common.runtime.policies import Policy
 from common.runtime.progress import Place, Tally
 from common.runtime.rule_handlers import RULE_HANDLERS
 from common.runtime.rule_store import RuleBook
-from common.runtime.unit_of_work import Batch, Cause, UnitOfWork
+from common.runtime.unit_of_work import Batch, UnitOfWork
 
 log = structlog.get_logger(__name__)
 

@@ -4,24 +4,13 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from common.contracts.event import Event
-
-if TYPE_CHECKING:
-    from common.runtime.aggregates import Aggregates
+from common.runtime.aggregates import Aggregates, Load
 
 F = TypeVar("F", bound=Callable[..., None])
 _MARK = "__aftersales_on__"
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """One aggregate that an event names: `required` makes an event wait until it exists, else the handler may get None."""
-
-    aggregates: "Aggregates[Any]"
-    id_of: Callable[[Event], str | None]
-    required: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +21,7 @@ class Handler:
     loads: tuple[Load, ...]
     function: Callable[..., None]
 
-    def names(self, event: Event) -> list[tuple["Aggregates[Any]", str]]:
+    def names(self, event: Event) -> list[tuple[Aggregates[Any], str]]:
         """The aggregates that `event` names, in the order of the handler's parameters."""
         return [(load.aggregates, id) for load in self.loads if (id := load.id_of(event)) is not None]
 

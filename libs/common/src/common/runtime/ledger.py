@@ -7,20 +7,17 @@ timer or a new rule brought it to light, and a fact that turns out wrong is corr
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from common.contracts.event import Event
 from common.contracts.sla_clocks import SlaClockOwnerChanged, SlaClockPaused, SlaClockReopened, SlaClockResumed, SlaClockStarted
 from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.clocks import ClockEntry
+from common.runtime.cause import Cause
 from common.runtime.folding import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
 from common.runtime.kept_clock import MOMENT, Clock, TimerMark, WasTold, refolded, rules_of
 from common.runtime.metrics import Told
 from common.runtime.rules import Rules
 from common.runtime.telling import Fact, Telling
-
-if TYPE_CHECKING:
-    from common.runtime.unit_of_work import Cause
 
 _FACTS: Mapping[str, type[Event]] = {
     "started": SlaClockStarted,
@@ -76,7 +73,7 @@ class ClockBook:
             facts += self._fold(replace(clock, known_to=known_to), None)[1]
         return facts
 
-    def record(self, aggregate: str, entry: ClockEntry, cause: "Cause", number: int) -> list[Fact]:
+    def record(self, aggregate: str, entry: ClockEntry, cause: Cause, number: int) -> list[Fact]:
         """Appends what the domain said about one clock, and tells what follows."""
         clock_id = f"{self.service}:{aggregate.partition(':')[2]}:{entry.stage}"
         event_id = f"{cause.event_id or cause.id}:{number}"
@@ -87,7 +84,7 @@ class ClockBook:
         clock = replace(clock, ledger=clock.ledger.and_event(event), known_to=max(clock.known_to, entry.at))
         return self._fold(clock, entry)[1]
 
-    def _start(self, id: str, aggregate: str, entry: ClockEntry, event_id: str, cause: "Cause") -> list[Fact]:
+    def _start(self, id: str, aggregate: str, entry: ClockEntry, event_id: str, cause: Cause) -> list[Fact]:
         if self.rules is None or entry.kind != "started":
             raise LookupError(f"{aggregate}: the clock of {entry.stage} was never started")
         promise = self.rules.policies_since(entry.at)[0].policy.promise(entry.stage, entry.traits)

@@ -16,6 +16,7 @@ from common.kernel.errors import Refused, TooEarly
 from common.kernel.ids import derived_id
 from common.runtime import ledger, ledger_store, outbox, rule_store
 from common.runtime.aggregates import Aggregates
+from common.runtime.cause import Cause
 from common.runtime.handling import Handler
 from common.runtime.outbox import Outgoing
 from common.runtime.policies import TRAITS
@@ -24,31 +25,6 @@ from common.runtime.rules import Rules
 from common.runtime.telling import Fact
 
 _Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why something happens: a consumed event, a timer, a command. What follows from it derives its ids from `id`."""
-
-    id: str
-    time: datetime
-    recorded_at: datetime
-    event_id: str = ""
-    correlation_id: str = ""
-    replay_of: str = ""
-
-    @classmethod
-    def of(cls, received: Received) -> "Cause":
-        """The cause that a consumed event is."""
-        envelope = received.envelope
-        return cls(
-            id=f"{envelope.source}#{envelope.id}",
-            time=envelope.time,
-            recorded_at=envelope.recorded_at,
-            event_id=envelope.id,
-            correlation_id=envelope.correlation_id or envelope.id,
-            replay_of=envelope.replay_of,
-        )
 
 
 @dataclass(slots=True)
