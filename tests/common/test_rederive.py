@@ -15,7 +15,8 @@ from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, Sla
 from common.kernel.calendars import built_in
 from common.kernel.clock import now
 from common.runtime import rule_store
-from common.runtime.policies import shipped_document
+from common.runtime.policies import parse_policy, shipped_document
+from common.runtime.rules import EVER
 
 pytestmark = pytest.mark.real
 
@@ -178,6 +179,26 @@ async def test_open_clocks_are_derived_anew_some_at_a_time_and_each_once(
     await complaints.let_time_pass()
     assert await complaints.dump() == known
     assert await complaints.published(SlaClockBreached) == []
+
+
+async def refs(service: ServiceOnDatabase, shipped: int) -> list[tuple[str, bool]]:
+    """The policies after a process has started whose package ships with this version: which, and whether each held for ever."""
+    book = rule_store.RuleBook(parse_policy(shipped_document("complaints") | {"version": shipped}))
+    async with service.database.transaction() as connection:
+        rules = await book.rules_now(connection)
+    return [(one.policy.ref, one.effective_at == EVER) for one in rules.policies]
+
+
+async def test_the_policy_of_a_later_release_holds_from_then_on_and_an_outdated_one_never(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([lodged("C1", on("2025-07-07"))])
+    before = now()
+    assert await refs(complaints, 2) == [("complaints@1", True), ("complaints@2", False)]
+    assert await refs(complaints, 1) == [("complaints@1", True), ("complaints@2", False)]  # a replica that is not replaced yet
+    (row,) = await complaints.rows("SELECT since FROM rules WHERE version = 2")
+    assert before - timedelta(seconds=1) <= row["since"] <= now() + timedelta(seconds=1)
+    await complaints.apply([policy(5, on("2025-01-01"), days=3)])
+    assert await refs(complaints, 3) == [("complaints@1", True), ("complaints@5", False)]  # a higher version came before 2
+    assert {row["policy"] for row in await clocks_of(complaints, "C1")} == {"complaints@1"}
 
 
 _CLOSED_LONG_AGO = """

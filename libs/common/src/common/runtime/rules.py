@@ -106,13 +106,17 @@ class Rules:
 
 
 def _holding(activated: Iterable[PolicyVersion], calendars: Mapping[str, Sequence[CalendarVersion]]) -> tuple[PolicyVersion, ...]:
-    """A policy holds from its instant on, but not before each calendar that it names was published."""
-    found = []
+    """A policy holds from its instant on, not before each calendar that it names was published, and never after a higher version."""
+    usable = []
     for one in activated:
         if one.policy.named_calendars <= calendars.keys():
             known = [calendars[name][0].published_at for name in one.policy.named_calendars]
-            found.append(replace(one, effective_at=max(one.effective_at, *known)) if known else one)
-    return tuple(sorted(found, key=lambda one: (one.effective_at, one.policy.version)))
+            usable.append(replace(one, effective_at=max(one.effective_at, *known)) if known else one)
+    found: list[PolicyVersion] = []
+    for one in sorted(usable, key=lambda one: (one.effective_at, one.policy.version)):
+        if not found or one.policy.version > found[-1].policy.version:
+            found.append(one)
+    return tuple(found)
 
 
 def _chain(published: Iterable[CalendarVersion]) -> tuple[CalendarVersion, ...]:
