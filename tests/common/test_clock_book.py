@@ -222,6 +222,16 @@ def test_rules_may_become_known_in_any_order_among_the_events(
     assert shuffled.clock.state.breached_at == at_once.clock.state.breached_at
 
 
+@given(histories(), rules())
+@often
+def test_whatever_rules_are_known_timers_and_events_bring_the_same_facts_to_light(
+    history: list[Said], rules: list[CalendarVersion | PolicyVersion]
+) -> None:
+    by_events, by_timers = (also_heard([*rules, *history], END, on_time=on_time) for on_time in (False, True))
+    told = [sorted((fact.id, fact.at, fact.event.TYPE) for fact in service.facts) for service in (by_events, by_timers)]
+    assert told[0] == told[1]
+
+
 def outcome_told(facts: Sequence[Fact]) -> str:
     """What a reader of `sla-clocks` believes in the end."""
     outcome = "open"

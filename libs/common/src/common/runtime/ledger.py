@@ -58,10 +58,9 @@ class ClockBook:
             if clock.is_unsettled:
                 clock, found = self._fold(clock, None)
                 facts += found
-            due = clock.next_due()
-            if due is None or due >= moment:
-                continue
-            facts += self._fold(replace(clock, known_to=max(clock.known_to, moment)), None)[1]
+            while (due := clock.next_due()) is not None and due < moment:
+                clock, found = self._fold(replace(clock, known_to=max(clock.known_to, _next_stop(clock, moment))), None)
+                facts += found
         return facts
 
     def rederive(self, aggregate: str, to: datetime | None) -> list[Fact]:
@@ -128,6 +127,14 @@ class ClockBook:
         self.clocks[clock.aggregate] = {**self.clocks.get(clock.aggregate, {}), clock.stage: clock}
         self.changed.add(clock.id)
         return clock, telling.facts
+
+
+def _next_stop(clock: Clock, moment: datetime) -> datetime:
+    """How far time may pass at once: what other rules promise from an instant on says nothing of what was due before it."""
+    rule = clock.folded.due_at
+    if rule is None or rule > moment:
+        return moment
+    return rule - MOMENT if clock.known_to < rule - MOMENT else rule
 
 
 def _under(rules: Rules, clock: Clock) -> tuple[Clock, list[tuple[datetime, str]]]:
