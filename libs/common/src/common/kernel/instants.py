@@ -73,6 +73,13 @@ def written_on(micros: int, zone: tzinfo) -> datetime:
     return found.epoch + timedelta(0, 0, micros)
 
 
+def offset_on(micros: int, zone: tzinfo) -> int:
+    """The zone's offset from UTC at the instant, in microseconds."""
+    offset = from_micros(micros, zone).utcoffset()
+    assert offset is not None  # astimezone never yields a datetime without an offset
+    return (offset.days * 86_400 + offset.seconds) * SECOND
+
+
 def ordinal_on(micros: int, zone: tzinfo) -> int:
     """The ordinal of the date that the zone's calendar shows at the instant."""
     found = _offset_through(zone, micros // _HALF_DAY) or _offset_at(zone, micros)
@@ -92,6 +99,5 @@ def _offset_through(zone: tzinfo, half_day: int) -> _Offset | None:
 
 
 def _offset_at(zone: tzinfo, micros: int) -> _Offset:
-    offset = from_micros(micros, zone).utcoffset()
-    assert offset is not None  # astimezone never yields a datetime without an offset
-    return _Offset((offset.days * 86_400 + offset.seconds) * SECOND, EPOCH.astimezone(timezone(offset)))
+    offset = offset_on(micros, zone)
+    return _Offset(offset, EPOCH.astimezone(timezone(timedelta(microseconds=offset))))

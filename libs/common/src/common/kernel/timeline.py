@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from common.kernel.clock_errors import ClockError
-from common.kernel.instants import DAY, EPOCH_ORDINAL, SECOND, from_micros, year_of
+from common.kernel.instants import DAY, EPOCH_ORDINAL, SECOND, offset_on, year_of
 
 TEN_YEARS = 3653 * DAY
 HUNDRED_YEARS = 36525 * DAY
@@ -265,22 +265,16 @@ def _offsets(zone: ZoneInfo, year: int) -> tuple[tuple[int, int, int], ...]:
     since = (date(year, 1, 1).toordinal() - EPOCH_ORDINAL - 3) * DAY
     until = (date(year, 12, 31).toordinal() - EPOCH_ORDINAL + 5) * DAY
     spans = []
-    offset = _offset(zone, since)
+    offset = offset_on(since, zone)
     for sample in range(since, until, DAY // 2):
-        later = _offset(zone, sample + DAY // 2)
+        later = offset_on(sample + DAY // 2, zone)
         if later == offset:
             continue
         low, high = sample // SECOND, (sample + DAY // 2) // SECOND
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if _offset(zone, middle * SECOND) == offset else (low, middle)
+            low, high = (middle, high) if offset_on(middle * SECOND, zone) == offset else (low, middle)
         spans.append((since, high * SECOND, offset))
         since, offset = high * SECOND, later
     spans.append((since, until + DAY, offset))
     return tuple(spans)
-
-
-def _offset(zone: ZoneInfo, at: int) -> int:
-    shift = from_micros(at, zone).utcoffset()
-    assert shift is not None  # a ZoneInfo always knows its offset from UTC
-    return (shift.days * 86_400 + shift.seconds) * SECOND

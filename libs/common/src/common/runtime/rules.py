@@ -8,12 +8,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import itemgetter
+from typing import TypeVar
 
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import FIRST_YEAR
 from common.kernel.working_time import Calendar
 from common.runtime.policies import Policy
+
+V = TypeVar("V")
 
 EVER = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 """Since when what ships with the first release of a service holds: before any instant that is accepted."""
@@ -71,7 +75,8 @@ class Rules:
         """The rules after one more was published."""
         calendars, activated, brought = self.calendars, self.activated, self.brought
         if isinstance(new, CalendarVersion):
-            calendars, since = {**calendars, new.name: _chain([*calendars.get(new.name, ()), new])}, new.published_at
+            chain = _rising((one.published_at, one.version, one) for one in (*calendars.get(new.name, ()), new))
+            calendars, since = {**calendars, new.name: chain}, new.published_at
         else:
             activated, brought, since = (*activated, new), {**brought, **new.policy.calendars}, new.effective_at
         instants = tuple(sorted([*self.instants, since]))
@@ -112,17 +117,15 @@ def _holding(activated: Iterable[PolicyVersion], calendars: Mapping[str, Sequenc
         if one.policy.named_calendars <= calendars.keys():
             known = [calendars[name][0].published_at for name in one.policy.named_calendars]
             usable.append(replace(one, effective_at=max(one.effective_at, *known)) if known else one)
-    found: list[PolicyVersion] = []
-    for one in sorted(usable, key=lambda one: (one.effective_at, one.policy.version)):
-        if not found or one.policy.version > found[-1].policy.version:
-            found.append(one)
-    return tuple(found)
+    return _rising((one.effective_at, one.policy.version, one) for one in usable)
 
 
-def _chain(published: Iterable[CalendarVersion]) -> tuple[CalendarVersion, ...]:
-    """By publication; one that came after a higher version of its name has no effect."""
-    found: list[CalendarVersion] = []
-    for one in sorted(published, key=lambda one: (one.published_at, one.version)):
-        if not found or one.version > found[-1].version:
+def _rising(versions: Iterable[tuple[datetime, int, V]]) -> tuple[V, ...]:
+    """By instant, then version; one that comes after a higher version has no effect."""
+    found: list[V] = []
+    highest = 0
+    for _, version, one in sorted(versions, key=itemgetter(0, 1)):
+        if not found or version > highest:
             found.append(one)
+            highest = version
     return tuple(found)
