@@ -13,12 +13,11 @@ import asyncpg
 import typer
 
 from common.contracts.topics import SERVICES
-from common.kernel.clock_json import seconds, write_state
+from common.kernel.clock_json import seconds, write_state, write_target
 from common.kernel.clock_shares import used_share
 from common.kernel.exact import ratio_text
 from common.kernel.instants import to_micros
-from common.kernel.sla_clock import Segment
-from common.kernel.targets import Target, WorkingTime, fixed_instant
+from common.kernel.sla_clock import ClockState, Segment
 from common.kernel.timeline import Stretch
 from common.kernel.working_time import Calendar
 from common.runtime import rule_store
@@ -95,7 +94,7 @@ def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer
         "traits": dict(now.traits),
         "calendar": using.ref,
         "time_zone": state.calendar.time_zone,
-        "target": _target(state.target),
+        "target": write_target(state.target),
         "as_of": state.as_of.astimezone(state.calendar.zone).isoformat(timespec="seconds"),
         "started_at": state.started_at.isoformat(),
         "owner": state.owner,
@@ -106,7 +105,7 @@ def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer
         "replay_of": clock.replay_of,
         "promised": [_promised(terms, state.calendar.zone) for terms in folded.terms],
         "segments": [_segment(segment) for segment in state.segments],
-        "days": _days(state.calendar, state.started_at, state.target),
+        "days": _days(state),
         "ahead": _ranges(state.calendar, to_micros(state.as_of), to_micros(state.due_at)) if _runs_on(folded) and state.due_at else [],
         "ledger": [_event(event, folded) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))],
         "told": [_fact(row, state.calendar.zone) for row in told],
@@ -118,8 +117,7 @@ def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer
 def _runs_on(folded: Folded) -> bool:
     """Whether time that comes brings the clock nearer to its target."""
     state = folded.state
-    fixed = fixed_instant(state.calendar, to_micros(state.started_at), state.target)
-    return state.state == "running" and state.outcome == "open" and fixed is None
+    return state.state == "running" and state.outcome == "open" and state.fixed is None
 
 
 def _promised(terms: Terms, zone: ZoneInfo) -> dict[str, Any]:
@@ -127,7 +125,7 @@ def _promised(terms: Terms, zone: ZoneInfo) -> dict[str, Any]:
         "from": terms.since.astimezone(zone).isoformat(),
         "policy": terms.policy,
         "traits": dict(terms.traits),
-        "target": _target(terms.promise.target),
+        "target": write_target(terms.promise.target),
         "calendar": terms.promise.calendar,
     }
 
@@ -154,26 +152,20 @@ def _range(calendar: Calendar, stretch: Stretch) -> dict[str, Any]:
     return {"from": since, "to": until, "working_seconds": seconds(stretch.end - stretch.start)}
 
 
-def _days(calendar: Calendar, start: datetime, target: Target) -> list[dict[str, Any]]:
+def _days(state: ClockState) -> list[dict[str, Any]]:
     """The working days that lead to a fixed instant, as `clock calculate` counts them; none for a target that is consumed."""
-    if fixed_instant(calendar, to_micros(start), target) is None:
+    if state.fixed is None:
         return []
-    question = {"calendar": "its own", "start": start.isoformat(), "target": _target(target), "explain": True}
-    steps: list[dict[str, Any]] = Questions({"its own": calendar}).answer(question)["steps"]
+    question = {"calendar": "its own", "start": state.started_at.isoformat(), "target": write_target(state.target), "explain": True}
+    steps: list[dict[str, Any]] = Questions({"its own": state.calendar}).answer(question)["steps"]
     return steps
-
-
-def _target(target: Target) -> dict[str, Any]:
-    if isinstance(target, WorkingTime):
-        return {"working_seconds": seconds(target.micros)}
-    return {"working_days": target.number, "meaning": target.meaning} | ({"pauses_count": True} if target.pauses_count else {})
 
 
 def _event(event: Any, folded: Folded) -> dict[str, Any]:
     names = ("owner", "party", "reason", "calendar", "rule", "traits")
     more = {name: found for name in names if (found := getattr(event, name, None))}
     if (target := getattr(event, "target", None)) is not None:
-        more["target"] = _target(target)
+        more["target"] = write_target(target)
     if isinstance(event, TraitsChanged):
         counts = event.id in {terms.id for terms in folded.terms}
     else:

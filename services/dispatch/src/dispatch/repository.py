@@ -33,7 +33,7 @@ def _to_domain(row: WorkOrderRow) -> WorkOrder:
         region=row.region,
         product=row.product,
         created_at=row.created_at,
-        steps=tuple(Taken(Step(taken.pop("step")), datetime.fromisoformat(taken.pop("at")), **taken) for taken in map(dict, row.steps)),
+        steps=tuple(Taken(**{**taken, "step": Step(taken["step"]), "at": datetime.fromisoformat(taken["at"])}) for taken in row.steps),
     )
 
 

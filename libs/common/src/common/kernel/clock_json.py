@@ -22,7 +22,7 @@ from common.kernel.sla_clock import (
     Started,
     Stopped,
 )
-from common.kernel.targets import read_target
+from common.kernel.targets import Target, WorkingTime, read_target
 
 
 def read_event(document: object, field: str, calendar_key: Callable[[object, str], str]) -> ClockEvent:
@@ -80,6 +80,13 @@ def write_state(clock: ClockState, *, explain: bool = False) -> dict[str, Any]:
     if explain:
         answer["steps"] = [_step(segment) for segment in clock.segments]
     return answer
+
+
+def write_target(target: Target) -> dict[str, Any]:
+    """What `read_target` makes an equal target from."""
+    if isinstance(target, WorkingTime):
+        return {"working_seconds": seconds(target.micros)}
+    return {"working_days": target.number, "meaning": target.meaning} | ({"pauses_count": True} if target.pauses_count else {})
 
 
 def seconds(micros: int) -> int | str:

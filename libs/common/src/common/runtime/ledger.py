@@ -53,13 +53,12 @@ class ClockBook:
         facts: list[Fact] = []
         moment = to + MOMENT if including else to
         for clock in list(self.clocks.get(aggregate, {}).values()):
-            if self.rules is not None and clock.folded.revision != self.rules.revision:  # published earlier in this batch
-                clock = refolded(self.rules, clock)
+            clock = self._at(clock, clock.known_to)
             if clock.is_unsettled:
-                clock, found = self._fold(clock, None)
+                clock, found = self._tell(clock, clock)
                 facts += found
             while (due := clock.next_due()) is not None and due < moment:
-                clock, found = self._fold(replace(clock, known_to=max(clock.known_to, _next_stop(clock, moment))), None)
+                clock, found = self._tell(clock, self._at(clock, _next_stop(clock, moment)))
                 facts += found
         return facts
 
@@ -68,8 +67,7 @@ class ClockBook:
         facts: list[Fact] = []
         for clock in list(self.clocks.get(aggregate, {}).values()):
             waits = to is None or clock.replay_of or clock.told.outcome != "open"
-            known_to = clock.known_to if waits or to is None else max(clock.known_to, to)
-            facts += self._fold(replace(clock, known_to=known_to), None)[1]
+            facts += self._tell(clock, self._at(clock, clock.known_to if waits or to is None else to))[1]
         return facts
 
     def record(self, aggregate: str, entry: ClockEntry, cause: Cause, number: int) -> list[Fact]:
@@ -79,9 +77,10 @@ class ClockBook:
         clock = self.clocks.get(aggregate, {}).get(entry.stage)
         if clock is None:
             return self._start(clock_id, aggregate, entry, event_id, cause)
+        assert self.rules is not None
         event = _event(entry, event_id, len(clock.events) + 1)
-        clock = replace(clock, ledger=clock.ledger.and_event(event), known_to=max(clock.known_to, entry.at))
-        return self._fold(clock, entry)[1]
+        said = replace(clock, ledger=clock.ledger.and_event(event), known_to=max(clock.known_to, entry.at))
+        return self._tell(clock, refolded(self.rules, said), entry)[1]
 
     def _start(self, id: str, aggregate: str, entry: ClockEntry, event_id: str, cause: Cause) -> list[Fact]:
         if self.rules is None or entry.kind != "started":
@@ -101,15 +100,22 @@ class ClockBook:
             replay_of=cause.replay_of,
             folded=folded,
         )
-        return self._fold(clock, entry)[1]
+        return self._tell(clock, clock, entry)[1]
 
-    def _fold(self, clock: Clock, entry: ClockEntry | None) -> tuple[Clock, list[Fact]]:
+    def _at(self, clock: Clock, known_to: datetime) -> Clock:
+        """The clock under the newest rules, at an instant or where it is known already beyond it."""
         assert self.rules is not None
-        before = clock.state
-        clock, why = _under(self.rules, clock)
+        if known_to <= clock.known_to and clock.folded.revision == self.rules.revision:
+            return clock
+        return refolded(self.rules, replace(clock, known_to=max(clock.known_to, known_to)))
+
+    def _tell(self, before: Clock, clock: Clock, entry: ClockEntry | None = None) -> tuple[Clock, list[Fact]]:
+        """Keeps a clock that was folded anew, and finds what has to be told of the difference."""
+        assert self.rules is not None
+        clock, why = _with_trail(clock)
         if entry is not None and entry.kind == "changed":
             why.append((entry.at, ", ".join(f"{name} {value}" for name, value in entry.traits.items())))
-        telling = Telling(self.service, self.rules, clock, clock.state.deadline or before.due_at)
+        telling = Telling(self.service, self.rules, clock, clock.state.deadline or before.state.due_at)
         if why:
             telling.rederived(max(at for at, _ in why), ", ".join(what for _, what in why))
         if entry is not None and entry.kind in _FACTS and _counts(clock, entry):
@@ -137,9 +143,8 @@ def _next_stop(clock: Clock, moment: datetime) -> datetime:
     return rule - MOMENT if clock.known_to < rule - MOMENT else rule
 
 
-def _under(rules: Rules, clock: Clock) -> tuple[Clock, list[tuple[datetime, str]]]:
-    """The clock folded anew, with the trail of the rules that are new to it in its ledger: since when, and which."""
-    clock = refolded(rules, clock)
+def _with_trail(clock: Clock) -> tuple[Clock, list[tuple[datetime, str]]]:
+    """The clock with a trail in its ledger of the rules that are new to it: since when, and which."""
     ledger, why = clock.ledger, []
     for used in clock.folded.used:
         if used.rule not in clock.told.rules:

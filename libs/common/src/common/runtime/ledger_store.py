@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,8 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
+from common.kernel.clock_json import write_target
 from common.kernel.clock_shares import used_share
-from common.kernel.targets import Target, WorkingTime, read_target
+from common.kernel.targets import read_target
 from common.runtime.folding import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
 from common.runtime.kept_clock import Clock, TimerMark, WasTold
 from common.runtime.ledger import ClockBook
@@ -160,7 +160,7 @@ def _data(clock: Clock, event: LedgerEvent) -> dict[str, Any]:
     match event:
         case Started(calendar=calendar, target=target, owner=owner):
             began = {"traits": dict(clock.ledger.traits), "replay_of": clock.replay_of}
-            return {"calendar": calendar, "target": _target(target), "owner": owner, **began}
+            return {"calendar": calendar, "target": write_target(target), "owner": owner, **began}
         case Paused(party=party, reason=reason):
             return {"party": party, "reason": reason}
         case OwnerChanged(owner=owner):
@@ -171,12 +171,6 @@ def _data(clock: Clock, event: LedgerEvent) -> dict[str, Any]:
             return {"rule": rule}
         case _:
             return {}
-
-
-def _target(target: Target) -> dict[str, Any]:
-    if isinstance(target, WorkingTime):
-        return {"working_seconds": str(Fraction(target.micros, 10**6))}
-    return {"working_days": target.number, "meaning": target.meaning, "pauses_count": target.pauses_count}
 
 
 def _event(row: Any) -> LedgerEvent:

@@ -116,7 +116,7 @@ class TimerWorker:
         return len(due)
 
     async def _rederive(self, caught_up: datetime) -> int:
-        """Takes the newest rules into open clocks that do not know them, some aggregates a transaction; the mark of how far it came is
+        """Takes the newest rules into clocks that do not know them, some aggregates a transaction; the mark of how far it came is
         each clock's own revision. Where no timer is due up to `caught_up`, time can be let pass up to there without a false breach."""
         async with self._database.transaction() as connection:
             rules = await self._rules.rules_now(connection)

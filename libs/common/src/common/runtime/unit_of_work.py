@@ -178,7 +178,7 @@ class Batch:
         self._merge(self._uow_type(self, cause), facts, clocks)
 
     def rederive(self, aggregate: str, to: datetime | None, recorded_at: datetime) -> None:
-        """Takes the newest rules into the open clocks of one aggregate."""
+        """Takes the newest rules into the clocks of one aggregate."""
         clocks = self.clocks.scratch()
         facts = clocks.rederive(aggregate, to)
         cause = Cause("rules", recorded_at, recorded_at)
