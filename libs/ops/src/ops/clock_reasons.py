@@ -7,10 +7,55 @@ from typing import Any
 
 from common.kernel.instants import SECOND
 
+ZH = {
+    "hours": "承诺 {amount} 工作时间内完成（{policy}，日历 {calendar}）",
+    "hours_of_days": "承诺 {amount} 个工作日的工作时长内完成（{policy}，日历 {calendar}）",
+    "end_of_day": "承诺在起始日之后第 {amount} 个工作日结束前完成（{policy}，日历 {calendar}）",
+    "met": "{stopped} 完成，已用工作时间 {used}，达标",
+    "breached": "{due} 到期，{stopped} 才完成，超时 {over}",
+    "breached_and_not_done": "{due} 到期，尚未完成，超时 {over}",
+    "paused": "暂停中，已用工作时间 {used}",
+    "paused_but_due": "暂停中，已用工作时间 {used}，{due} 到期",
+    "running": "进行中，已用工作时间 {used}，{due} 到期",
+    "running_provisional": "进行中，已用工作时间 {used}，{due} 到期（暂定：该年度节假日尚未公布）",
+    "held": "计时归属：{shares}",
+    "share": "{who} {time}",
+    "wait": "{who} {time}",
+    "waited": "暂停（不计时）：{shares}",
+    "waited_in_vain": "暂停（期限不顺延）：{shares}",
+    "nobody": "未指定",
+    "none": "无",
+    "and": "、",
+    "then": "；",
+    "end": "。",
+}
+EN = {
+    "hours": "Promised within {amount} of working time ({policy}, calendar {calendar})",
+    "hours_of_days": "Promised within the working hours of {amount} working days ({policy}, calendar {calendar})",
+    "end_of_day": "Promised by the end of working day {amount} after the day of the start ({policy}, calendar {calendar})",
+    "met": "done {stopped}, after {used} of working time: met",
+    "breached": "due {due} and done {stopped}: breached, {over} over",
+    "breached_and_not_done": "due {due} and not done yet: breached, {over} over",
+    "paused": "standing still after {used} of working time",
+    "paused_but_due": "standing still after {used} of working time, due {due}",
+    "running": "running after {used} of working time, due {due}",
+    "running_provisional": "running after {used} of working time, due {due} (provisional: that year's holidays are not announced)",
+    "held": "held by {shares}",
+    "share": "{who} {time}",
+    "wait": "{time} for {who}",
+    "waited": "waited {shares}",
+    "waited_in_vain": "waited {shares} (which does not move this deadline)",
+    "nobody": "nobody",
+    "none": "nobody",
+    "and": ", ",
+    "then": "; ",
+    "end": ".",
+}
+
 
 def reasons(account: Mapping[str, Any]) -> tuple[str, str]:
     """The reason in Chinese and in English, from the members of the account that `clock explain --json` prints."""
-    return _zh(account), _en(account)
+    return _sentence(account, ZH), _sentence(account, EN)
 
 
 def hours(amount: int | str) -> str:
@@ -21,58 +66,46 @@ def hours(amount: int | str) -> str:
     return f"{text}.{rest:06}" if rest else text
 
 
-def _zh(account: Mapping[str, Any]) -> str:
-    target, promise = account["target"], f"{account['policy']}，日历 {account['calendar']}"
-    if "working_seconds" in target:
-        promised = f"承诺 {hours(target['working_seconds'])} 工作时间内完成（{promise}）"
-    elif target["meaning"] == "working_hours":
-        promised = f"承诺 {target['working_days']} 个工作日的工作时长内完成（{promise}）"
-    else:
-        promised = f"承诺在起始日之后第 {target['working_days']} 个工作日结束前完成（{promise}）"
-    used = f"已用工作时间 {hours(account['elapsed_working_seconds'])}"
-    match account["outcome"], account["state"]:
-        case "met", _:
-            outcome = f"{_stopped(account)} 完成，{used}，达标"
-        case "breached", state:
-            done = f"{_stopped(account)} 才完成" if state == "stopped" else "尚未完成"
-            outcome = f"{_at(account['breached_at'])} 到期，{done}，超时 {hours(account['overdue_working_seconds'])}"
-        case _, "paused":
-            outcome = f"暂停中，{used}" + (f"，{_at(account['due_at'])} 到期" if account["due_at"] else "")
-        case _:
-            outcome = f"进行中，{used}，{_at(account['due_at'])} 到期"
-            outcome += "（暂定：该年度节假日尚未公布）" if account["provisional"] else ""
-    shares = [f"{who or '未指定'} {hours(amount)}" for who, amount in account["working_seconds_by_owner"].items()]
-    waits = [f"{who or '未指定'} {hours(amount)}" for who, amount in account["paused_working_seconds_by_party"].items()]
-    held = "计时归属：" + "、".join(shares or ["无"])
-    waited = [("暂停（期限不顺延）：" if _is_fixed(target) else "暂停（不计时）：") + "、".join(waits)] if waits else []
-    return "；".join([promised, outcome, held, *waited]) + "。"
+def _sentence(account: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    kind, amount = _promise(account["target"])
+    told = {
+        "amount": amount,
+        "policy": account["policy"],
+        "calendar": account["calendar"],
+        "stopped": _at(account["segments"][-1]["to"] if account["segments"] else account["started_at"]),
+        "due": _at(account["breached_at"] or account["due_at"]),
+        "used": hours(account["elapsed_working_seconds"]),
+        "over": hours(account["overdue_working_seconds"]),
+    }
+    parts = [words[kind].format(**told), words[_how_it_stands(account)].format(**told)]
+    parts.append(words["held"].format(shares=_shares(account["working_seconds_by_owner"], "share", words)))
+    if waits := account["paused_working_seconds_by_party"]:
+        parts.append(words["waited_in_vain" if _is_fixed(account["target"]) else "waited"].format(shares=_shares(waits, "wait", words)))
+    return words["then"].join(parts) + words["end"]
 
 
-def _en(account: Mapping[str, Any]) -> str:
-    target, promise = account["target"], f"{account['policy']}, calendar {account['calendar']}"
+def _promise(target: Mapping[str, Any]) -> tuple[str, str]:
+    """The kind of promise, and how much was promised."""
     if "working_seconds" in target:
-        promised = f"Promised within {hours(target['working_seconds'])} of working time ({promise})"
-    elif target["meaning"] == "working_hours":
-        promised = f"Promised within the working hours of {target['working_days']} working days ({promise})"
-    else:
-        promised = f"Promised by the end of working day {target['working_days']} after the day of the start ({promise})"
-    used = f"after {hours(account['elapsed_working_seconds'])} of working time"
+        return "hours", hours(target["working_seconds"])
+    return "hours_of_days" if target["meaning"] == "working_hours" else "end_of_day", str(target["working_days"])
+
+
+def _how_it_stands(account: Mapping[str, Any]) -> str:
     match account["outcome"], account["state"]:
         case "met", _:
-            outcome = f"done {_stopped(account)}, {used}: met"
+            return "met"
         case "breached", state:
-            done = f"done {_stopped(account)}" if state == "stopped" else "not done yet"
-            outcome = f"due {_at(account['breached_at'])} and {done}: breached, {hours(account['overdue_working_seconds'])} over"
+            return "breached" if state == "stopped" else "breached_and_not_done"
         case _, "paused":
-            outcome = f"standing still {used}" + (f", due {_at(account['due_at'])}" if account["due_at"] else "")
+            return "paused_but_due" if account["due_at"] else "paused"
         case _:
-            outcome = f"running {used}, due {_at(account['due_at'])}"
-            outcome += " (provisional: that year's holidays are not announced)" if account["provisional"] else ""
-    shares = [f"{who or 'nobody'} {hours(amount)}" for who, amount in account["working_seconds_by_owner"].items()]
-    waits = [f"{hours(amount)} for {who or 'nobody'}" for who, amount in account["paused_working_seconds_by_party"].items()]
-    moves = " (which does not move this deadline)" if _is_fixed(target) else ""
-    waited = [f"waited {', '.join(waits)}{moves}"] if waits else []
-    return "; ".join([promised, outcome, "held by " + ", ".join(shares or ["nobody"]), *waited]) + "."
+            return "running_provisional" if account["provisional"] else "running"
+
+
+def _shares(shares: Mapping[str, int | str], one: str, words: Mapping[str, str]) -> str:
+    each = (words[one].format(who=who or words["nobody"], time=hours(amount)) for who, amount in shares.items())
+    return words["and"].join(each) or words["none"]
 
 
 def _is_fixed(target: Mapping[str, Any]) -> bool:
@@ -80,10 +113,6 @@ def _is_fixed(target: Mapping[str, Any]) -> bool:
     return target.get("meaning") == "end_of_day" and not target.get("pauses_count")
 
 
-def _stopped(account: Mapping[str, Any]) -> str:
-    return _at(account["segments"][-1]["to"] if account["segments"] else account["started_at"])
-
-
-def _at(instant: str) -> str:
+def _at(instant: str | None) -> str:
     """An instant on the calendar's wall clock, to the second; the tables have it whole."""
-    return datetime.fromisoformat(instant).strftime("%Y-%m-%d %H:%M:%S")
+    return "" if instant is None else datetime.fromisoformat(instant).strftime("%Y-%m-%d %H:%M:%S")
