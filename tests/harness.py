@@ -23,6 +23,7 @@ from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.policies import load_policy
 from common.runtime.timers import TimerWorker
+from devstack import Stack
 
 E = TypeVar("E", bound=Event)
 Facts = dict[tuple[str, str], tuple[str, str, datetime]]
@@ -168,6 +169,16 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
         yield ServiceOnDatabase(name, database, consumer, timers)
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def service_at(name: str, stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
+    """The service on the database of its own name, which the stack does not have yet: where the commands look for it."""
+    created = Database(stack.database_url, name)
+    await created.create_if_missing()
+    await created.close()
+    async with service_on(name, stack.url_of(name)) as service:
+        yield service
 
 
 def _nobody_to_wake() -> None:

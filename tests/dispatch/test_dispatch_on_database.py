@@ -23,7 +23,7 @@ from common.contracts.envelope import Record
 from common.contracts.event import Event
 from common.contracts.fields import Priority
 from common.contracts.service_requests import ServiceRequestRegistered
-from common.contracts.sla_clocks import SlaClockBreached, SlaClockMet, SlaClockRederived, SlaClockStarted
+from common.contracts.sla_clocks import SlaClockBreached, SlaClockMet, SlaClockPaused, SlaClockRederived, SlaClockResumed, SlaClockStarted
 from common.contracts.topics import consumed_by
 from common.contracts.work_orders import (
     WorkOrderAccepted,
@@ -72,8 +72,8 @@ def registered(request_id: str, when: datetime, *, nature: Nature = "repair", pr
     return claim(event, when)
 
 
-def assigned(order: str, when: datetime, technician: str = "E1") -> Record:
-    return claim(AssignmentMade(work_order_id=order, technician=technician, team="T1", by="D1"), when)
+def assigned(order: str, when: datetime, technician: str = "E1", *, id: str = "") -> Record:
+    return claim(AssignmentMade(work_order_id=order, technician=technician, team="T1", by="D1"), when, id=id)
 
 
 def accepted(order: str, when: datetime, by: str = "E1") -> Record:
@@ -84,12 +84,12 @@ def arrived(order: str, when: datetime) -> Record:
     return claim(TechnicianArrived(work_order_id=order, by="E1"), when)
 
 
-def held_up(order: str, when: datetime) -> Record:
-    return claim(WorkHeldUp(work_order_id=order, party="parts", reason="no spare part", by="E1"), when)
+def held_up(order: str, when: datetime, *, id: str = "") -> Record:
+    return claim(WorkHeldUp(work_order_id=order, party="parts", reason="no spare part", by="E1"), when, id=id)
 
 
-def taken_up(order: str, when: datetime) -> Record:
-    return claim(WorkTakenUp(work_order_id=order, by="E1"), when)
+def taken_up(order: str, when: datetime, *, id: str = "") -> Record:
+    return claim(WorkTakenUp(work_order_id=order, by="E1"), when, id=id)
 
 
 def finished(order: str, when: datetime, by: str = "E1") -> Record:
@@ -277,6 +277,30 @@ async def test_a_priority_that_is_judged_anew_gives_the_work_the_promise_that_go
     (refused,) = await dispatch.published(WorkOrderClaimRejected)
     assert refused.rule == "not_after_completion"
     assert (await clock(dispatch, "R1-w1", "completion"))["outcome"] == "met"
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["applied as they come", "held back until the order is known"])
+@pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")])
+async def test_the_later_of_two_assignments_in_one_second_is_the_one_that_kafka_has_later(
+    dispatch: ServiceOnDatabase, ids: tuple[str, str], early: bool
+) -> None:
+    first, second = (assigned("R1-w1", at("10:00"), technician, id=id) for technician, id in zip(("E1", "E2"), ids, strict=True))
+    request = registered("R1", at("09:00"))
+    await dispatch.apply([first, second, request] if early else [request, first, second], at_once=1)
+    assert (await clock(dispatch, "R1-w1", "completion"))["owner"] == "employee:E2"
+    assert [row["technician"] for row in await dispatch.rows("SELECT steps -> -1 ->> 'who' AS technician FROM work_orders")] == ["E2"]
+
+
+@pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")])
+async def test_a_hold_up_that_ends_in_the_second_in_which_it_began_holds_nothing_up(
+    dispatch: ServiceOnDatabase, ids: tuple[str, str]
+) -> None:
+    held, taken = held_up("R1-w1", at("10:00"), id=ids[0]), taken_up("R1-w1", at("10:00"), id=ids[1])
+    await dispatch.apply([registered("R1", at("09:00")), assigned("R1-w1", at("10:00"), id="0"), held, taken])
+    completion = await clock(dispatch, "R1-w1", "completion")
+    assert (completion["state"], completion["outcome"]) == ("running", "open")
+    for kind in (SlaClockPaused, SlaClockResumed):
+        assert [event.stage for event in await dispatch.published(kind)] == ["arrival", "completion"]
 
 
 async def test_what_kafka_delivers_twice_changes_nothing(dispatch: ServiceOnDatabase) -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.harness import ServiceOnDatabase, claim, service_on
+from tests.harness import ServiceOnDatabase, claim, service_at
 from typer.testing import CliRunner, Result
 
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun, VerificationEnded
 from common.contracts.claims.operator import SlaPolicyActivated
-from common.runtime.database import Database
 from common.runtime.policies import shipped_document
 from devstack import Stack
 from ops.clock_explain import app
@@ -31,10 +30,7 @@ def at(day: int, time: str) -> datetime:
 @pytest.fixture
 async def complaints(fresh_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
     """Complaints with one complaint of a Friday, acknowledged on Monday; nobody began to verify it until Wednesday."""
-    created = Database(fresh_stack.database_url, "complaints")
-    await created.create_if_missing()
-    await created.close()
-    async with service_on("complaints", fresh_stack.url_of("complaints")) as service:
+    async with service_at("complaints", fresh_stack) as service:
         lodged = ComplaintLodged(complaint_id="C1", customer_id="K1", category="noise", region="north", handled_by="E1")
         await service.apply(
             [

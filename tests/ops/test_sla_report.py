@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.harness import ServiceOnDatabase, claim, service_on
+from tests.harness import ServiceOnDatabase, claim, service_at
 from typer.testing import CliRunner, Result
 
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun, VerificationEnded
 from common.contracts.envelope import Record
-from common.runtime.database import Database
 from devstack import Stack
 from ops.sla import app
 
@@ -35,10 +34,7 @@ def a_case(name: str, region: str, *, told: datetime, begun: datetime) -> list[R
 
 @pytest.fixture
 async def complaints(fresh_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
-    created = Database(fresh_stack.database_url, "complaints")
-    await created.create_if_missing()
-    await created.close()
-    async with service_on("complaints", fresh_stack.url_of("complaints")) as service:
+    async with service_at("complaints", fresh_stack) as service:
         await service.apply(
             [
                 *a_case("C1", "north", told=at(7, "10:00"), begun=at(9, "10:00")),  # breached on the 7th, whenever it was done
