@@ -140,9 +140,9 @@ def _row(clock: Clock, rules: int) -> dict[str, Any]:
 def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
     assert book.rules is not None
     first = rows[0]
-    began = _json(first.data)
+    began = first.data
     ledger = Ledger(first.stage, began["traits"], tuple(_event(row) for row in rows))
-    kept = _KEPT.validate_python(_json(first.told))
+    kept = _KEPT.validate_python(first.told)
     return Clock(
         id=first.id,
         aggregate=first.aggregate,
@@ -174,7 +174,7 @@ def _data(clock: Clock, event: LedgerEvent) -> dict[str, Any]:
 
 
 def _event(row: Any) -> LedgerEvent:
-    data = _json(row.data)
+    data = row.data
     common = {"id": row.event_id, "at": row.at, "sequence": row.sequence}
     match row.type:
         case "Started":
@@ -193,7 +193,3 @@ def _event(row: Any) -> LedgerEvent:
             return Stopped(**common)
         case _:
             return Reopened(**common)
-
-
-def _json(stored: Any) -> Any:
-    return json.loads(stored) if isinstance(stored, str) else stored

@@ -86,8 +86,7 @@ async def read(connection: AsyncConnection) -> Rules:
     """All rules that were ever published to the service, or shipped with it."""
     rules = []
     for row in await connection.execute(_READ):
-        document = json.loads(row.document) if isinstance(row.document, str) else row.document
-        rules.append(as_rule(Published(row.name, row.version, row.since, document, row.event_id, row.applies_to_open)))
+        rules.append(as_rule(Published(row.name, row.version, row.since, row.document, row.event_id, row.applies_to_open)))
     return Rules.of(rules)
 
 
