@@ -84,10 +84,8 @@ class RuleBook:
 
 async def read(connection: AsyncConnection) -> Rules:
     """All rules that were ever published to the service, or shipped with it."""
-    rules = []
-    for row in await connection.execute(_READ):
-        rules.append(as_rule(Published(row.name, row.version, row.since, row.document, row.event_id, row.applies_to_open)))
-    return Rules.of(rules)
+    rows = await connection.execute(_READ)
+    return Rules.of(as_rule(Published(**row)) for row in rows.mappings())
 
 
 async def save(connection: AsyncConnection, published: Sequence[Published]) -> None:

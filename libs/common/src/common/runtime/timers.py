@@ -110,9 +110,7 @@ class TimerWorker:
             for row in due:
                 batch.fire(row.id, row.aggregate, row.due_at, row.fired_at)
             await batch.save(connection)
-        self._metrics.outcomes_told(batch.clocks.told)
-        if batch.outgoing:
-            self._wake()
+        self._committed(batch)
         return len(due)
 
     async def _rederive(self, caught_up: datetime) -> int:
@@ -131,10 +129,13 @@ class TimerWorker:
             for aggregate in found:
                 batch.rederive(aggregate, to, at)
             await batch.save(connection)
+        self._committed(batch)
+        return len(found)
+
+    def _committed(self, batch: Batch) -> None:
         self._metrics.outcomes_told(batch.clocks.told)
         if batch.outgoing:
             self._wake()
-        return len(found)
 
     def _named(self, ref: str) -> tuple[Aggregates[Any], str]:
         table, _, id = ref.partition(":")

@@ -37,6 +37,6 @@ class SlaPolicyActivated(Claim, type="sla_policy.activated"):
     version: Version
     effective_at: Instant
     applies_to_open: bool = False
-    """Whether open clocks go on under the new target from `effective_at` on; what was used before stays used."""
+    """Whether open clocks go over to all that it promises from `effective_at` on; what was used before stays used."""
     document: dict[str, Any]
     """A whole policy, as `policy.yaml` states it."""
