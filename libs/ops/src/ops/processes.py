@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from devstack.ports import free_port
 
 SERVICES = ("intake", "dispatch", "complaints", "appraisal")
 
@@ -30,7 +31,7 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Starts it, on the same port as before."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         prefix = self.name.upper()
         environment = {
             **os.environ,  # noqa: TID251 - a child gets what its parent has, and what is set here on top
@@ -67,8 +68,8 @@ class ServiceProcess:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it says that it is ready."""
-        return self.get("/health/ready")[0] == 200
+        """Whether it runs and says that it is ready; another one that has its port does not say it for it."""
+        return self.process is not None and self.process.poll() is None and self.get("/health/ready")[0] == 200
 
     def kill(self) -> None:
         """kill -9."""
@@ -125,9 +126,3 @@ def wait_until_ready(service: ServiceProcess, limit: float = 60) -> None:
         time.sleep(0.1)
     text = service.log.read_text(errors="replace")[-3000:] if service.log.exists() else ""
     raise RuntimeError(f"{service.name} did not become ready; the end of {service.log}:\n{text}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
