@@ -38,7 +38,7 @@ def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timede
     key = topic.key_of(event)
     envelope = Envelope(
         id=id or derived_id(at, event.model_dump_json(), event.TYPE),
-        source="/tests",
+        source=topic.sources[0] if topic.kind == "decisions" else "/tests",
         type=event.TYPE,
         subject=key,
         time=at,
@@ -151,8 +151,7 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
     policy = load_policy(name)
     metrics = ChassisMetrics(name, "test", policy.stages, CollectorRegistry())
     unit_of_work = importlib.import_module(f"{name}.repository").UnitOfWork
-    handlers = handlers_in(importlib.import_module(f"{name}.handlers"))
-    consumer = CaseConsumer(name, database, handlers, unit_of_work, policy, metrics, _nobody_to_wake)
+    consumer = replica_of(name, database)
     timers = TimerWorker(
         name,
         database,
@@ -169,6 +168,15 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
         yield ServiceOnDatabase(name, database, consumer, timers)
     finally:
         await database.close()
+
+
+def replica_of(name: str, database: Database) -> CaseConsumer:
+    """What one replica of a service consumes with; several on one database are several replicas."""
+    policy = load_policy(name)
+    metrics = ChassisMetrics(name, "test", policy.stages, CollectorRegistry())
+    unit_of_work = importlib.import_module(f"{name}.repository").UnitOfWork
+    handlers = handlers_in(importlib.import_module(f"{name}.handlers"))
+    return CaseConsumer(name, database, handlers, unit_of_work, policy, metrics, _nobody_to_wake)
 
 
 @asynccontextmanager

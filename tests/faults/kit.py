@@ -15,6 +15,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
+from common.contracts.topics import source_of
 from common.kernel.clock import now
 from common.runtime.handling import handlers_in, on
 from common.runtime.policies import load_policy
@@ -90,7 +91,7 @@ def fact(key: str, *, id: str = "", at: datetime = A_MINUTE_AGO, **data: object)
     """A KPI fact that is fine in every way."""
     body: dict[str, Any] = {"case_id": key, "indicator": "in_time_solution", "subject": "employee:E1", "occurrence": 0, "revision": 1}
     body |= {"numerator": "1", "denominator": "1", "source_event_ids": ["e1"], **data}
-    made = wire("kpi-facts", "kpi.recorded", key, id or f"{key}-fact", at, body)
+    made = wire("kpi-facts", "kpi.recorded", key, id or f"{key}-fact", at, body).with_header("ce_source", source_of("dispatch").encode())
     # what we write ourselves has no spaces: the bulk reader has a fast way for it
     made = replace(made, value=json.dumps(body, separators=(",", ":")).encode())
     return made.with_header("ce_recordedtime", at.isoformat().encode())

@@ -196,6 +196,22 @@ async def test_a_claim_that_waited_and_then_meets_a_defect_is_parked_and_not_los
 
 
 @pytest.mark.real
+async def test_what_waited_behind_a_claim_that_meets_a_defect_queues_behind_it_and_is_not_lost(
+    complaints: ServiceOnDatabase, defect: Defect
+) -> None:
+    defect.keys, defect.types = {"P1"}, {"complaint.complainant_told"}
+    first, told, begun, *rest = map(record, steps("P1"))
+    await complaints.apply([told, begun, first, *rest])
+    assert await complaints.rows("SELECT id FROM waiting") == []
+    assert await queued(complaints) == [f"P1-{step}" for step in STEPS]
+    assert await counted(complaints) == Counts(6, applied=1, duplicates=0, dead=5)
+    defect.mend()
+    assert await complaints.consumer.redrive("complaints:P1")
+    assert await decided(complaints, "P1") == DECIDED
+    assert await counted(complaints) == Counts(6, applied=6, duplicates=0, dead=0)
+
+
+@pytest.mark.real
 async def test_a_redrive_beside_a_running_batch_waits_for_it_and_never_the_other_way_round(
     complaints: ServiceOnDatabase, defect: Defect
 ) -> None:

@@ -70,11 +70,11 @@ async def test_claims_that_come_in_the_wrong_order_wait_and_are_applied_in_the_r
 async def test_what_a_running_batch_is_about_to_release_cannot_expire_beside_it(complaints: ServiceOnDatabase) -> None:
     await complaints.apply([record(told("C1"))])
     async with complaints.database.transaction() as batch:
-        assert len(await holding.waiting_for(batch, ["complaints:C1"])) == 1
+        assert len((await holding.waiting_for(batch, ["complaints:C1"])).events) == 1
         async with complaints.database.transaction() as housekeeping:
-            assert await holding.expired(housekeeping, timedelta(0)) == []
+            assert (await holding.expired(housekeeping, timedelta(0))).events == []
     async with complaints.database.transaction() as housekeeping:
-        assert len(await holding.expired(housekeeping, timedelta(0))) == 1
+        assert len((await holding.expired(housekeeping, timedelta(0))).events) == 1
 
 
 @pytest.mark.real

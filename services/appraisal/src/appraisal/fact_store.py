@@ -1,7 +1,7 @@
 """The `kpi_facts` table: set-based in, one query out. Its key is the inbox of `kpi-facts`: the highest revision wins."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -60,6 +60,15 @@ _NOT_STORED = """
 SELECT i.key, f.revision = i.revision AND (f.numerator, f.denominator, f.time) <> (i.numerator, i.denominator, i.time) AS contradicts
 FROM kpi_facts_in i JOIN kpi_facts f USING (key) WHERE key <> ALL($1::bytea[])
 """
+
+
+_REVISIONS = text("SELECT key, revision FROM kpi_facts WHERE key = ANY(CAST(:keys AS bytea[]))")
+
+
+async def revisions_of(connection: AsyncConnection, keys: Iterable[bytes]) -> dict[bytes, int]:
+    """The newest stored revision of each of these facts that is stored at all."""
+    rows = await connection.execute(_REVISIONS, {"keys": sorted(keys)})
+    return {bytes(row.key): row.revision for row in rows}
 
 
 async def merge(connection: AsyncConnection, rows: Sequence[FactRow]) -> dict[bytes, bool]:

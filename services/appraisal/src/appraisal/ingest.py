@@ -24,6 +24,7 @@ from common.contracts.envelope import MAX_AHEAD, MAX_BYTES, Received, decode
 from common.contracts.event import Envelope
 from common.contracts.fields import DecimalString, Word, pattern_of
 from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.topics import topic_of
 from common.kernel.clock import now
 from common.kernel.errors import Malformed
 from common.runtime import dead_letters, outbox, progress
@@ -35,6 +36,8 @@ from common.runtime.records import from_kafka
 log = structlog.get_logger(__name__)
 
 BATCH = 10_000
+MAX_STEP = 2**16
+"""How far a fact's revision may lie above the newest one that is known. Ours rise by 512 with each thing that happens to a clock."""
 _MEMBERS = 8
 
 
@@ -67,6 +70,7 @@ def _is_spelt_well(spelling: tuple[str, str, str, str]) -> bool:
     return True
 
 
+_SOURCES = {source.encode() for source in topic_of(KpiRecorded).sources}
 _AHEAD = MAX_AHEAD // timedelta(microseconds=1)
 _HEAD = ("specversion", "id", "source", "type", "subject", "time", "dataschema", "partitionkey", "recordedtime")
 _REST = ("correlationid", "causationid", "replayof")
@@ -109,7 +113,7 @@ def read(record: Any) -> FactRow | None:
         record_key,
     ):
         return None
-    if not (event_id and source and 0 <= time <= record.timestamp * 1000 + _AHEAD and recorded_at >= 0):
+    if source not in _SOURCES or not (event_id and 0 <= time <= record.timestamp * 1000 + _AHEAD and recorded_at >= 0):
         return None
     replay_of = told[-2].decode() if replayed else ""
     key = key_of(indicator, case_id, about, occurrence)
@@ -163,28 +167,32 @@ async def ingest(chassis: Chassis, batch: Sequence[Any]) -> None:
 
 async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     """Stores a batch in one transaction: facts, dead letters and progress together."""
+    read_facts = [(record, read(record) or read_with_care(record)) for record in batch]
     newest: dict[bytes, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
     others: list[tuple[Any, progress.Result]] = []
-    for record in batch:
-        row = read(record) or read_with_care(record)
-        if isinstance(row, DeadLetter):
-            letters.append(row)
-            others.append((record, "dead"))
-            continue
-        before = newest.setdefault(row.key, (row, record))
-        if before[0] is row:
-            continue
-        if before[0].revision < row.revision:
-            newest[row.key] = (row, record)
-            others.append((before[1], "applied"))  # and superseded in the same moment
-        elif before[0].revision == row.revision and before[0].values != row.values:
-            letters.append(_contradiction(record))
-            others.append((record, "dead"))
-        else:
-            others.append((record, "duplicate"))
     async with chassis.database.transaction() as connection:
         tally = await progress.begin(connection, {(record.topic, record.partition) for record in batch})
+        far = {row.key for _, row in read_facts if isinstance(row, FactRow) and row.revision > MAX_STEP}
+        known = await fact_store.revisions_of(connection, far) if far else {}
+        for record, row in read_facts:
+            if isinstance(row, FactRow) and row.key in far:
+                row = _within_a_step(record, row, known)
+            if isinstance(row, DeadLetter):
+                letters.append(row)
+                others.append((record, "dead"))
+                continue
+            before = newest.setdefault(row.key, (row, record))
+            if before[0] is row:
+                continue
+            if before[0].revision < row.revision:
+                newest[row.key] = (row, record)
+                others.append((before[1], "applied"))  # and superseded in the same moment
+            elif before[0].revision == row.revision and before[0].values != row.values:
+                letters.append(_contradiction(record))
+                others.append((record, "dead"))
+            else:
+                others.append((record, "duplicate"))
         old = await fact_store.merge(connection, [row for row, _ in newest.values()])
         for key, contradicts in old.items():
             _, record = newest.pop(key)
@@ -201,8 +209,21 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
         chassis.relay.wake()
 
 
+def _within_a_step(record: Any, row: FactRow, known: dict[bytes, int]) -> FactRow | DeadLetter:
+    """The fact, unless its revision lies too far above the newest one that is known: it could never be corrected again."""
+    newest = known.get(row.key, 0)
+    if row.revision > newest + MAX_STEP:
+        reason = f"at most {MAX_STEP} above the newest revision of the fact, which is {newest}"
+        return _letter(record, Malformed("revision_jump", field="data.revision", reason=reason))
+    known[row.key] = max(newest, row.revision)
+    return row
+
+
 def _contradiction(record: Any) -> DeadLetter:
-    problem = Malformed("conflicting_duplicate", field="data.revision", reason="another value is stored under this revision")
+    return _letter(record, Malformed("conflicting_duplicate", field="data.revision", reason="another value is stored under this revision"))
+
+
+def _letter(record: Any, problem: Malformed) -> DeadLetter:
     found = decode(from_kafka(record))
     assert isinstance(found, Received)  # it was read as a fact
     return DeadLetter.of(found, problem, forget=False)

@@ -13,10 +13,10 @@ from appraisal.domain.cycle import Span
 from appraisal.presets import find_scheme
 from appraisal.repository import UnitOfWork
 from common.kernel.clock import now
+from common.runtime.batch import Batch
 from common.runtime.cause import Cause
 from common.runtime.chassis import Chassis
 from common.runtime.jobs import every
-from common.runtime.unit_of_work import Batch
 
 log = structlog.get_logger(__name__)
 

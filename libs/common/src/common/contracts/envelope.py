@@ -142,6 +142,9 @@ def _envelope(attributes: dict[str, str], record: Record, topic: Topic) -> Envel
         found = attributes.get(name, "")
         if len(found) > 256 or not found.isprintable():
             raise Malformed("bad_attribute", field=f"ce_{name}", reason="at most 256 printable characters")
+    if topic.kind == "decisions" and attributes["source"] not in topic.sources:
+        reason = f"a decision is believed from its producer alone: {', '.join(topic.sources)}"
+        raise Malformed("foreign_source", field="ce_source", reason=reason)
     time = parse_instant(attributes["time"], field="ce_time")
     if time - record.appended_at > MAX_AHEAD:
         raise Malformed("time_ahead", field="ce_time", reason="more than 5 minutes after the record was appended")
@@ -204,6 +207,16 @@ def _check_key(event: Event, envelope: Envelope, record: Record, topic: Topic) -
 
 def encode(event: Event, envelope: Envelope, *, key: str) -> tuple[bytes, list[tuple[str, bytes]]]:
     """Value and headers of `event` in binary mode."""
+    return value_of(event), headers_of(envelope, key=key)
+
+
+def value_of(event: Event) -> bytes:
+    """The value of the record in which `event` travels in binary mode."""
+    return event.model_dump_json().encode()
+
+
+def headers_of(envelope: Envelope, *, key: str) -> list[tuple[str, bytes]]:
+    """The headers of the record in which an event travels in binary mode."""
     attributes: dict[str, str] = {
         "specversion": "1.0",
         "id": envelope.id,
@@ -221,7 +234,7 @@ def encode(event: Event, envelope: Envelope, *, key: str) -> tuple[bytes, list[t
     }
     headers = [(f"ce_{name}", text.encode()) for name, text in attributes.items() if text]
     headers.append(("content-type", b"application/json"))
-    return event.model_dump_json().encode(), headers
+    return headers
 
 
 def instant_text(at: datetime) -> str:

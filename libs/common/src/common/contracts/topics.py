@@ -32,6 +32,11 @@ ENTERPRISE = "enterprise"
 """Whoever is outside: CRM, hotline, the technician's app, HR, payroll."""
 
 
+def source_of(service: str) -> str:
+    """The CloudEvents source of everything that a service of ours says: `/aftersales/dispatch`."""
+    return f"/aftersales/{service}"
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic: `key` is the field of the event that is the record's key; `retention` None keeps records for ever."""
@@ -51,6 +56,11 @@ class Topic:
     def key_of(self, event: Event) -> str:
         """The record's key for `event`, which is also its CloudEvents subject."""
         return str(getattr(event, self.key))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The CloudEvents sources of those of us who write to it; on a topic of decisions no other one is believed."""
+        return tuple(source_of(service) for service in self.producers if service != ENTERPRISE)
 
     def dead_letters(self, service: str) -> str:
         """The topic that takes what `service` could not read of this one."""

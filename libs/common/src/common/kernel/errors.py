@@ -21,6 +21,10 @@ class Transient(Exception):
     """Nothing is wrong with the record: the same batch is tried again after a pause."""
 
 
+class EventTooLarge(Exception):
+    """An event that we were about to decide is larger than any event may be: a defect of ours, which parks its aggregate."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A rule says no, for good: the claimant is told the rule's name in a `claim_rejected` event.

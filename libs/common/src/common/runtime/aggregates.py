@@ -1,10 +1,11 @@
 """How one kind of aggregate is stored: its table, and the two functions between row and domain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from sqlalchemy import Table, bindparam, insert, select, update
+import structlog
+from sqlalchemy import Table, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
@@ -14,8 +15,35 @@ from common.kernel.errors import Refused, TooEarly
 if TYPE_CHECKING:
     from common.runtime.unit_of_work import UnitOfWork
 
+log = structlog.get_logger(__name__)
+
 A = TypeVar("A")
 IdOf = str | Callable[[Any], str | None]
+
+
+# The keys are sorted before the first of them is locked, so that two transactions never wait for each other.
+_LOCK_NAMES = text("""
+SELECT count(CAST(pg_advisory_xact_lock(key) AS text)) FROM (
+    SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest(CAST(:names AS text[])) AS t (name) ORDER BY key
+) AS sorted
+""")
+
+
+async def lock_names(connection: AsyncConnection, refs: Iterable[str]) -> None:
+    """Locks aggregates by their names until the transaction ends, also those that do not exist yet.
+
+    Whoever creates an aggregate and whoever begins to wait for it exclude each other by this: a row that is not there cannot be locked.
+    """
+    names = sorted(refs)
+    if names:
+        await connection.execute(_LOCK_NAMES, {"names": names})
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row that this version cannot read: a shape that it does not know, or spoilt. Its aggregate is parked, all others go on."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +91,17 @@ class Aggregates(Generic[A]):
         """The aggregate that the event names may exist; the handler gets None where it does not."""
         return Load(self, _id_of(id), required=False)
 
-    async def lock(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[A, int]]:
+    async def lock(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[A, int] | UnreadableRow]:
         """Those of `ids` that exist, with their sequence, locked in the order of their ids."""
         found = await connection.execute(select(self.table).where(self.table.c.id.in_(ids)).order_by(self.table.c.id).with_for_update())
-        return {row["id"]: (self.to_domain(self.row(**row)), row["sequence"]) for row in found.mappings()}
+        return {row["id"]: self._read(row) for row in found.mappings()}
+
+    def _read(self, row: Mapping[Any, Any]) -> tuple[A, int] | UnreadableRow:
+        try:
+            return self.to_domain(self.row(**row)), row["sequence"]
+        except Exception as error:  # whatever the row holds: one row must not stop the others
+            log.error("row_unreadable", aggregate=self.ref(row["id"]), exc_info=error)
+            return UnreadableRow(f"its row cannot be read: {type(error).__name__}")
 
     async def write(self, connection: AsyncConnection, new: Sequence[tuple[A, int]], changed: Sequence[tuple[A, int]]) -> None:
         """Writes new and changed aggregates, one statement each."""

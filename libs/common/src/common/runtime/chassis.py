@@ -204,6 +204,8 @@ class Chassis:
         while True:
             try:
                 await self._bury_expired()
+                if self.relay.leads:
+                    await self.consumer.release_stranded()
                 await self._redrive()
                 await self._pause_halted()
             except Exception as error:
@@ -215,13 +217,14 @@ class Chassis:
     async def _bury_expired(self) -> None:
         """What has waited for too long becomes a dead letter."""
         async with self.database.transaction() as connection:
-            expired = await holding.expired(connection, timedelta(hours=self.settings.wait_hours))
-            letters = []
-            for wait in expired:
-                rule = wait.missing if wait.missing == "unknown_aggregate" else "missing_predecessor"
+            found = await holding.expired(connection, timedelta(hours=self.settings.wait_hours))
+            letters = list(found.letters)
+            for wait in found.events:
+                rule = wait.missing if wait.missing == holding.UNKNOWN_AGGREGATE else "missing_predecessor"
                 problem = Malformed(rule, field="data", reason=f"waited {self.settings.wait_hours:g} hours for: {wait.missing}")
                 letters.append(DeadLetter.of(wait.received, problem, forget=True))
             await outbox.insert(connection, await dead_letters.insert(connection, self.name, letters, now()))
+            await holding.park(connection, (), found.spoilt)
 
     async def _redrive(self) -> None:
         """Replays parked aggregates that an operator has released; one that fails again loses its mark."""

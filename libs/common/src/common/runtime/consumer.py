@@ -1,56 +1,44 @@
 """The micro-batch consumer: a batch of records in, one transaction, then the acknowledgement.
 
-Order within the transaction, the same everywhere, so that two of them never wait for each other: progress, inbox keys
-sorted, parked keys sorted, aggregates by table and id, then timers.
+Order within the transaction, the same everywhere, so that two of them never wait for each other: the names of the aggregates
+sorted (also of those that do not exist yet), progress, inbox keys sorted, parked keys sorted, aggregates by table and id, then timers.
 """
 
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from faststream.exceptions import NackMessage
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Received, Record, Unreadable, decode
 from common.contracts.event import Event
-from common.kernel.clock import now
 from common.kernel.errors import Malformed, Transient
-from common.runtime import dead_letters, holding, inbox, outbox, progress
-from common.runtime.cause import Cause
+from common.runtime import holding, inbox, progress
+from common.runtime.aggregates import Aggregates, lock_names
+from common.runtime.batch import Batch
+from common.runtime.batch_state import BatchState, refs_of
 from common.runtime.database import Database, kind_of
 from common.runtime.dead_letters import DeadLetter
 from common.runtime.handling import Handler
-from common.runtime.holding import Waiting
+from common.runtime.holding import HeldBack, HeldBackEvents
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.policies import Policy
 from common.runtime.progress import Place, Tally
 from common.runtime.rule_handlers import RULE_HANDLERS
 from common.runtime.rule_store import RuleBook
-from common.runtime.unit_of_work import Batch, UnitOfWork
+from common.runtime.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
 STOP_AFTER = 50
 """So many records in a row that fail by a defect of ours halt their partition."""
-
-
-@dataclass(slots=True)
-class _Round:
-    """What one transaction has decided about its records."""
-
-    tally: Tally
-    batch: Batch
-    blocked: set[str]
-    waiting: dict[str, list[Waiting]]
-    letters: list[DeadLetter] = field(default_factory=list)
-    applied: list[Received] = field(default_factory=list)
-    waits: dict[tuple[str, str], Waiting] = field(default_factory=dict)
-    released: list[Received] = field(default_factory=list)
-    parked: list[tuple[str, Received]] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)
+AT_ONCE = 200
+"""So many aggregates at most are freed in one transaction."""
+_CONFLICT = Malformed("conflicting_duplicate", field="ce_id", reason="other content came under this id before")
 
 
 class CaseConsumer:
@@ -61,7 +49,7 @@ class CaseConsumer:
         service: str,
         database: Database,
         handlers: Mapping[type[Event], Handler],
-        unit_of_work: Callable[[Batch, Cause], UnitOfWork],
+        unit_of_work: type[UnitOfWork],
         policy: Policy | None,
         metrics: ChassisMetrics,
         wake: Callable[[], None],
@@ -99,29 +87,48 @@ class CaseConsumer:
     async def _redrive(self, aggregate: str) -> bool:
         async with self.database.transaction() as connection:
             seen = await holding.parked_behind(connection, aggregate)
-            tally = await progress.begin(connection, ((found.record.topic, found.record.partition) for found in seen))
+            held, tally = await self._lock(connection, {aggregate, *self._refs(seen.events)}, seen.places)
             if not await holding.parked_among(connection, [aggregate]):
                 return False
             queue = await holding.parked_behind(connection, aggregate)
-            this = await self._open(connection, tally, queue, free=aggregate)
-            for received in queue:
-                missing = self._try(this, received)
-                if missing is None:
-                    this.applied.append(received)
-                    this.tally.settle(received.record)
-                    for ref in self.refs(received):
-                        self._release(this, ref)
-                elif missing:
-                    ref = self.refs(received)[0]
-                    this.waits[received.envelope.source, received.envelope.id] = Waiting(received, ref, missing)
-                elif this.reasons:
-                    await holding.keep_parked(connection, aggregate, this.reasons[aggregate])
-                    return False
+            state = await self._open(connection, tally, held, [found.received for found in queue.events], going_on=aggregate)
+            state.letters += queue.letters
+            state.block(queue.spoilt)
+            for found in queue.events:
+                if aggregate in state.blocked:
+                    break
+                state.step(found.received, was_held=True)
+            state.release(aggregate)
+            if aggregate in state.blocked:
+                await holding.keep_parked(connection, aggregate, state.reasons[aggregate])
+                return False
             await holding.unpark(connection, aggregate)
-            await self._close(connection, this)
-        self._after_commit(this)
-        log.info("aggregate_redriven", aggregate=aggregate, events=len(queue))
+            await state.close(connection, self.service)
+        self._after_commit(state)
+        log.info("aggregate_redriven", aggregate=aggregate, events=len(queue.events))
         return True
+
+    async def release_stranded(self) -> int:
+        """Applies events that wait for an aggregate which exists; returns for how many aggregates.
+
+        Whoever creates an aggregate releases what waits for it, so there is nothing to find unless rows were changed by hand or
+        written by an older version; asked now and then, since such an event would wait for ever.
+        """
+        released = 0
+        for aggregates in self._unit_of_work.tables().values():
+            async with self.database.transaction() as connection:
+                refs = await holding.stranded(connection, aggregates, AT_ONCE)
+                if not refs:
+                    continue
+                held, tally = await self._lock(connection, refs, ())
+                state = await self._open(connection, tally, held, ())
+                for ref in refs:
+                    state.release(ref)
+                await state.close(connection, self.service)
+            self._after_commit(state)
+            log.warning("stranded_events_released", aggregates=len(refs), events=len(state.done))
+            released += len(refs)
+        return released
 
     async def consume(self, records: Sequence[Record]) -> None:
         """Applies a batch. A failing database makes it wait and hand the batch back; one bad record never fails the others."""
@@ -161,134 +168,64 @@ class CaseConsumer:
         """Applies `records` in one transaction; with `refused`, they become dead letters whatever they hold."""
         decoded = [decode(record) for record in records]
         readable = [found for found in decoded if isinstance(found, Received)]
+        known = [found for found in readable if type(found.event) in self.handlers]
         async with self.database.transaction() as connection:
-            tally = await progress.begin(connection, ((record.topic, record.partition) for record in records))
-            if tally.halted:  # fetched before the partition was paused, perhaps by a process that has only just started
+            places = {(record.topic, record.partition) for record in records}
+            held, tally = await self._lock(connection, {ref for found in known for ref in refs_of(found, self.handlers)}, places)
+            if places & set(tally.halted):  # fetched before the partition was paused, perhaps by a process that has only just started
                 raise Transient("a partition is halted")
             tally.replayed = any(found.envelope.replay_of for found in readable)
-            verdicts = iter(await inbox.take(connection, readable))
-            work: list[Received] = []
-            letters: list[DeadLetter] = []
-            done: list[Received] = []
+            verdicts = dict(zip(map(id, readable), await inbox.take(connection, readable), strict=True))
+            work = [found for found in known if verdicts[id(found)] == "new" and refused is None]
+            state = await self._open(connection, tally, held, work)
             for found in decoded:
                 if isinstance(found, Unreadable):
-                    letters.append(DeadLetter.unreadable(found))
-                    tally.add(found.record, "dead")
+                    state.bury(DeadLetter.unreadable(found))
                     continue
-                verdict = next(verdicts)
+                verdict = verdicts[id(found)]
                 if verdict == "duplicate":
                     tally.add(found.record, "duplicate")
-                elif verdict == "conflict" or refused:
-                    problem = Malformed("conflicting_duplicate", field="ce_id", reason="other content came under this id before")
-                    if verdict == "new" and refused:
-                        problem = refused
-                    letters.append(DeadLetter.of(found, problem, forget=verdict == "new"))
-                    tally.add(found.record, "dead")
-                elif found.event is None or type(found.event) not in self.handlers:
-                    tally.add(found.record, "applied")
-                    done.append(found)
+                elif verdict == "conflict":
+                    state.bury(DeadLetter.of(found, _CONFLICT, forget=False))
+                elif refused is not None:
+                    state.bury(DeadLetter.of(found, refused, forget=True))
+                elif type(found.event) in self.handlers:
+                    state.step(found)
                 else:
-                    work.append(found)
-            this = await self._open(connection, tally, work)
-            this.letters += letters
-            this.applied += done
-            for received in work:
-                self._step(this, received)
-            await self._close(connection, this)
-        self._after_commit(this)
+                    state.apply_without_effect(found)
+            await state.close(connection, self.service)
+        self._after_commit(state)
 
-    async def _open(self, connection: Any, tally: Tally, work: Sequence[Received], *, free: str = "") -> _Round:
-        refs = {ref for received in work for ref in self.refs(received)}
-        blocked = await holding.parked_among(connection, refs) - {free} if refs else set()
-        waiting: dict[str, list[Waiting]] = {}
-        for wait in await holding.waiting_for(connection, refs) if refs else []:
-            waiting.setdefault(wait.aggregate, []).append(wait)
-        everything = [*work, *(wait.received for waits in waiting.values() for wait in waits)]
+    async def _lock(self, connection: AsyncConnection, refs: Collection[str], places: Collection[Place]) -> tuple[HeldBackEvents, Tally]:
+        """Locks what the transaction names, and the partitions of what waits for it: in one go, so that no two wait for each other."""
+        await lock_names(connection, refs)
+        held = await holding.waiting_for(connection, refs) if refs else HeldBackEvents([], [], {})
+        return held, await progress.begin(connection, {*places, *held.places})
+
+    async def _open(
+        self, connection: AsyncConnection, tally: Tally, held: HeldBackEvents, work: Sequence[Received], *, going_on: str = ""
+    ) -> BatchState:
+        """Loads the aggregates of `work` and of what waits for them; `going_on` is a parked one that shall try again."""
+        events = [*work, *(wait.received for wait in held.events)]
+        names = {name for received in events for name in self._names(received)}
+        names |= {name for ref in (*held.spoilt, going_on) if (name := self._unit_of_work.named(ref)) is not None}
+        refs = {ref for received in events for ref in refs_of(received, self.handlers)}
+        blocked = await holding.parked_among(connection, refs) - {going_on} if refs else set()
         batch = Batch(self.service, self._unit_of_work, self._rules)
-        await batch.load(connection, [name for received in everything for name in self._names(received)])
-        return _Round(tally, batch, blocked, waiting)
+        await batch.load(connection, names)
+        state = BatchState(self.handlers, self._defects, tally, batch, blocked)
+        state.expect(held)
+        state.block(batch.unreadable)
+        return state
 
-    def _names(self, received: Received) -> list[Any]:
+    def _names(self, received: Received) -> list[tuple[Aggregates[Any], str]]:
         assert received.event is not None
         return self.handlers[type(received.event)].names(received.event)
 
-    def refs(self, received: Received) -> list[str]:
-        """The aggregates that an event names; one that names none stands under its own key."""
-        return [aggregates.ref(id) for aggregates, id in self._names(received)] or [f"key:{(received.record.key or b'').decode()}"]
+    def _refs(self, held: Iterable[HeldBack]) -> set[str]:
+        return {ref for found in held for ref in refs_of(found.received, self.handlers)}
 
-    def _step(self, this: _Round, received: Received) -> None:
-        refs = self.refs(received)
-        held_back = next((ref for ref in refs if ref in this.blocked), None)
-        if held_back is not None:
-            this.parked.append((held_back, received))
-            this.tally.add(received.record, "parked")
-            return
-        missing = self._try(this, received)
-        if missing is None:
-            this.applied.append(received)
-            this.tally.add(received.record, "applied")
-            for ref in refs:
-                self._release(this, ref)
-        elif missing:
-            wait = Waiting(received, refs[0], missing)
-            this.waiting.setdefault(refs[0], []).append(wait)
-            this.waits[received.envelope.source, received.envelope.id] = wait
-            this.tally.add(received.record, "parked")
-        else:
-            this.tally.add(received.record, "dead")
-
-    def _try(self, this: _Round, received: Received) -> str | None:
-        """None when applied, what is missing when it is too early, the empty string when it is dead or parked."""
-        assert received.event is not None
-        try:
-            early = this.batch.handle(received, self.handlers[type(received.event)])
-        except Malformed as problem:
-            this.letters.append(DeadLetter.of(received, problem, forget=True))
-            return ""
-        except Transient:
-            raise
-        except Exception as error:  # whatever a use case raises is our defect: its aggregate is parked
-            self._defects[received.record.topic, received.record.partition] += 1
-            refs = self.refs(received)
-            log.error("aggregate_parked", aggregate=refs[0], event_id=received.envelope.id, type=received.envelope.type, exc_info=error)
-            this.blocked |= set(refs)
-            this.reasons |= dict.fromkeys(refs, type(error).__name__)
-            this.parked.append((refs[0], received))
-            return ""
-        self._defects.pop((received.record.topic, received.record.partition), None)
-        return early.missing if early else None
-
-    def _release(self, this: _Round, ref: str) -> None:
-        """Tries the events that wait for `ref` again, in the order of event time, until none of them can go on."""
-        going = True
-        while going:
-            going = False
-            for wait in sorted(this.waiting.get(ref, ()), key=lambda wait: wait.received.envelope.time):
-                missing = None if ref in this.blocked else self._try(this, wait.received)
-                if missing is not None and missing != "":
-                    continue
-                this.waiting[ref].remove(wait)
-                this.released.append(wait.received)
-                if missing is None:
-                    this.applied.append(wait.received)
-                    this.tally.settle(wait.received.record)
-                going = True
-                break
-
-    async def _close(self, connection: Any, this: _Round) -> None:
-        released = {(received.envelope.source, received.envelope.id) for received in this.released}
-        waits = [wait for key, wait in this.waits.items() if key not in released]
-        await this.batch.save(connection)
-        await holding.save_waiting(connection, waits, this.released)
-        await holding.park(connection, this.parked, this.reasons)
-        await self._bury(connection, this.letters)
-        await dead_letters.close(connection, this.applied)
-        await progress.save(connection, this.tally)
-
-    async def _bury(self, connection: Any, letters: Sequence[DeadLetter]) -> None:
-        await outbox.insert(connection, await dead_letters.insert(connection, self.service, letters, now()))
-
-    def _after_commit(self, this: _Round) -> None:
-        self.metrics.committed(this.tally, this.batch.clocks.told, this.applied)
-        if this.batch.outgoing or this.letters:
+    def _after_commit(self, state: BatchState) -> None:
+        self.metrics.committed(state.tally, state.batch.clocks.told, state.applied)
+        if state.batch.outgoing or state.letters:
             self._wake()

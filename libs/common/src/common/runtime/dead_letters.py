@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.dead_letters import DeadLetterRecorded
-from common.contracts.envelope import Received, Record, Unreadable
+from common.contracts.envelope import Received, Record, Unreadable, value_of
 from common.contracts.event import Envelope
-from common.contracts.topics import BY_NAME
+from common.contracts.topics import BY_NAME, source_of
 from common.kernel.errors import Malformed
 from common.kernel.ids import derived_id
 from common.runtime import records
@@ -146,8 +146,8 @@ def _outgoing(service: str, id: str, letter: DeadLetter, sha256: str, now: datet
         raw_base64=base64.b64encode(raw[:MAX_RAW]).decode(),
         recorded_at=now,
     )
-    envelope = Envelope(id, f"/aftersales/{service}", event.TYPE, id, record.appended_at, now)
-    return Outgoing.of(event, envelope, topic=BY_NAME[record.topic].dead_letters(service), key=id)
+    envelope = Envelope(id, source_of(service), event.TYPE, id, record.appended_at, now)
+    return Outgoing.of(value_of(event), envelope, topic=BY_NAME[record.topic].dead_letters(service), key=id)
 
 
 def _storable(found: str) -> str:

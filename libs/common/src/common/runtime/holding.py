@@ -1,19 +1,28 @@
 """Events that are held back: those that came too early wait, those whose aggregate met a defect of ours are parked."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import text
+import structlog
+from sqlalchemy import Text, column, exists, func, select, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Received, decode
 from common.runtime import records
+from common.runtime.aggregates import Aggregates
+from common.runtime.dead_letters import DeadLetter
+
+log = structlog.get_logger(__name__)
+
+UNKNOWN_AGGREGATE = "unknown_aggregate"
+"""What an event waits for that names an aggregate which does not exist yet."""
 
 _WAIT = text("""
 INSERT INTO waiting (source, id, aggregate, event_time, missing, record)
 VALUES (:source, :id, :aggregate, :event_time, :missing, CAST(:record AS jsonb))
-ON CONFLICT (source, id) DO UPDATE SET missing = excluded.missing
+ON CONFLICT (source, id) DO UPDATE SET aggregate = excluded.aggregate, missing = excluded.missing
 """)
 _WAITING = text("""
 SELECT source, id, aggregate, missing, record FROM waiting
@@ -24,9 +33,9 @@ _STOP_WAITING = text(
     "WHERE waiting.source = t.source AND waiting.id = t.id"
 )
 _EXPIRED = text("""
-DELETE FROM waiting WHERE (source, id) IN (
-    SELECT source, id FROM waiting WHERE since < now() - CAST(:limit AS interval) ORDER BY since LIMIT 500 FOR UPDATE SKIP LOCKED)
-RETURNING missing, record
+SELECT source, id, aggregate, missing, record FROM waiting w
+WHERE since < now() - CAST(:limit AS interval) AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = w.aggregate)
+ORDER BY since LIMIT 500 FOR UPDATE SKIP LOCKED
 """)
 _PARK_KEYS = text("""
 INSERT INTO parked_keys (aggregate, reason) SELECT unnest(CAST(:aggregates AS text[])), :reason ORDER BY 1 ON CONFLICT DO NOTHING
@@ -34,7 +43,7 @@ INSERT INTO parked_keys (aggregate, reason) SELECT unnest(CAST(:aggregates AS te
 _PARK = text("""
 INSERT INTO parked (aggregate, source, event_id, record) VALUES (:aggregate, :source, :id, CAST(:record AS jsonb)) ON CONFLICT DO NOTHING
 """)
-_BEHIND = text("SELECT record FROM parked WHERE aggregate = :aggregate ORDER BY id")
+_BEHIND = text("SELECT source, event_id AS id, aggregate, '' AS missing, record FROM parked p WHERE aggregate = :aggregate ORDER BY p.id")
 _UNPARK = text("DELETE FROM parked WHERE aggregate = :aggregate")
 _UNPARK_KEY = text("DELETE FROM parked_keys WHERE aggregate = :aggregate")
 _KEEP = text("UPDATE parked_keys SET redrive = false, reason = :reason WHERE aggregate = :aggregate")
@@ -42,29 +51,63 @@ _PARKED_KEYS = text("""
 SELECT aggregate FROM parked_keys WHERE aggregate = ANY(CAST(:aggregates AS text[])) ORDER BY aggregate FOR UPDATE
 """)
 
+_WAITS = table("waiting", column("aggregate", Text), column("missing", Text))
+_KEYS = table("parked_keys", column("aggregate", Text))
+
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """One event that waits for an earlier event of `aggregate`."""
+class HeldBack:
+    """One event that is held back behind `aggregate`; `missing` says what it waits for, and is empty for a parked one."""
 
     received: Received
     aggregate: str
-    missing: str
+    missing: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its source and id, under which its row stands."""
+        return self.received.envelope.source, self.received.envelope.id
 
 
-async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str]) -> list[Waiting]:
-    """The events that wait for any of `aggregates`, by event time and arrival (ADR 0008), locked: released here none can expire there."""
-    rows = await connection.execute(_WAITING, {"aggregates": sorted(aggregates)})
-    found = []
+@dataclass(slots=True)
+class HeldBackEvents:
+    """What is held back behind some aggregates, as this version reads it."""
+
+    events: list[HeldBack]
+    letters: list[DeadLetter]
+    """Events that were readable when they came, and are not for this version: each becomes a dead letter."""
+    spoilt: dict[str, str]
+    """Aggregates with a row that holds no record any more, with the reason: each of them is parked."""
+
+    @property
+    def places(self) -> set[tuple[str, int]]:
+        """The topic-partitions on which they came."""
+        return {(held.received.record.topic, held.received.record.partition) for held in self.events}
+
+
+def _read(rows: Iterable[Any]) -> HeldBackEvents:
+    found = HeldBackEvents([], [], {})
     for row in rows:
-        received = decode(records.unpack(row.record))
-        assert isinstance(received, Received)  # it was read before it began to wait
-        found.append(Waiting(received, row.aggregate, row.missing))
+        try:
+            event = decode(records.unpack(row.record))
+        except Exception as error:  # whatever the row holds: one row must not stop the others
+            log.error("row_unreadable", aggregate=row.aggregate, exc_info=error)
+            found.spoilt[row.aggregate] = f"a record held back behind it cannot be read: {type(error).__name__}"
+            continue
+        if isinstance(event, Received):
+            found.events.append(HeldBack(event, row.aggregate, row.missing))
+        else:
+            found.letters.append(replace(DeadLetter.unreadable(event), source=row.source, event_id=row.id, forget=True))
     return found
 
 
-async def save_waiting(connection: AsyncConnection, waits: Sequence[Waiting], done: Sequence[Received]) -> None:
-    """Begins to hold `waits` back, and lets go of `done`."""
+async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str]) -> HeldBackEvents:
+    """The events that wait for any of `aggregates`, by event time and arrival (ADR 0008), locked: released here none can expire there."""
+    return _read(await connection.execute(_WAITING, {"aggregates": sorted(aggregates)}))
+
+
+async def save_waiting(connection: AsyncConnection, waits: Sequence[HeldBack], done: Sequence[tuple[str, str]]) -> None:
+    """Begins to hold `waits` back, and lets go of those whose source and id are in `done`."""
     if waits:
         await connection.execute(
             _WAIT,
@@ -81,19 +124,29 @@ async def save_waiting(connection: AsyncConnection, waits: Sequence[Waiting], do
             ],
         )
     if done:
-        pairs = [(received.envelope.source, received.envelope.id) for received in done]
-        await connection.execute(_STOP_WAITING, {"sources": [source for source, _ in pairs], "ids": [id for _, id in pairs]})
+        await connection.execute(_STOP_WAITING, {"sources": [source for source, _ in done], "ids": [id for _, id in done]})
 
 
-async def expired(connection: AsyncConnection, limit: timedelta) -> list[Waiting]:
-    """Takes the events that have waited for longer than `limit` out of the table."""
-    rows = await connection.execute(_EXPIRED, {"limit": limit})
-    found = []
-    for row in rows:
-        received = decode(records.unpack(row.record))
-        assert isinstance(received, Received)
-        found.append(Waiting(received, "", row.missing))
+async def expired(connection: AsyncConnection, limit: timedelta) -> HeldBackEvents:
+    """Takes the events that have waited for longer than `limit` out of the table; what is parked does not expire."""
+    found = _read(await connection.execute(_EXPIRED, {"limit": limit}))
+    await save_waiting(connection, (), [held.key for held in found.events] + [(letter.source, letter.event_id) for letter in found.letters])
     return found
+
+
+async def stranded(connection: AsyncConnection, aggregates: Aggregates[Any], limit: int) -> list[str]:
+    """Some aggregates of one kind that exist although events still wait for them to be created."""
+    prefix, waits = aggregates.ref(""), _WAITS.c
+    found = (
+        select(waits.aggregate)
+        .distinct()
+        .join_from(_WAITS, aggregates.table, aggregates.table.c.id == func.substr(waits.aggregate, len(prefix) + 1))
+        .where(func.starts_with(waits.aggregate, prefix), waits.missing == UNKNOWN_AGGREGATE)
+        .where(~exists().where(_KEYS.c.aggregate == waits.aggregate))
+        .order_by(waits.aggregate)
+        .limit(limit)
+    )
+    return list((await connection.execute(found)).scalars())
 
 
 async def parked_among(connection: AsyncConnection, aggregates: Iterable[str]) -> set[str]:
@@ -101,7 +154,7 @@ async def parked_among(connection: AsyncConnection, aggregates: Iterable[str]) -
     return {row.aggregate for row in await connection.execute(_PARKED_KEYS, {"aggregates": sorted(aggregates)})}
 
 
-async def park(connection: AsyncConnection, parked: Sequence[tuple[str, Received]], reasons: dict[str, str]) -> None:
+async def park(connection: AsyncConnection, parked: Sequence[HeldBack], reasons: Mapping[str, str]) -> None:
     """Parks the aggregates of `reasons`, and queues each event behind its aggregate."""
     for aggregate in sorted(reasons):
         await connection.execute(_PARK_KEYS, {"aggregates": [aggregate], "reason": reasons[aggregate]})
@@ -110,24 +163,19 @@ async def park(connection: AsyncConnection, parked: Sequence[tuple[str, Received
             _PARK,
             [
                 {
-                    "aggregate": aggregate,
-                    "source": received.envelope.source,
-                    "id": received.envelope.id,
-                    "record": records.pack(received.record),
+                    "aggregate": held.aggregate,
+                    "source": held.received.envelope.source,
+                    "id": held.received.envelope.id,
+                    "record": records.pack(held.received.record),
                 }
-                for aggregate, received in parked
+                for held in parked
             ],
         )
 
 
-async def parked_behind(connection: AsyncConnection, aggregate: str) -> list[Received]:
+async def parked_behind(connection: AsyncConnection, aggregate: str) -> HeldBackEvents:
     """The events that queue behind a parked aggregate, in the order in which they came."""
-    found = []
-    for row in await connection.execute(_BEHIND, {"aggregate": aggregate}):
-        received = decode(records.unpack(row.record))
-        assert isinstance(received, Received)  # it was read before it was parked
-        found.append(received)
-    return found
+    return _read(await connection.execute(_BEHIND, {"aggregate": aggregate}))
 
 
 async def unpark(connection: AsyncConnection, aggregate: str) -> None:

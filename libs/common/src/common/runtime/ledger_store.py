@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,8 @@ from common.kernel.targets import read_target
 from common.runtime.folding import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
 from common.runtime.kept_clock import Clock, TimerMark, WasTold
 from common.runtime.ledger import ClockBook
+
+log = structlog.get_logger(__name__)
 
 _EVENTS = text("""
 SELECT c.id, c.aggregate, c.stage, c.told, e.sequence, e.type, e.at, e.event_id, e.data
@@ -61,18 +64,26 @@ class _Kept:
 _KEPT = TypeAdapter(_Kept)
 
 
-async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> None:
-    """Reads the clocks of aggregates that are locked already."""
+async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> dict[str, str]:
+    """Reads the clocks of aggregates that are locked already; returns the aggregates with a clock that cannot be read, and why."""
     wanted = sorted(aggregates)
     if not wanted or book.rules is None:
-        return
+        return {}
     rows = list(await connection.execute(_EVENTS, {"aggregates": wanted}))
     by_clock: dict[str, list[Any]] = {}
     for row in rows:
         by_clock.setdefault(row.id, []).append(row)
+    unreadable: dict[str, str] = {}
     for found in by_clock.values():
-        clock = _clock(found, book)
+        aggregate = found[0].aggregate
+        try:
+            clock = _clock(found, book)
+        except Exception as error:  # whatever the rows hold: one clock must not stop the others
+            log.error("clock_unreadable", clock=found[0].id, exc_info=error)
+            unreadable[aggregate] = f"its clock {found[0].stage} cannot be read: {type(error).__name__}"
+            continue
         book.clocks.setdefault(clock.aggregate, {})[clock.stage] = clock
+    return unreadable
 
 
 async def save(connection: AsyncConnection, book: ClockBook, *, own_rules: int) -> None:
@@ -191,5 +202,7 @@ def _event(row: Any) -> LedgerEvent:
             return Resumed(**common)
         case "Stopped":
             return Stopped(**common)
-        case _:
+        case "Reopened":
             return Reopened(**common)
+        case unknown:
+            raise LookupError(f"no clock event is called {unknown}")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.contracts.envelope import encode
-from common.contracts.event import Envelope, Event
+from common.contracts.envelope import headers_of
+from common.contracts.event import Envelope
 
 SHARDS = 16
 
@@ -35,10 +35,10 @@ class Outgoing:
     headers: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, event: Event, envelope: Envelope, *, topic: str, key: str) -> "Outgoing":
-        """The record of `event`, in binary mode."""
-        payload, headers = encode(event, envelope, key=key)
-        return cls(topic, key, envelope.type, envelope.id, payload, tuple((name, raw.decode()) for name, raw in headers))
+    def of(cls, value: bytes, envelope: Envelope, *, topic: str, key: str) -> "Outgoing":
+        """The record of an event in binary mode, whose value is `value`."""
+        headers = tuple((name, raw.decode()) for name, raw in headers_of(envelope, key=key))
+        return cls(topic, key, envelope.type, envelope.id, value, headers)
 
     @property
     def shard(self) -> int:

@@ -6,12 +6,15 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.kernel.working_time import Calendar
 from common.runtime.policies import Policy, parse_policy
 from common.runtime.rules import EVER, CalendarVersion, PolicyVersion, Rules
+
+log = structlog.get_logger(__name__)
 
 AT_ONCE = 500
 """So many aggregates take in new rules in one transaction."""
@@ -85,7 +88,18 @@ class RuleBook:
 async def read(connection: AsyncConnection) -> Rules:
     """All rules that were ever published to the service, or shipped with it."""
     rows = await connection.execute(_READ)
-    return Rules.of(as_rule(Published(**row)) for row in rows.mappings())
+    return Rules.of(_rule(Published(**row)) for row in rows.mappings())
+
+
+def _rule(stored: Published) -> CalendarVersion | PolicyVersion:
+    """The rule, or one in its place that nothing can be counted by: what needs it is parked, and no clock runs under another by mistake."""
+    try:
+        return as_rule(stored)
+    except Exception as error:  # whatever the row holds: one document must not stop what does not need it
+        log.error("rule_unreadable", name=stored.name or "policy", version=stored.version, exc_info=error)
+    if stored.name:
+        return CalendarVersion(stored.name, stored.version, None, stored.since, stored.event_id)
+    return PolicyVersion(Policy(f"unreadable@{stored.version}", ()), stored.since, stored.applies_to_open, stored.event_id)
 
 
 async def save(connection: AsyncConnection, published: Sequence[Published]) -> None:

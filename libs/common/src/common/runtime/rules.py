@@ -25,11 +25,14 @@ EVER = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class CalendarVersion:
-    """One published version of a calendar; version 0 of a built-in one ships with the kernel."""
+    """One published version of a calendar; version 0 of a built-in one ships with the kernel.
+
+    `content` is None where the stored document cannot be read: a clock that counts on it cannot be folded, and its aggregate is parked.
+    """
 
     name: str
     version: int
-    calendar: Calendar
+    content: Calendar | None
     published_at: datetime = EVER
     event_id: str = ""
 
@@ -37,6 +40,13 @@ class CalendarVersion:
     def ref(self) -> str:
         """`cn@2027`."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar; `LookupError` where it cannot be read."""
+        if self.content is None:
+            raise LookupError(f"calendar {self.ref} cannot be read")
+        return self.content
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,23 @@ Only the holder of outbox shard 0 scans, for economy; correctness does not depen
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 from sqlalchemy import text
 
-from common.runtime import progress
+from common.kernel.errors import Transient
+from common.runtime import holding, progress
 from common.runtime.aggregates import Aggregates
+from common.runtime.batch import Batch
 from common.runtime.database import Database, kind_of
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.policies import Policy
 from common.runtime.rule_store import RuleBook, stale
-from common.runtime.unit_of_work import Batch, UnitOfWork
+from common.runtime.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +46,7 @@ UPDATE timers SET state = 'fired' FROM unnest(CAST(:ids AS text[]), CAST(:versio
 WHERE timers.id = t.id AND timers.version = t.version AND timers.state = 'armed'
 RETURNING timers.id, timers.aggregate, timers.due_at, clock_timestamp() AS fired_at
 """)
+_REARM = text("UPDATE timers SET state = 'armed' WHERE id = ANY(CAST(:ids AS text[]))")
 _NEXT = text("""
 SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float FROM timers WHERE state = 'armed' AND due_at < 'infinity'
 """)
@@ -75,7 +79,6 @@ class TimerWorker:
         self._partitions = partitions
         self._patience = patience
         self._quiet = quiet
-        self._tables = {found.name: found for found in vars(unit_of_work).values() if isinstance(found, Aggregates)}
 
     async def run(self) -> None:
         """Fires until it is cancelled."""
@@ -104,14 +107,30 @@ class TimerWorker:
             return await self._rederive(caught_up)
         batch = Batch(self._service, self._unit_of_work, self._rules)
         async with self._database.transaction() as connection:
-            await batch.load(connection, [self._named(row.aggregate) for row in rows])
-            candidates = {"ids": [row.id for row in rows], "versions": [row.version for row in rows]}
-            due = sorted(await connection.execute(_FIRE, candidates), key=lambda row: (row.due_at, row.id))
+            await batch.load(connection, self._named({row.aggregate for row in rows}))
+            failed = dict(batch.unreadable)
+            due = [row for row in rows if row.aggregate not in failed]
+            fired = await connection.execute(_FIRE, {"ids": [row.id for row in due], "versions": [row.version for row in due]})
+            due = sorted(fired, key=lambda row: (row.due_at, row.id))
             for row in due:
-                batch.fire(row.id, row.aggregate, row.due_at, row.fired_at)
+                fire = partial(batch.fire, row.id, row.aggregate, row.due_at, row.fired_at)
+                failed |= self._failure_of(row.aggregate, fire)
+            await connection.execute(_REARM, {"ids": [row.id for row in due if row.aggregate in failed]})
+            await holding.park(connection, (), failed)
             await batch.save(connection)
         self._committed(batch)
-        return len(due)
+        return len(rows)
+
+    def _failure_of(self, aggregate: str, step: Callable[[], None]) -> dict[str, str]:
+        """Runs `step`; when it fails, the reason for which the aggregate is parked: its timers stand still, all others go on."""
+        try:
+            step()
+        except Transient:
+            raise
+        except Exception as error:  # whatever it raises is our defect, as it is when an event meets it
+            log.error("aggregate_parked", aggregate=aggregate, exc_info=error)
+            return {aggregate: type(error).__name__}
+        return {}
 
     async def _rederive(self, caught_up: datetime) -> int:
         """Takes the newest rules into clocks that do not know them, some aggregates a transaction; the mark of how far it came is
@@ -123,11 +142,14 @@ class TimerWorker:
             return 0
         batch = Batch(self._service, self._unit_of_work, self._rules)
         async with self._database.transaction() as connection:
-            await batch.load(connection, [self._named(aggregate) for aggregate in found])
+            await batch.load(connection, self._named(found))
             at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
             to = max((instant for instant in rules.instants if instant <= caught_up), default=None)
+            failed = dict(batch.unreadable)
             for aggregate in found:
-                batch.rederive(aggregate, to, at)
+                if aggregate not in failed:
+                    failed |= self._failure_of(aggregate, partial(batch.rederive, aggregate, to, at))
+            await holding.park(connection, (), failed)
             await batch.save(connection)
         self._committed(batch)
         return len(found)
@@ -137,9 +159,8 @@ class TimerWorker:
         if batch.outgoing:
             self._wake()
 
-    def _named(self, ref: str) -> tuple[Aggregates[Any], str]:
-        table, _, id = ref.partition(":")
-        return self._tables[table], id
+    def _named(self, refs: Iterable[str]) -> list[tuple[Aggregates[Any], str]]:
+        return [named for ref in refs if (named := self._unit_of_work.named(ref)) is not None]
 
     async def _until_next(self) -> float:
         """How long to sleep: exactly until the next due instant when it is near; a second at most, since others arm timers too."""

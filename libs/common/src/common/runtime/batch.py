@@ -1,0 +1,222 @@
+"""The batch in which the staged changes of many events become one transaction."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.contracts.envelope import MAX_BYTES, Received, value_of
+from common.contracts.event import Envelope, Event
+from common.contracts.topics import source_of, topic_of
+from common.kernel.errors import EventTooLarge
+from common.kernel.ids import derived_id
+from common.runtime import holding, ledger, ledger_store, outbox, rule_store
+from common.runtime.aggregates import Aggregates, UnreadableRow
+from common.runtime.cause import Cause
+from common.runtime.handling import Handler
+from common.runtime.outbox import Outgoing
+from common.runtime.rule_store import Published, RuleBook
+from common.runtime.telling import Fact
+from common.runtime.unit_of_work import UnitOfWork
+
+_Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Held:
+    """One aggregate in memory, with what the transaction has to write of it."""
+
+    aggregates: Aggregates[Any]
+    value: Any
+    sequence: int = 0
+    new: bool = False
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """An event came before something that it builds on: it waits for `aggregate`, until what is `missing` has come."""
+
+    aggregate: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class _StagedEvent:
+    """One event of ours on its way to the outbox."""
+
+    event: Event
+    at: datetime
+    id: str
+    cause: Cause
+    value: bytes
+
+
+def _value(event: Event) -> bytes:
+    value = value_of(event)
+    if len(value) > MAX_BYTES:
+        raise EventTooLarge(f"{event.TYPE} has {len(value)} bytes, more than the {MAX_BYTES} that an event may have")
+    return value
+
+
+class Batch:
+    """The aggregates that a micro-batch names, locked and in memory, and everything that its events staged.
+
+    Use: `load`, then `handle` or `fire` for one event or timer after the other, then `save`.
+    """
+
+    def __init__(self, service: str, uow_type: Callable[["Batch", Cause], UnitOfWork], rules: RuleBook | None) -> None:
+        self.service = service
+        self.unreadable: dict[str, str] = {}
+        """The loaded aggregates with a row that this version cannot read, and why: whoever loads them parks them."""
+        self.clocks = ledger.ClockBook(service, None)
+        self._rule_book = rules
+        self._published_rules: list[Published] = []
+        self._uow_type = uow_type
+        self._held: dict[_Key, _Held] = {}
+        self._outgoing: list[Outgoing] = []
+
+    async def load(self, connection: AsyncConnection, names: Iterable[tuple[Aggregates[Any], str]]) -> None:
+        """Locks the named aggregates, table by table, id by id, and reads them and their clocks."""
+        wanted: dict[str, tuple[Aggregates[Any], set[str]]] = {}
+        for aggregates, id in names:
+            wanted.setdefault(aggregates.name, (aggregates, set()))[1].add(id)
+        refs: list[str] = []
+        for name in sorted(wanted):
+            aggregates, ids = wanted[name]
+            found = await aggregates.lock(connection, sorted(ids))
+            for id in ids:
+                match found.get(id, (None, 0)):
+                    case UnreadableRow(reason):
+                        self.unreadable[aggregates.ref(id)] = reason
+                    case (value, sequence):
+                        self._held[name, id] = _Held(aggregates, value, sequence)
+            refs += [aggregates.ref(id) for id in found]
+        if self._rule_book is not None:
+            self.clocks.rules = await self._rule_book.rules_now(connection)
+        self.unreadable |= await ledger_store.load(connection, self.clocks, refs)
+
+    def held(self, key: _Key) -> _Held:
+        """One loaded aggregate; `LookupError` when no handler declared that it reads it."""
+        if key not in self._held:
+            raise LookupError(f"{key[0]}: read without being declared in loads=")
+        return self._held[key]
+
+    def handle(self, received: Received, handler: Handler) -> Deferred | None:
+        """Runs one event through its handler; whatever the handler raises, nothing of the event is left."""
+        assert received.event is not None
+        cause = Cause.of(received)
+        uow = self._uow_type(self, cause)
+        facts: list[Fact] = []
+        arguments: list[Any] = []
+        for load in handler.loads:
+            id = load.id_of(received.event)
+            held = None if id is None else self.held((load.aggregates.name, id))
+            if held is not None and held.value is None and load.required:
+                return Deferred(load.aggregates.ref(cast("str", id)), holding.UNKNOWN_AGGREGATE)
+            arguments.append(None if held is None else held.value)
+        clocks = self.clocks.scratch()
+        names = handler.names(received.event)
+        for aggregates, id in names:
+            facts += clocks.advance(aggregates.ref(id), cause.time)
+        handler.function(received.event, *arguments, uow)
+        if uow.early is not None:
+            return Deferred(names[0][0].ref(names[0][1]), uow.early.missing)
+        for number, (ref, entry) in enumerate(uow.entries):
+            facts += clocks.record(ref, entry, cause, number)
+        self._merge(uow, facts, clocks)
+        return None
+
+    def fire(self, clock_id: str, aggregate: str, due_at: datetime, recorded_at: datetime) -> None:
+        """Lets time pass on the clocks of one aggregate, up to just after `due_at`."""
+        clocks = self.clocks.scratch()
+        facts = clocks.advance(aggregate, due_at, including=True)
+        cause = Cause(f"timer:{clock_id}", due_at, recorded_at)
+        self._merge(self._uow_type(self, cause), facts, clocks)
+
+    def rederive(self, aggregate: str, to: datetime | None, recorded_at: datetime) -> None:
+        """Takes the newest rules into the clocks of one aggregate."""
+        clocks = self.clocks.scratch()
+        facts = clocks.rederive(aggregate, to)
+        cause = Cause("rules", recorded_at, recorded_at)
+        self._merge(self._uow_type(self, cause), facts, clocks)
+
+    def run(self, cause: Cause, use_case: Callable[[Any], None]) -> None:
+        """Runs a use case that no event asked for (a job)."""
+        uow = self._uow_type(self, cause)
+        use_case(uow)
+        self._merge(uow, [], self.clocks.scratch())
+
+    def _merge(self, uow: UnitOfWork, facts: list[Fact], clocks: ledger.ClockBook) -> None:
+        staged = self._staged(uow, facts)
+        self.clocks.take(clocks)
+        for rule in uow.published_rules:
+            self._published_rules.append(rule)
+            assert self.clocks.rules is not None
+            self.clocks.rules = self.clocks.rules.with_one(rule_store.as_rule(rule))
+        for key, (aggregates, value, new) in uow.changes.items():
+            held = self._held.setdefault(key, _Held(aggregates, None))
+            held.new = held.new or new
+            held.value, held.changed = value, True
+        for one in staged:
+            self._emit(one)
+
+    def _staged(self, uow: UnitOfWork, facts: Iterable[Fact]) -> list[_StagedEvent]:
+        """What an event, a timer or a job has decided, ready to be sent; `EventTooLarge` before anything of it is taken over."""
+        found: list[_StagedEvent] = []
+        ordinals: Counter[str] = Counter()
+        for event, at in uow.outgoing:
+            ordinals[event.TYPE] += 1
+            id = derived_id(at, self.service, uow.cause.id, event.TYPE, ordinals[event.TYPE])
+            found.append(_StagedEvent(event, at, id, uow.cause, _value(event)))
+        for fact in facts:
+            cause = replace(uow.cause, replay_of=fact.replay_of)
+            found.append(_StagedEvent(fact.event, fact.at, fact.id, cause, _value(fact.event)))
+        return found
+
+    def _emit(self, staged: _StagedEvent) -> None:
+        event, cause = staged.event, staged.cause
+        topic = topic_of(type(event))
+        key = topic.key_of(event)
+        sequence = None
+        held = self._held.get((topic.name.replace("-", "_"), key))
+        if held is not None and held.value is not None:
+            held.sequence += 1
+            held.changed = True
+            sequence = held.sequence
+        envelope = Envelope(
+            id=staged.id,
+            source=source_of(self.service),
+            type=event.TYPE,
+            subject=key,
+            time=staged.at,
+            recorded_at=cause.recorded_at,
+            correlation_id=cause.correlation_id,
+            causation_id=cause.event_id or cause.id,
+            sequence=sequence,
+            replay_of=cause.replay_of,
+        )
+        self._outgoing.append(Outgoing.of(staged.value, envelope, topic=topic.name, key=key))
+
+    @property
+    def outgoing(self) -> int:
+        """How many events are staged."""
+        return len(self._outgoing)
+
+    async def save(self, connection: AsyncConnection) -> None:
+        """Writes what changed: one statement a table, then clocks, timers and the outbox in the order of publishing."""
+        by_table: dict[str, list[_Held]] = {}
+        for held in self._held.values():
+            if held.changed and held.value is not None:
+                by_table.setdefault(held.aggregates.name, []).append(held)
+        for name in sorted(by_table):
+            rows = by_table[name]
+            new = [(held.value, held.sequence) for held in rows if held.new]
+            changed = [(held.value, held.sequence) for held in rows if not held.new]
+            await rows[0].aggregates.write(connection, new, changed)
+        await rule_store.save(connection, self._published_rules)
+        await ledger_store.save(connection, self.clocks, own_rules=len(self._published_rules))
+        await outbox.insert(connection, self._outgoing)
