@@ -16,7 +16,7 @@ from appraisal.domain.scheme import Scheme
 from appraisal.repository import UnitOfWork
 from appraisal.tables import GradeRow
 from common.contracts.claims.appraisal import CycleCloseRequested, KpiReported, OrgDescribed, RatingGiven
-from common.contracts.cycles import CycleClosed
+from common.contracts.cycles import LISTED, CycleClosed, CycleExceptionsListed
 from common.contracts.grades import Contribution, GradePublished, GradeRecorded, OutcomeProposed, OutcomeReversed
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.org import OrgSnapshotTaken
@@ -143,6 +143,17 @@ def publish_grades(
         if last is None or last.digest != personal.digest:
             rows.append(_publish_grade(closing, scheme, personal, key, last, recorded_at, uow))
     uow.cycles.save(closing.closed())
+    _publish_close(closing, span, appraised, uow)
+    return rows
+
+
+def _publish_close(closing: Closing, span: Span, appraised: Appraised, uow: UnitOfWork) -> None:
+    """The close, and in events of their own whoever has no room in it: an event has a largest size, an organisation has none."""
+    not_graded, unknown = list(appraised.not_graded.items()), list(appraised.unknown_subjects)
+    first, *others = [
+        (dict(not_graded[start : start + LISTED]), unknown[start : start + LISTED])
+        for start in range(0, max(len(not_graded), len(unknown), 1), LISTED)
+    ]
     uow.publish(
         CycleClosed(
             cycle_key=closing.id,
@@ -153,11 +164,23 @@ def publish_grades(
             ends_at=span.end,
             cut=dict(closing.cut),
             graded=len(appraised.grades),
-            not_graded=dict(appraised.not_graded),
-            unknown_subjects=list(appraised.unknown_subjects),
+            not_graded=first[0],
+            not_graded_count=len(not_graded),
+            unknown_subjects=first[1],
+            unknown_subjects_count=len(unknown),
         )
     )
-    return rows
+    for part, (persons, subjects) in enumerate(others, 1):
+        uow.publish(
+            CycleExceptionsListed(
+                cycle_key=closing.id,
+                as_of=closing.as_of,
+                part=part,
+                parts=len(others),
+                not_graded=persons,
+                unknown_subjects=subjects,
+            )
+        )
 
 
 def _publish_grade(

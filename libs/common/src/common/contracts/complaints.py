@@ -1,5 +1,9 @@
 """What complaints decided about a complaint; topic `complaints`."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from common.contracts.claims.complaints import Trigger
 from common.contracts.event import ClaimRejected, Event
 from common.contracts.fields import ComplaintId, CustomerId, EmployeeId, Instant, RequestId, Word
@@ -21,7 +25,7 @@ class ComplaintEscalated(Event, type="complaint.escalated"):
     """A major case was reported to the management at once, in the same transaction as its classification (D4-14, X-09)."""
 
     complaint_id: ComplaintId
-    triggers: tuple[Trigger, ...]
+    triggers: Annotated[tuple[Trigger, ...], Field(max_length=50)]
     escalated_at: Instant
 
 

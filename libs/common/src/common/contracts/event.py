@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from common.contracts.fields import Name
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -68,8 +70,8 @@ class Claim(Event):
 class ClaimRejected(Event):
     """A rule refused a claim: which claim, which rule, which field, and the state that made it refuse."""
 
-    claim_id: str
-    claim_type: str
-    rule: str
-    field: str
-    was: str
+    claim_id: Name
+    claim_type: Name
+    rule: Name
+    field: Name
+    was: Name

@@ -23,9 +23,13 @@ Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\u4e00-\u9fff][A-Za
 """A short name from a list that the enterprise keeps: a product line, a region, a reason."""
 Priority = Literal["low", "normal", "high", "urgent"]
 """How soon a case must be dealt with; triage gives it, and whoever handles the work may judge it anew (X-39)."""
+Name = Annotated[str, StringConstraints(max_length=256)]
+"""An id or a reference that we have made ourselves. Everything in a decision is bounded, so that each of them fits into a record."""
+Sentence = Annotated[str, StringConstraints(max_length=2000)]
+"""Words for people."""
 DecimalString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?$")]
 """An exact decimal as text: `"83.025"`."""
-ExactString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]*)((\.[0-9]+)|(/[1-9][0-9]*))?$")]
+ExactString = Annotated[str, StringConstraints(max_length=900, pattern=r"^-?(0|[1-9][0-9]*)((\.[0-9]+)|(/[1-9][0-9]*))?$")]
 """An exact number as text: a decimal or a fraction in lowest terms, `"347/4"`."""
 
 

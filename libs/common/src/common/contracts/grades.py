@@ -1,9 +1,11 @@
 """Grades and what follows from them; topics `grade-results` (the current grade), `grade-history` (every version), `grade-outcomes`."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from common.contracts.event import Event
-from common.contracts.fields import ExactString, Instant, Word
+from common.contracts.fields import ExactString, Instant, Name, Sentence, Word
 
 
 class Contribution(BaseModel):
@@ -11,30 +13,30 @@ class Contribution(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    part: str
+    part: Word
     weight: ExactString
     value: ExactString
     points: ExactString
 
 
 class _Grade(Event):
-    grade_key: str
+    grade_key: Name
     """`<cycle>|<scheme>|employee:<number>`: the record's key."""
-    cycle: str
-    scheme: str
-    subject: str
+    cycle: Name
+    scheme: Name
+    subject: Name
     version: int
     """Counts up; a consumer keeps the highest."""
-    score: str
+    score: Name
     """For people: two decimals, never across the edge of a band."""
     score_exact: ExactString
-    grade: str
-    contributions: list[Contribution]
-    not_assessable: list[str]
-    incomplete: list[str]
-    reason_zh: str
-    reason_en: str
-    digest: str
+    grade: Name
+    contributions: Annotated[list[Contribution], Field(max_length=60)]
+    not_assessable: Annotated[list[Word], Field(max_length=60)]
+    incomplete: Annotated[list[Word], Field(max_length=60)]
+    reason_zh: Sentence
+    reason_en: Sentence
+    digest: Name
     """`sha256:…` over facts, scheme, registry, calendar and org snapshot: the same inputs give the same digest."""
     as_of: Instant
 
@@ -52,13 +54,13 @@ class GradeRecorded(_Grade, type="grade.recorded"):
 class OutcomeProposed(Event, type="outcome.proposed"):
     """What follows from a grade by the scheme's rules: a recommendation until a named person confirms it (X-28)."""
 
-    outcome_id: str
-    grade_key: str
-    subject: str
+    outcome_id: Name
+    grade_key: Name
+    subject: Name
     version: int
     outcome: Word
     """As the scheme calls it: `raise_eligible`, `coaching` …"""
-    rule: str
+    rule: Name
     """The seed's rule: `D11-46`."""
     needs_confirmation: bool
 
@@ -66,8 +68,8 @@ class OutcomeProposed(Event, type="outcome.proposed"):
 class OutcomeReversed(Event, type="outcome.reversed"):
     """A later version of the grade took the outcome's ground away."""
 
-    outcome_id: str
-    grade_key: str
-    subject: str
+    outcome_id: Name
+    grade_key: Name
+    subject: Name
     version: int
-    reverses: str
+    reverses: Name

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from common.contracts.claims.appraisal import Subject
 from common.contracts.event import Event
-from common.contracts.fields import DecimalString, Word
+from common.contracts.fields import DecimalString, Name, Word
 
 
 class KpiRecorded(Event, type="kpi.recorded"):
@@ -16,11 +16,11 @@ class KpiRecorded(Event, type="kpi.recorded"):
     not depend on the order of revisions.
     """
 
-    case_id: str
+    case_id: Name
     indicator: Word
     subject: Subject
     occurrence: int = Field(default=0, ge=0, lt=2**31)
     revision: int = Field(ge=1, lt=2**31)
     numerator: DecimalString
     denominator: DecimalString
-    source_event_ids: Annotated[list[str], Field(max_length=50)]
+    source_event_ids: Annotated[list[Name], Field(max_length=50)]

@@ -1,7 +1,7 @@
 """What appraisal decided about the organisation's picture; topic `org-snapshots`."""
 
 from common.contracts.event import ClaimRejected, Event
-from common.contracts.fields import Instant, TeamId
+from common.contracts.fields import Instant, Name, TeamId
 
 
 class OrgSnapshotTaken(Event, type="org.snapshot_taken"):
@@ -10,7 +10,7 @@ class OrgSnapshotTaken(Event, type="org.snapshot_taken"):
     org_id: TeamId
     effective_at: Instant
     members: int
-    digest: str
+    digest: Name
 
 
 class OrgClaimRejected(ClaimRejected, type="org.claim_rejected"):

@@ -1,15 +1,15 @@
 """What appraisal decided about ratings; topic `ratings`. A rating's score never leaves appraisal (X-30)."""
 
 from common.contracts.event import ClaimRejected, Event
-from common.contracts.fields import EmployeeId, Instant, Word
+from common.contracts.fields import EmployeeId, Instant, Name, Word
 
 
 class RatingRecorded(Event, type="rating.recorded"):
     """A rating is on record; neither the score nor the appraiser is told."""
 
     rating_id: Word
-    cycle: str
-    scheme: str
+    cycle: Name
+    scheme: Name
     appraisee: EmployeeId
     recorded_at: Instant
 

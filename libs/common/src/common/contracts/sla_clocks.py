@@ -1,23 +1,25 @@
 """What happened to an SLA clock; topic `sla-clocks`, keyed by the clock, from every service that owns one."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from common.contracts.event import Event
-from common.contracts.fields import Instant, Word
+from common.contracts.fields import Instant, Name, Sentence, Word
 
 
 class _ClockFact(Event):
-    clock_id: str
+    clock_id: Name
     """`<service>:<aggregate id>:<stage>`."""
     service: Word
     stage: Word
-    aggregate_id: str
-    policy: str
+    aggregate_id: Name
+    policy: Name
     """Name and version of the policy in force: `complaints@1`."""
     at: Instant
     deadline: Instant | None
     provisional: bool
-    owner: str
+    owner: Name
 
 
 class SlaClockStarted(_ClockFact, type="sla_clock.started"):
@@ -28,7 +30,7 @@ class SlaClockPaused(_ClockFact, type="sla_clock.paused"):
     """The clock stands still; the time belongs to `party`."""
 
     party: Word
-    reason: str
+    reason: Name
 
 
 class SlaClockResumed(_ClockFact, type="sla_clock.resumed"):
@@ -46,11 +48,11 @@ class SlaClockReopened(_ClockFact, type="sla_clock.reopened"):
 class SlaClockAtRisk(_ClockFact, type="sla_clock.at_risk"):
     """A share of the target is used up and the clock still runs."""
 
-    used_share: str
+    used_share: Name
     """`"3/4"`."""
     before_seconds: int | None = None
     """So much working time is left; None where the threshold is a share."""
-    notify: tuple[Word, ...] = ()
+    notify: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
     """The roles that the policy wants told."""
 
 
@@ -59,7 +61,7 @@ class SlaClockRederived(_ClockFact, type="sla_clock.rederived"):
 
     was: Instant | None
     """The deadline before; None while the clock stood still."""
-    why: str
+    why: Sentence
     """`calendar cn@2027`, `policy complaints@2`, `priority urgent`: the rule that became known, or what the case is from then on."""
 
 
@@ -70,7 +72,7 @@ class SlaClockBreached(_ClockFact, type="sla_clock.breached"):
 class SlaClockMet(_ClockFact, type="sla_clock.met"):
     """The clock was stopped at or before its deadline."""
 
-    elapsed_working_seconds: str
+    elapsed_working_seconds: Name
     """Exact: `"3600"`, or a decimal."""
 
 
@@ -78,5 +80,5 @@ class SlaClockCorrected(_ClockFact, type="sla_clock.corrected"):
     """A breach or a met that was told is wrong in the light of an event or a rule of the past that became known late."""
 
     outcome: Literal["open", "met", "breached"]
-    supersedes: str
+    supersedes: Name
     """The id of the event that told the earlier outcome."""

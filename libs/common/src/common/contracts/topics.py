@@ -257,7 +257,7 @@ TOPICS: tuple[Topic, ...] = (
         "cycle_key",
         ("appraisal",),
         (ENTERPRISE,),
-        (cycles.CycleClosed, cycles.CycleClaimRejected),
+        (cycles.CycleClosed, cycles.CycleExceptionsListed, cycles.CycleClaimRejected),
         partitions=1,
         retention=None,
     ),

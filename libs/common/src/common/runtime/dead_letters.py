@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.contracts.dead_letters import DeadLetterRecorded
+from common.contracts.dead_letters import MAX_RAW, DeadLetterRecorded
 from common.contracts.envelope import Received, Record, Unreadable, value_of
 from common.contracts.event import Envelope
 from common.contracts.topics import BY_NAME, source_of
@@ -17,9 +17,6 @@ from common.kernel.errors import Malformed
 from common.kernel.ids import derived_id
 from common.runtime import records
 from common.runtime.outbox import Outgoing
-
-MAX_RAW = 64 * 1024
-"""How much of a record's value a dead letter keeps; the SHA-256 is that of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ async def insert(connection: AsyncConnection, service: str, letters: Sequence[De
             "type": [_storable(letter.type) for _, letter, _ in rows],
             "rule": [letter.problem.rule for _, letter, _ in rows],
             "field": [_storable(letter.problem.field) for _, letter, _ in rows],
-            "reason": [_storable(letter.problem.reason) for _, letter, _ in rows],
+            "reason": [_storable(letter.problem.reason, 2000) for _, letter, _ in rows],
             "size": [len(raws[id]) for id, _, _ in rows],
             "sha256": [digests[id] for id, _, _ in rows],
             "raw": [raws[id][:MAX_RAW] for id, _, _ in rows],
@@ -137,7 +134,7 @@ def _outgoing(service: str, id: str, letter: DeadLetter, sha256: str, now: datet
         offset=record.offset,
         rule=letter.problem.rule,
         field=_storable(letter.problem.field),
-        reason=_storable(letter.problem.reason),
+        reason=_storable(letter.problem.reason, 2000),
         event_source=_storable(letter.source),
         event_id=_storable(letter.event_id),
         event_type=_storable(letter.type),
@@ -150,6 +147,6 @@ def _outgoing(service: str, id: str, letter: DeadLetter, sha256: str, now: datet
     return Outgoing.of(value_of(event), envelope, topic=BY_NAME[record.topic].dead_letters(service), key=id)
 
 
-def _storable(found: str) -> str:
+def _storable(found: str, limit: int = 256) -> str:
     """Text that PostgreSQL and a header can hold: whatever cannot be printed becomes a question mark."""
-    return "".join(c if c.isprintable() else "?" for c in found)
+    return "".join(c if c.isprintable() else "?" for c in found[:limit])
