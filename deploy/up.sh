@@ -25,7 +25,7 @@ Prometheus: http://$(at prometheus 9090)
 Kafka: $kafka
 
 For the command line, in another terminal:
-  export KAFKA_BOOTSTRAP_SERVERS=$kafka DATABASE_URL=postgresql://postgres:${POSTGRES_PASSWORD:-aftersales}@$(at postgres 5432)/postgres
+  export KAFKA_BOOTSTRAP_SERVERS=$kafka DATABASE_URL=postgresql://postgres:${POSTGRES_PASSWORD:-aftersales}@$(at postgres 5432)/postgres${KAFKA_PREFIX:+ KAFKA_PREFIX=$KAFKA_PREFIX}
   .venv/bin/aftersales simulate     a quarter of claims
   .venv/bin/aftersales doctor       whether all is well
 \`make down\` ends it and removes its data.

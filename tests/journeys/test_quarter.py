@@ -47,7 +47,7 @@ class Quarter:
 
     async def publish(self, records: Sequence[Sent]) -> None:
         """Publishes claims and returns when they have had their effects."""
-        await publish(self.platform.kafka, records)
+        await publish(self.platform.settings, records)
         await self.platform.settled(90)
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
 from common.kernel.working_time import Calendar
 from ops import country_calendars
-from ops.connection import kafka_address
+from ops.connection import kafka_settings
 from ops.rule_records import send
 from ops.terminal import KafkaOption, stop
 
@@ -53,7 +53,7 @@ def publish(
     if dry_run:
         typer.echo(f"Would publish {said}.")
         return
-    send(kafka_address(kafka), event)
+    send(kafka_settings(kafka, "calendar"), event)
     typer.echo(f"Published {said}; open clocks that count on {event.name} follow within seconds.")
 
 

@@ -7,10 +7,21 @@ from contextlib import asynccontextmanager
 import asyncpg
 import typer
 
+from common.runtime.kafka_settings import KafkaSettings, valid_prefix
 
-def kafka_address(given: str | None) -> str:
-    """The bootstrap servers: the option, else KAFKA_BOOTSTRAP_SERVERS; ends the command when neither is there."""
-    return _one_of(given, "KAFKA_BOOTSTRAP_SERVERS", "--kafka HOST:PORT")
+
+def kafka_settings(given: str | None, client: str) -> KafkaSettings:
+    """Kafka: the option, else KAFKA_BOOTSTRAP_SERVERS; KAFKA_PREFIX stands before every name there. Ends the command when it is nowhere."""
+    return KafkaSettings(_one_of(given, "KAFKA_BOOTSTRAP_SERVERS", "--kafka HOST:PORT"), f"aftersales-{client}", kafka_prefix())
+
+
+def kafka_prefix() -> str:
+    """What stands before every name on Kafka, by KAFKA_PREFIX; ends the command when Kafka would take no such name."""
+    try:
+        return valid_prefix(os.environ.get("KAFKA_PREFIX", ""))  # noqa: TID251 - the command line's own owner of this variable
+    except ValueError as problem:
+        typer.echo(str(problem), err=True)
+        raise typer.Exit(2) from None
 
 
 def database_address(given: str | None) -> str:
@@ -34,7 +45,7 @@ def url_of(server_url: str, service: str) -> str:
 
 
 def _one_of(given: str | None, variable: str, option: str) -> str:
-    found = given or os.environ.get(variable, "")  # noqa: TID251 - the command line's own owner of these two variables
+    found = given or os.environ.get(variable, "")  # noqa: TID251 - the command line's own owner of these variables
     if not found:
         typer.echo(f"Where? Give {option} or set {variable}.", err=True)
         raise typer.Exit(2)

@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 
 from common.contracts.envelope import Received, Record
-from ops.connection import database_address, kafka_address
+from common.runtime.kafka_settings import KafkaSettings
+from ops.connection import database_address, kafka_settings
 from ops.databases import ServiceOption, chosen, each_database
 from ops.held_back import Held, Letter, as_text, headers_as_text, held_by, letter_of, queue_behind
 from ops.redriving import CLOSE, NotSendable, Repair, Result, as_row, prepared, refused, release, seen, send, whole_value
@@ -114,7 +115,7 @@ def redrive(
     if (data or header or key is not None) and len(ids or ()) != 1:
         stop("A repair (--data, --header, --key) is for one letter.", 2)
     repair = _repair(data, header or [], key)
-    services, url, broker = chosen(service), database_address(database), kafka_address(kafka)
+    services, url, broker = chosen(service), database_address(database), kafka_settings(kafka, "redrive")
 
     async def work() -> list[Result]:
         results: list[Result] = []
@@ -125,7 +126,7 @@ def redrive(
             results += await _redrive(connection, broker, wanted, repair, wait)
         return results + [Result("", id, "refused", "nothing of this id is held back") for id in sorted(left)]
 
-    results = answered(work, kafka=broker, database_url=url)
+    results = answered(work, kafka=broker.bootstrap_servers, database_url=url)
     if results or json:
         show("Redriven", [as_row(one) for one in results], ("service", "id", "outcome", "note"), as_json=json)
     else:
@@ -155,7 +156,9 @@ def close(
         stop(f"No open letters: {', '.join(unknown)}")
 
 
-async def _redrive(connection: asyncpg.Connection, kafka: str, wanted: Sequence[Held], repair: Repair, wait: float) -> list[Result]:
+async def _redrive(
+    connection: asyncpg.Connection, kafka: KafkaSettings, wanted: Sequence[Held], repair: Repair, wait: float
+) -> list[Result]:
     """Letters first, in the order in which their records stood, then parked aggregates; waiting events need nobody."""
     results: list[Result] = []
     ready: list[tuple[Letter, Received]] = []
@@ -183,13 +186,17 @@ async def _redrive(connection: asyncpg.Connection, kafka: str, wanted: Sequence[
 def _save(file: Path, letter: Letter | None, kafka: str | None) -> None:
     if letter is None:
         stop("Only a letter's record can be saved.")
-    broker = kafka_address(kafka) if letter.truncated else ""
     try:
-        file.write_bytes(answered(lambda: whole_value(broker, letter), kafka=broker))
+        file.write_bytes(_whole(letter, kafka) if letter.truncated else letter.raw)
     except NotSendable as problem:
         stop(f"Not saved: {problem}")
     except OSError as problem:
         stop(f"--save {file}: {problem.strerror}", 2)
+
+
+def _whole(letter: Letter, kafka: str | None) -> bytes:
+    broker = kafka_settings(kafka, "redrive")
+    return answered(lambda: whole_value(broker, letter), kafka=broker.bootstrap_servers)
 
 
 def _repair(data: Path | None, headers: Sequence[str], key: str | None) -> Repair:

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from common.runtime.kafka_settings import KafkaSettings
 from ops import demo_views as views
+from ops.connection import kafka_prefix
 from ops.demo_extras import extras
 from ops.platform import Platform, grades_digest
 from ops.processes import SERVICES, ServiceProcess, services
@@ -37,15 +39,15 @@ def demo(
     from devstack import stack
 
     begun = time.monotonic()
-    console = Console()
+    console, prefix = Console(), kafka_prefix()
     with (
         stack(say=lambda text: console.print(f"[dim]{text}[/]")) as servers,
         tempfile.TemporaryDirectory(prefix="aftersales-demo-") as folder,
     ):
         console.print(f"[bold]1 · Servers[/]  {servers.kafka_name} at {servers.kafka} · {servers.postgres_name}")
-        create_topics(servers.kafka)
-        platform = Platform(servers.kafka, servers.database_url, SERVICES)
-        with services(servers.kafka, servers.database_url, Path(folder)) as running:
+        platform = Platform(servers.kafka, servers.database_url, SERVICES, prefix)
+        create_topics(platform.settings)
+        with services(servers.kafka, servers.database_url, Path(folder), kafka_prefix=prefix) as running:
             console.print(f"[bold]2 · Services[/]  {' · '.join(f'{name} :{one.port}/metrics' for name, one in running.items())}")
             set_up = time.monotonic() - begun
             told = asyncio.run(_story(console, platform, running, Plan(seed, CYCLE, 30, cases)))
@@ -67,7 +69,7 @@ async def _story(console: Console, platform: Platform, running: dict[str, Servic
         f"[bold]3 · Events in[/]  {len(claims)} claims of a simulated quarter ({plan.cycle}, {plan.staff} people, {plan.cases} cases), "
         "and a few that are repeated, refused or broken"
     )
-    await publish(platform.kafka, [*claims, *extras(claims)], total=len(claims), what="claims")
+    await publish(platform.settings, [*claims, *extras(claims)], total=len(claims), what="claims")
     with console.status("the services are at work: clocks, work orders, complaints, KPI facts"):
         await platform.settled()
     sla = await asyncio.to_thread(views.scraped_sla, running)
@@ -81,16 +83,15 @@ async def _story(console: Console, platform: Platform, running: dict[str, Servic
     chosen = views.telling(grades)
     console.print(f"[bold]7 · Why?[/]  aftersales grade explain {chosen} --cycle {plan.cycle}")
     await asyncio.to_thread(_command, platform, "grade", "explain", chosen, "--cycle", plan.cycle)
-    await views.show_hr(console, platform.kafka)
+    await views.show_hr(console, platform.settings)
     return {"sla": sla, "grades": [views.grade_row(grade) for grade in grades], "grades_digest": grades_digest(grades)}
 
 
-def create_topics(kafka: str) -> None:
+def create_topics(kafka: KafkaSettings) -> None:
     """Creates every topic of the table that is missing."""
     from common.runtime import topic_admin
-    from common.runtime.broker import KafkaSettings
 
-    asyncio.run(topic_admin.apply(KafkaSettings(kafka, "aftersales")))
+    asyncio.run(topic_admin.apply(kafka))
 
 
 def _replay(console: Console, platform: Platform, data: Path, folder: Path) -> dict[str, Any]:

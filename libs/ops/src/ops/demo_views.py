@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.contracts.topics import BY_NAME
+from common.runtime.kafka_settings import KafkaSettings
 from ops.processes import ServiceProcess
 
 
@@ -73,12 +74,12 @@ def telling(grades: Sequence[Mapping[str, Any]]) -> str:
     return str(ordered[len(ordered) // 3]["subject"]).partition(":")[2]
 
 
-async def show_hr(console: Console, kafka: str) -> None:
+async def show_hr(console: Console, kafka: KafkaSettings) -> None:
     """Reads `grade-results` as any HR system would: a plain client, JSON, the highest version of each key."""
     topic = BY_NAME["grade-results"]
-    places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    places = [TopicPartition(kafka.topic(topic.name), number) for number in range(topic.partitions)]
     newest: dict[bytes, dict[str, Any]] = {}
-    async with AIOKafkaConsumer(bootstrap_servers=kafka.split(","), auto_offset_reset="earliest") as consumer:
+    async with AIOKafkaConsumer(**kafka.client(), auto_offset_reset="earliest") as consumer:
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)

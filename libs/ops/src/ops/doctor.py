@@ -15,9 +15,9 @@ from rich.table import Table
 
 from common.contracts.topics import SERVICES, TOPICS, consumed_by
 from common.runtime import topic_admin
-from common.runtime.broker import KafkaSettings
+from common.runtime.kafka_settings import KafkaSettings
 from ops.connection import database as open_database
-from ops.connection import database_address, kafka_address
+from ops.connection import database_address, kafka_settings
 from ops.diagnosis import Figures, Finding, of_service, of_topics
 from ops.terminal import KAFKA_SECONDS, DatabaseOption, JsonOption, KafkaOption, answered, bar, console, place_of, show
 
@@ -46,8 +46,8 @@ Ends = Mapping[tuple[str, int], int]
 @app.command()
 def doctor(kafka: KafkaOption = None, database: DatabaseOption = None, json: JsonOption = False) -> None:
     """Check Kafka, topics, databases and services; a table of ok, warn and bad with what to do, exit 1 when anything is bad."""
-    broker, url = kafka_address(kafka), database_address(database)
-    found = answered(lambda: _examined(broker, url), kafka=broker, database_url=url)
+    broker, url = kafka_settings(kafka, "doctor"), database_address(database)
+    found = answered(lambda: _examined(broker, url), kafka=broker.bootstrap_servers, database_url=url)
     if json:
         show("", [asdict(one) for one in found], (), as_json=True)
     else:
@@ -58,10 +58,10 @@ def doctor(kafka: KafkaOption = None, database: DatabaseOption = None, json: Jso
     raise typer.Exit(1 if any(one.state == "bad" for one in found) else 0)
 
 
-async def _examined(broker: str, url: str) -> list[Finding]:
+async def _examined(broker: KafkaSettings, url: str) -> list[Finding]:
     """Everything that can be looked at; what is away is a finding and hides nothing else."""
     with bar("examining", len(SERVICES) + 1) as step:
-        found, ends = await _kafka(KafkaSettings(broker, "aftersales-doctor"))
+        found, ends = await _kafka(broker)
         step(1)
         for name in SERVICES:
             found += await _service(name, url, ends)
@@ -82,9 +82,9 @@ async def _kafka(settings: KafkaSettings) -> tuple[list[Finding], Ends | None]:
 
 async def _ends(settings: KafkaSettings, without: set[str]) -> Ends:
     read = [topic for topic in TOPICS if topic.name not in without and any(topic in consumed_by(name) for name in SERVICES)]
-    places = [TopicPartition(topic.name, number) for topic in read for number in range(topic.partitions)]
+    places = [TopicPartition(settings.topic(topic.name), number) for topic in read for number in range(topic.partitions)]
     async with AIOKafkaConsumer(**settings.client()) as consumer:
-        return {(place.topic, place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
+        return {(settings.name_of(place.topic), place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
 
 
 async def _service(name: str, url: str, ends: Ends | None) -> list[Finding]:

@@ -19,6 +19,7 @@ from common.contracts.event import Envelope
 from common.contracts.topics import BY_NAME, consumed_by, topic_of
 from common.kernel.clock import now
 from common.kernel.ids import derived_id
+from common.runtime.kafka_settings import KafkaSettings
 from ops.connection import database
 from ops.publishing import publish
 from ops.simulation.claims import Sent
@@ -44,10 +45,18 @@ class Platform:
     kafka: str
     database_url: str
     services: tuple[str, ...]
+    prefix: str = ""
+    """What stands before every name on Kafka."""
+
+    @property
+    def settings(self) -> KafkaSettings:
+        """Its Kafka, for a client that looks at it from outside."""
+        return KafkaSettings(self.kafka, "aftersales-platform", self.prefix)
 
     def environment(self) -> dict[str, str]:
         """The environment in which a command finds this platform."""
-        return {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.kafka, "DATABASE_URL": self.database_url}  # noqa: TID251 - a child gets what its parent has
+        where = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka, "KAFKA_PREFIX": self.prefix, "DATABASE_URL": self.database_url}
+        return {**os.environ, **where}  # noqa: TID251 - a child gets what its parent has
 
     async def counts(self) -> dict[str, dict[str, int]]:
         """What each service took in and gave out, from its database, with its lag: the report of the demo (interfaces 2)."""
@@ -64,10 +73,11 @@ class Platform:
         return found
 
     async def _ends(self) -> dict[tuple[str, int], int]:
+        kafka = self.settings
         topics = {topic.name for service in self.services for topic in consumed_by(service)}
-        places = [TopicPartition(name, partition) for name in sorted(topics) for partition in range(BY_NAME[name].partitions)]
-        async with AIOKafkaConsumer(bootstrap_servers=self.kafka.split(",")) as consumer:
-            return {(place.topic, place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
+        places = [TopicPartition(kafka.topic(name), partition) for name in sorted(topics) for partition in range(BY_NAME[name].partitions)]
+        async with AIOKafkaConsumer(**kafka.client()) as consumer:
+            return {(kafka.name_of(place.topic), place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
 
     async def settled(self, limit: float = 120) -> None:
         """Returns when everything that was sent has had its effect: no lag, nothing unsent, no timer due, no cycle closing.
@@ -110,7 +120,7 @@ class Platform:
         id = derived_id(moment, "aftersales", key, moment.isoformat())
         value, headers = encode(claim, Envelope(id, "/aftersales/operator", claim.TYPE, key, moment, moment), key=key)
         topic = topic_of(CycleCloseRequested).name
-        await publish(self.kafka, [Sent(moment, topic, key, value, tuple(headers))])
+        await publish(self.settings, [Sent(moment, topic, key, value, tuple(headers))])
 
     async def grades(self) -> list[dict[str, Any]]:
         """The current version of every grade, as it was published, ordered by its key."""

@@ -10,7 +10,7 @@ import yaml
 
 from common.contracts.claims.operator import SlaPolicyActivated
 from common.kernel.clock import now
-from ops.connection import kafka_address
+from ops.connection import kafka_settings
 from ops.policy_lint import keeps_clocks
 from ops.policy_lint import lint as findings_of
 from ops.rule_records import send
@@ -66,7 +66,7 @@ def activate(
         applies_to_open=open_clocks,
         document=document,
     )
-    send(kafka_address(kafka), event)
+    send(kafka_settings(kafka, "policy"), event)
     typer.echo(f"Activated {event.policy}, effective {event.effective_at.isoformat(timespec='seconds')}.")
 
 

@@ -26,19 +26,21 @@ class ServiceProcess:
     database_url: str
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    kafka_prefix: str = ""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it, on the same port as before."""
         self.port = self.port or free_port()
-        prefix = self.name.upper()
+        own = self.name.upper()
         environment = {
             **os.environ,  # noqa: TID251 - a child gets what its parent has, and what is set here on top
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+            "KAFKA_PREFIX": self.kafka_prefix,
             "DATABASE_URL": self.database_url,
-            f"{prefix}_HTTP_PORT": str(self.port),
-            **{f"{prefix}_{name.upper()}": value for name, value in self.settings.items()},
+            f"{own}_HTTP_PORT": str(self.port),
+            **{f"{own}_{name.upper()}": value for name, value in self.settings.items()},
         }
         with self.log.open("ab") as log:
             # a session of its own: Ctrl-C on the terminal is the parent's to handle
@@ -97,10 +99,11 @@ def services(
     folder: Path,
     names: Iterable[str] = SERVICES,
     settings: Mapping[str, str] | None = None,
+    kafka_prefix: str = "",
 ) -> Iterator[dict[str, ServiceProcess]]:
     """The named services, running and ready; stopped at the end, whatever happens in between."""
     folder.mkdir(parents=True, exist_ok=True)
-    running = {name: ServiceProcess(name, kafka, database_url, folder, settings or {}) for name in names}
+    running = {name: ServiceProcess(name, kafka, database_url, folder, settings or {}, kafka_prefix) for name in names}
     try:
         for service in running.values():
             service.start()

@@ -8,6 +8,8 @@ from aiokafka import AIOKafkaProducer
 from rich.console import Console
 from rich.progress import Progress
 
+from common.runtime.kafka_settings import KafkaSettings
+
 IN_FLIGHT = 5000
 
 
@@ -24,19 +26,18 @@ class Sendable(Protocol):
     def headers(self) -> tuple[tuple[str, bytes], ...]: ...
 
 
-async def publish(kafka: str, records: Iterable[Sendable], *, total: int | None = None, what: str = "publishing") -> int:
+async def publish(kafka: KafkaSettings, records: Iterable[Sendable], *, total: int | None = None, what: str = "publishing") -> int:
     """Sends every record with an idempotent producer and waits for Kafka to have them all; returns how many."""
     number = 0
-    producer = AIOKafkaProducer(
-        bootstrap_servers=kafka.split(","), acks="all", enable_idempotence=True, linger_ms=20, max_batch_size=128 * 1024
-    )
+    producer = AIOKafkaProducer(**kafka.client(), acks="all", enable_idempotence=True, linger_ms=20, max_batch_size=128 * 1024)
     try:
         await producer.start()
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(what, total=total)
             waiting: list[asyncio.Future[object]] = []
             for record in records:
-                waiting.append(await producer.send(record.topic, record.value, key=record.key.encode(), headers=list(record.headers)))
+                topic = kafka.topic(record.topic)
+                waiting.append(await producer.send(topic, record.value, key=record.key.encode(), headers=list(record.headers)))
                 number += 1
                 if len(waiting) == IN_FLIGHT:
                     await asyncio.gather(*waiting)

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from common.contracts.envelope import Received, Record, decode
 from common.contracts.topics import BY_NAME, consumed_by
 from common.kernel.clock import now
-from common.runtime.broker import KafkaSettings
+from common.runtime.kafka_settings import KafkaSettings
 from common.runtime.topic_admin import MAX_RECORD
 from ops.held_back import Letter
 
@@ -53,7 +53,7 @@ class Result:
     note: str
 
 
-async def prepared(connection: asyncpg.Connection, kafka: str, letter: Letter, repair: Repair) -> Received:
+async def prepared(connection: asyncpg.Connection, kafka: KafkaSettings, letter: Letter, repair: Repair) -> Received:
     """The event that will be sent; NotSendable when the service would only refuse it again."""
     held = letter.held
     if held.closed_at is not None:
@@ -92,18 +92,17 @@ def _advice(letter: Letter) -> str:
     return f"Repair: {save}."
 
 
-async def whole_value(kafka: str, letter: Letter) -> bytes:
+async def whole_value(kafka: KafkaSettings, letter: Letter) -> bytes:
     """The whole value of the letter's record: as it is kept, or from Kafka; NotSendable when Kafka no longer has it."""
     if not letter.truncated:
         return letter.raw
     held = letter.held
-    place = TopicPartition(held.topic, held.partition)
+    place = TopicPartition(kafka.topic(held.topic), held.partition)
     gone = (
-        f"only its first {len(letter.raw)} of {letter.size} bytes are kept; the record stood at topic {held.topic}, partition "
+        f"only its first {len(letter.raw)} of {letter.size} bytes are kept; the record stood at topic {place.topic}, partition "
         f"{held.partition}, offset {held.offset}, and Kafka no longer has it: ask the sender for it, then `redrive --data FILE`"
     )
-    settings = KafkaSettings(kafka, "aftersales-redrive")
-    async with AIOKafkaConsumer(**settings.client(), enable_auto_commit=False, max_partition_fetch_bytes=2 * MAX_RECORD) as consumer:
+    async with AIOKafkaConsumer(**kafka.client(), enable_auto_commit=False, max_partition_fetch_bytes=2 * MAX_RECORD) as consumer:
         consumer.assign([place])
         begin, end = (await consumer.beginning_offsets([place]))[place], (await consumer.end_offsets([place]))[place]
         if not begin <= (held.offset or 0) < end:
@@ -117,16 +116,14 @@ async def whole_value(kafka: str, letter: Letter) -> bytes:
     return value
 
 
-async def send(kafka: str, events: Sequence[Received]) -> list[Record]:
+async def send(kafka: KafkaSettings, events: Sequence[Received]) -> list[Record]:
     """Sends the records in this order; returns each with the place where it now stands."""
     sent = []
-    producer = AIOKafkaProducer(
-        **KafkaSettings(kafka, "aftersales-redrive").client(), acks="all", enable_idempotence=True, max_request_size=MAX_RECORD
-    )
-    async with producer:
+    async with AIOKafkaProducer(**kafka.client(), acks="all", enable_idempotence=True, max_request_size=MAX_RECORD) as producer:
         for event in events:
             record = event.record
-            told = await producer.send_and_wait(record.topic, record.value, key=record.key, headers=list(record.headers))
+            topic = kafka.topic(record.topic)
+            told = await producer.send_and_wait(topic, record.value, key=record.key, headers=list(record.headers))
             sent.append(replace(record, partition=told.partition, offset=told.offset))
     return sent
 

@@ -8,6 +8,7 @@ from common.contracts.event import Claim, Envelope
 from common.contracts.topics import topic_of
 from common.kernel.clock import now
 from common.kernel.ids import derived_id
+from common.runtime.kafka_settings import KafkaSettings
 from ops.publishing import publish
 from ops.terminal import KAFKA_SECONDS, answered
 
@@ -33,11 +34,11 @@ def record_of(rule: Claim) -> Ruled:
     return Ruled(topic.name, key, value, tuple(headers))
 
 
-def send(kafka: str, rule: Claim) -> None:
+def send(kafka: KafkaSettings, rule: Claim) -> None:
     """Publishes a rule; a Kafka that is away ends the command with one line and exit 1."""
 
     async def sent() -> int:
         async with asyncio.timeout(KAFKA_SECONDS):
             return await publish(kafka, [record_of(rule)], total=1)
 
-    answered(sent, kafka=kafka)
+    answered(sent, kafka=kafka.bootstrap_servers)

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from common.runtime import topic_admin
-from common.runtime.broker import KafkaSettings
+from common.runtime.kafka_settings import KafkaSettings
 from devstack import DevstackError, Stack, stack
 from ops import processes
+from ops.connection import kafka_prefix
 from ops.processes import ServiceProcess
 from ops.terminal import answered, stop
 
@@ -22,22 +23,22 @@ _EXAMPLES = """
 Tell complaints that a customer complained, with kcat:
 
   echo '{{"complaint_id": "C-1", "customer_id": "K-1", "category": "noise", "region": "north", "handled_by": "E1001"}}' |
-    kcat -P -b {kafka} -t complaint-claims -k C-1 -H ce_specversion=1.0 -H ce_id=hotline-1 -H ce_source=/hotline \\
+    kcat -P -b {kafka} -t {prefix}complaint-claims -k C-1 -H ce_specversion=1.0 -H ce_id=hotline-1 -H ce_source=/hotline \\
       -H ce_type=complaint.lodged -H ce_time=$(date -u +%Y-%m-%dT%H:%M:%SZ) -H content-type=application/json
 
-or with Python (any Kafka client will do; this is aiokafka). The answer is on the topic `complaints`:
+or with Python (any Kafka client will do; this is aiokafka). The answer is on the topic `{prefix}complaints`:
 
 {publish}
 Grades need a quarter of events (`aftersales simulate` publishes one) and somebody who closes the cycle:
 
   at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   echo '{{"cycle_key": "2026Q3|department-360@1", "cycle": "2026Q3", "scheme": "department-360@1", "as_of": "'$at'"}}' |
-    kcat -P -b {kafka} -t cycle-claims -k '2026Q3|department-360@1' -H ce_specversion=1.0 -H ce_id=close-1 -H ce_source=/hr \\
+    kcat -P -b {kafka} -t {prefix}cycle-claims -k '2026Q3|department-360@1' -H ce_specversion=1.0 -H ce_id=close-1 -H ce_source=/hr \\
       -H ce_type=cycle.close_requested -H ce_time=$at -H content-type=application/json
 
 They are then read with kcat:
 
-  kcat -C -b {kafka} -t grade-results -o beginning -f 'key %k\\n%s\\n'
+  kcat -C -b {kafka} -t {prefix}grade-results -o beginning -f 'key %k\\n%s\\n'
 
 or with Python:
 
@@ -53,7 +54,7 @@ async def main():
     headers = {{"ce_specversion": "1.0", "ce_id": "hotline-2", "ce_source": "/hotline", "ce_type": "complaint.lodged",
                "ce_time": datetime.now(timezone.utc).isoformat()}}
     async with AIOKafkaProducer(bootstrap_servers="{kafka}") as producer:
-        await producer.send_and_wait("complaint-claims", json.dumps(complaint).encode(), key=b"C-2",
+        await producer.send_and_wait("{prefix}complaint-claims", json.dumps(complaint).encode(), key=b"C-2",
                                      headers=[(name, value.encode()) for name, value in headers.items()])
 
 asyncio.run(main())
@@ -63,7 +64,7 @@ import asyncio, json
 from aiokafka import AIOKafkaConsumer
 
 async def main():
-    consumer = AIOKafkaConsumer("grade-results", bootstrap_servers="{kafka}", group_id="hr", auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer("{prefix}grade-results", bootstrap_servers="{kafka}", group_id="hr", auto_offset_reset="earliest")
     async with consumer:
         async for record in consumer:  # a grade may come again in a higher version: the highest counts
             grade = json.loads(record.value)
@@ -109,7 +110,7 @@ def run(
     """
     with _signals() as signals:
         try:
-            died = _run(folder, signals)
+            died = _run(folder, signals, kafka_prefix())
         except KeyboardInterrupt:
             stop("Broken off while starting.", 130)
         except DevstackError as problem:
@@ -121,17 +122,17 @@ def run(
     typer.echo("Stopped.")
 
 
-def _run(folder: Path | None, signals: _Signals) -> str:
+def _run(folder: Path | None, signals: _Signals, prefix: str) -> str:
     """Stays until a signal or until a service ends; returns that service's name, or nothing."""
     typer.echo("Starting Kafka and PostgreSQL …", err=True)
     with stack(folder) as servers:
-        kafka = KafkaSettings(servers.kafka, "aftersales-run")
+        kafka = KafkaSettings(servers.kafka, "aftersales-run", prefix)
         answered(lambda: topic_admin.apply(kafka), kafka=servers.kafka)
         typer.echo("Starting the services …", err=True)
         logs = servers.folder / "services"
-        with processes.services(servers.kafka, servers.database_url, logs) as running:
+        with processes.services(servers.kafka, servers.database_url, logs, kafka_prefix=prefix) as running:
             signals.starting = False
-            typer.echo(told(servers, running, logs))
+            typer.echo(told(servers, running, logs, kafka))
             died = ""
             while not died and not signals.asked.wait(0.5):
                 died = next((one.name for one in running.values() if one.process is None or one.process.poll() is not None), "")
@@ -141,7 +142,7 @@ def _run(folder: Path | None, signals: _Signals) -> str:
         return died
 
 
-def told(servers: Stack, running: Mapping[str, ServiceProcess], logs: Path) -> str:
+def told(servers: Stack, running: Mapping[str, ServiceProcess], logs: Path, kafka: KafkaSettings) -> str:
     """Where everything is, and what to type to try it."""
     lines = [
         f"{servers.kafka_name}: {servers.kafka}",
@@ -150,11 +151,11 @@ def told(servers: Stack, running: Mapping[str, ServiceProcess], logs: Path) -> s
         f"logs: {logs}",
         "",
         "For other commands in another terminal:",
-        f"  export KAFKA_BOOTSTRAP_SERVERS={servers.kafka} DATABASE_URL={servers.database_url}",
+        f"  export KAFKA_BOOTSTRAP_SERVERS={servers.kafka} DATABASE_URL={servers.database_url}"
+        + (f" KAFKA_PREFIX={kafka.prefix}" if kafka.prefix else ""),
     ]
-    examples = _EXAMPLES.format(
-        kafka=servers.kafka, publish=_PUBLISH.format(kafka=servers.kafka), consume=_CONSUME.format(kafka=servers.kafka)
-    )
+    where = {"kafka": servers.kafka, "prefix": kafka.prefix}
+    examples = _EXAMPLES.format(**where, publish=_PUBLISH.format(**where), consume=_CONSUME.format(**where))
     return "\n".join(lines) + "\n" + examples + "\nCtrl-C stops everything."
 
 

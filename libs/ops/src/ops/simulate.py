@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ops.connection import kafka_address
+from ops.connection import kafka_settings
 from ops.publishing import publish
 from ops.simulation.claims import Sent
 from ops.simulation.quarter import Plan
@@ -31,8 +31,8 @@ def simulate(
     if out is not None:
         out.write_text("".join(_line(record) for record in sent), encoding="utf-8")
     else:
-        address = kafka_address(kafka)
-        answered(lambda: publish(address, sent, total=len(sent), what="simulated claims"), kafka=address)
+        where = kafka_settings(kafka, "simulate")
+        answered(lambda: publish(where, sent, total=len(sent), what="simulated claims"), kafka=where.bootstrap_servers)
     Console(stderr=True).print(f"{len(sent)} claims of {cases} cases in {cycle}, seed {seed}")
 
 

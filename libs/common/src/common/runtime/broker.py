@@ -14,22 +14,11 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from common.runtime import header_names
+from common.runtime.kafka_settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
 REBALANCE_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaSettings:
-    """Where Kafka is, and how this client calls itself there."""
-
-    bootstrap_servers: str
-    client_id: str
-
-    def client(self) -> dict[str, Any]:
-        """The arguments that producers, consumers and the admin client of aiokafka share."""
-        return {"bootstrap_servers": self.bootstrap_servers.split(","), "client_id": self.client_id}
 
 
 class Broker(KafkaBroker):
@@ -38,8 +27,7 @@ class Broker(KafkaBroker):
     def __init__(self, kafka: KafkaSettings) -> None:
         header_names.read_any()
         super().__init__(
-            kafka.bootstrap_servers.split(","),
-            client_id=kafka.client_id,
+            **kafka.client(),
             acks="all",
             enable_idempotence=True,
             allow_auto_create_topics=False,
@@ -48,6 +36,7 @@ class Broker(KafkaBroker):
             apply_types=False,
             logger=None,
         )
+        self.kafka = kafka
         self.before_start: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
@@ -58,9 +47,9 @@ class Broker(KafkaBroker):
         await super().start()
 
     def consumers(self) -> list[tuple[Sequence[str], Any]]:
-        """The topics and the client of each subscriber that is connected."""
-        kafka: Any = self.subscribers  # all of ours are Kafka subscribers
-        return [(subscriber.topic_names, subscriber.consumer) for subscriber in kafka if subscriber.consumer is not None]
+        """The topics, by their names in the topics table, and the client of each subscriber that is connected."""
+        found: Any = self.subscribers  # all of ours are Kafka subscribers
+        return [([self.kafka.name_of(topic) for topic in one.topic_names], one.consumer) for one in found if one.consumer is not None]
 
 
 class _WaitsForTheBatch(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -89,7 +78,11 @@ def subscribe(
     max_records: int,
     handle: Callable[[tuple[Any, ...]], Awaitable[None]],
 ) -> BatchSubscriber:
-    """One subscriber for `topics`: `handle` gets batches of raw records, acknowledged when it returns, and again when it raises."""
+    """One subscriber for `topics`: `handle` gets batches of raw records, acknowledged when it returns, and again when it raises.
+
+    Topics, group and replica are named as everywhere in our code, in the records too.
+    """
+    kafka = broker.kafka
     busy = asyncio.Lock()
 
     async def parser(batch: Any, original: Any) -> Any:
@@ -104,15 +97,15 @@ def subscribe(
 
     async def consume(message: Any) -> None:
         async with busy:
-            await handle(message.raw_message)
+            await handle(kafka.named(message.raw_message))
             async with asyncio.timeout(REBALANCE_SECONDS / 2):
                 await message.ack()
 
     subscriber = broker.subscriber(
-        *topics,
+        *(kafka.topic(topic) for topic in topics),
         batch=True,
-        group_id=group,
-        group_instance_id=f"{group}-{replica}",
+        group_id=kafka.group(group),
+        group_instance_id=kafka.id(f"{group}-{replica}"),
         ack_policy=AckPolicy.NACK_ON_ERROR,
         auto_offset_reset="earliest",
         max_records=max_records,
@@ -156,11 +149,11 @@ def check(broker: KafkaBroker) -> None:
 
 
 async def missing_topics(kafka: KafkaSettings, wanted: Iterable[str]) -> list[str]:
-    """Which of `wanted` do not exist; `KafkaError` when Kafka cannot be reached."""
+    """Which of `wanted` do not exist, as they would be called on Kafka; `KafkaError` when it cannot be reached."""
     admin = AIOKafkaAdminClient(**kafka.client(), request_timeout_ms=5000)
     try:
         await admin.start()
-        return sorted(set(wanted) - set(await admin.list_topics()))
+        return sorted({kafka.topic(name) for name in wanted} - set(await admin.list_topics()))
     finally:
         await admin.close()
 

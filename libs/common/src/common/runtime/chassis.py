@@ -21,6 +21,7 @@ from common.runtime.database import Database, kind_of
 from common.runtime.dead_letters import DeadLetter
 from common.runtime.jobs import Job
 from common.runtime.metrics import ChassisMetrics
+from common.runtime.progress import Place
 from common.runtime.relay import Relay
 from common.runtime.settings import ServiceSettings
 from common.runtime.timers import TimerWorker
@@ -179,12 +180,12 @@ class Chassis:
 
     async def note_lag(self) -> None:
         """Compares what was handled with where the partitions end. The database's time is read first: what came later may be unseen."""
-        ends: dict[tuple[str, int], int] = {}
+        ends: dict[Place, int] = {}
         async with self.database.transaction() as connection:
             at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
         for _, consumer in self.broker.consumers():
             if assigned := consumer.assignment():
-                ends |= {(place.topic, place.partition): end for place, end in (await consumer.end_offsets(assigned)).items()}
+                ends |= {self._place(place): end for place, end in (await consumer.end_offsets(assigned)).items()}
         if ends:
             async with self.database.transaction() as connection:
                 lags = await progress.note_lag(connection, ends, at)
@@ -192,13 +193,16 @@ class Chassis:
 
     async def ends_of(self, topics: Collection[str]) -> dict[str, int]:
         """Where each partition of topics that this service reads ends now: `{"kpi-facts/0": 1234}`."""
-        ends: dict[str, int] = {}
+        ends: dict[Place, int] = {}
         for read, consumer in self.broker.consumers():
             own = [topic for topic in self.consumed if topic.name in topics and topic.name in read]
-            places = [TopicPartition(topic.name, partition) for topic in own for partition in range(topic.partitions)]
+            places = [TopicPartition(self.kafka.topic(topic.name), partition) for topic in own for partition in range(topic.partitions)]
             if places:
-                ends |= {f"{place.topic}/{place.partition}": end for place, end in (await consumer.end_offsets(places)).items()}
-        return ends
+                ends |= {self._place(place): end for place, end in (await consumer.end_offsets(places)).items()}
+        return {f"{topic}/{partition}": end for (topic, partition), end in ends.items()}
+
+    def _place(self, found: TopicPartition) -> Place:
+        return self.kafka.name_of(found.topic), found.partition
 
     async def _keep_house_for_ever(self) -> None:
         while True:
@@ -244,7 +248,7 @@ class Chassis:
             halted = {(row.topic, row.partition) for row in await connection.execute(_HALTED)}
         for _, consumer in self.broker.consumers():
             for place in consumer.assignment():
-                if (place.topic, place.partition) in halted:
+                if self._place(place) in halted:
                     consumer.pause(place)
                 elif place in consumer.paused():
                     consumer.resume(place)

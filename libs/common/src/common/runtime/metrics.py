@@ -26,7 +26,7 @@ class Told:
 class ChassisMetrics:
     """The metrics of one service, in a registry of its own. Region, priority and person are never labels."""
 
-    def __init__(self, service: str, version: str, stages: Iterable[str], registry: CollectorRegistry) -> None:
+    def __init__(self, service: str, version: str, stages: Iterable[str], registry: CollectorRegistry, *, prefix: str = "") -> None:
         self.service = service
         self.registry = registry
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
@@ -86,6 +86,12 @@ class ChassisMetrics:
         )
         self.build = gauge("aftersales_build_info", "Always 1; the version that runs.", ["service", "version"])
         self.build.labels(service, version).set(1)
+        self.prefix = gauge(
+            "aftersales_kafka_prefix_info",
+            "Always 1; what stands before every name of this installation on Kafka. The label `topic` has the name without it.",
+            ["service", "prefix"],
+        )
+        self.prefix.labels(service, prefix).set(1)
         for stage in stages:
             for outcome in ("met", "breached"):
                 self.outcomes.labels(service, stage, outcome)

@@ -137,7 +137,9 @@ class Relay:
             return 0
         producer = await self._started()
         async with asyncio.timeout(SEND_SECONDS):
-            futures = [await producer.send(row.topic, row.payload, key=row.key.encode(), headers=row.headers) for row in found]
+            futures = [
+                await producer.send(self._kafka.topic(row.topic), row.payload, key=row.key.encode(), headers=row.headers) for row in found
+            ]
         sent = await self._await_all(futures)
         async with self._database.transaction() as connection:
             await connection.execute(_MARK, {"ids": [row.id for row in found]})

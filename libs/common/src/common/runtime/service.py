@@ -77,10 +77,10 @@ def service(
     own_metrics: Callable[[CollectorRegistry], Any] = lambda _: None,
 ) -> Application:
     """The service `name`, ready to be run: nothing connects before `run`."""
-    kafka = KafkaSettings(settings.kafka_bootstrap_servers, f"{name}-{settings.replica}")
+    kafka = KafkaSettings(settings.kafka_bootstrap_servers, f"{name}-{settings.replica}", settings.kafka_prefix)
     database = Database(settings.database_url, name)
     registry = CollectorRegistry()
-    metrics = ChassisMetrics(name, VERSION, policy.stages if policy else (), registry)
+    metrics = ChassisMetrics(name, VERSION, policy.stages if policy else (), registry, prefix=settings.kafka_prefix)
     relay = Relay(database, kafka, kafka.client_id, keep_days=settings.outbox_keep_days)
     broker = Broker(kafka)
     consumer = CaseConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake)

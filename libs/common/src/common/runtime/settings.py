@@ -1,9 +1,12 @@
 """What every service is told from outside; a service adds its own under its prefix."""
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from common.runtime.kafka_settings import valid_prefix
 
 
 class ServiceSettings(BaseSettings):
@@ -13,6 +16,8 @@ class ServiceSettings(BaseSettings):
 
     kafka_bootstrap_servers: str = Field(validation_alias="KAFKA_BOOTSTRAP_SERVERS")
     """`host:port`, several separated by commas."""
+    kafka_prefix: Annotated[str, AfterValidator(valid_prefix)] = Field(default="", validation_alias="KAFKA_PREFIX")
+    """Stands before every name on Kafka: topics, groups, members, clients. The same for all services of one installation."""
     database_url: str = Field(validation_alias="DATABASE_URL")
     """The PostgreSQL server; the service uses the database of its own name there."""
     http_host: str = "127.0.0.1"

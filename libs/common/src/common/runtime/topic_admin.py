@@ -17,7 +17,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from common.contracts.topics import TOPICS, Topic, dead_letter_topics
 from common.kernel.errors import Transient
 from common.runtime import logging
-from common.runtime.broker import KafkaSettings
+from common.runtime.kafka_settings import KafkaSettings
 from common.runtime.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ MAX_RECORD = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One way in which a topic on the broker is not what the table says."""
+    """One way in which a topic of the table, by its name there, is not on the broker as the table says."""
 
     topic: str
     what: str
@@ -55,16 +55,16 @@ def _config(topic: Topic) -> dict[str, str]:
 async def diff(kafka: KafkaSettings) -> list[Difference]:
     """What is missing or different; partitions are only compared, since they are never changed."""
     async with _admin(kafka) as admin:
-        return await _diff(admin)
+        return await _diff(admin, kafka)
 
 
 async def apply(kafka: KafkaSettings, *, replication: int = 1) -> list[Difference]:
     """Creates what is missing and sets what is different; returns what it found. A wrong number of partitions is left as it is."""
     async with _admin(kafka) as admin:
-        found = await _diff(admin)
+        found = await _diff(admin, kafka)
         table = wanted()
         new = [
-            NewTopic(name, table[name][0], replication, topic_configs=table[name][1])
+            NewTopic(kafka.topic(name), table[name][0], replication, topic_configs=table[name][1])
             for name in sorted({difference.topic for difference in found if difference.what == "topic"})
         ]
         if new:
@@ -75,7 +75,8 @@ async def apply(kafka: KafkaSettings, *, replication: int = 1) -> list[Differenc
         changed = sorted({difference.topic for difference in found if difference.what not in ("topic", "partitions")})
         if changed:
             # the call replaces the whole set of settings, so all of them are sent
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=table[name][1]) for name in changed])
+            resources = [ConfigResource(ConfigResourceType.TOPIC, kafka.topic(name), configs=table[name][1]) for name in changed]
+            await admin.alter_configs(resources)
         return found
 
 
@@ -89,16 +90,18 @@ async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.close()
 
 
-async def _diff(admin: AIOKafkaAdminClient) -> list[Difference]:
+async def _diff(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> list[Difference]:
+    """Looks at the topics of this installation only, whatever else stands on the cluster."""
     table = wanted()
-    existing = set(await admin.list_topics())
+    all_of_them = set(await admin.list_topics())
+    existing = {name for name in table if kafka.topic(name) in all_of_them}
     found = [Difference(name, "topic", "exists", "missing") for name in table if name not in existing]
-    here = sorted(set(table) & existing)
-    if not here:
+    if not existing:
         return found
-    partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(here)}
-    configs = await _configs(admin, here)
-    for name in here:
+    on_kafka = [kafka.topic(name) for name in sorted(existing)]
+    partitions = {kafka.name_of(topic["topic"]): len(topic["partitions"]) for topic in await admin.describe_topics(on_kafka)}
+    configs = {kafka.name_of(topic): settings for topic, settings in (await _configs(admin, on_kafka)).items()}
+    for name in sorted(existing):
         count, settings = table[name]
         if partitions[name] != count:
             found.append(Difference(name, "partitions", str(count), str(partitions[name])))
@@ -114,10 +117,10 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> Mapping[str,
 
 
 def main() -> None:
-    """Applies the topics table to the Kafka of KAFKA_BOOTSTRAP_SERVERS; exits with 1 when a number of partitions is wrong."""
+    """Applies the topics table to the Kafka of KAFKA_BOOTSTRAP_SERVERS, under KAFKA_PREFIX; exits with 1 on wrong partitions."""
     settings = ServiceSettings()
     logging.configure("topics", settings.log_level)
-    found = asyncio.run(apply(KafkaSettings(settings.kafka_bootstrap_servers, "aftersales-topics")))
+    found = asyncio.run(apply(KafkaSettings(settings.kafka_bootstrap_servers, "aftersales-topics", settings.kafka_prefix)))
     wrong = sorted(difference.topic for difference in found if difference.what == "partitions")
     log.info("topics_applied", created=sum(difference.what == "topic" for difference in found), differences=len(found), wrong=wrong)
     sys.exit(1 if wrong else 0)

@@ -38,7 +38,8 @@ def document(version: str) -> dict[str, Any]:
         "info": {
             "title": "aftersales",
             "version": version,
-            "description": "Claims in, decisions out: what enterprise systems say to the after-sales services, and what these decided.",
+            "description": "Claims in, decisions out: what enterprise systems say to the after-sales services, and what these decided. "
+            "Where the installation has a KAFKA_PREFIX, every address and group has it before its name on Kafka.",
         },
         "defaultContentType": "application/json",
         "channels": _channels(),

@@ -51,6 +51,7 @@ def _index() -> str:
         "The record's key is the CloudEvents subject; order is kept for one key of one topic.",
         "Fields and words of a list may be added to any decision: a reader ignores what it does not know.",
         "The whole as AsyncAPI 3: [asyncapi.json](../asyncapi.json).",
+        "With a `KAFKA_PREFIX`, every topic and group here has it before its name on Kafka: `aftersales topics list` prints them.",
         "",
         "An *id* has up to 96 letters, digits and `._:@-`; a *word* up to 64 letters (Chinese ones too), digits and `._:/()+-`;",
         "an *instant* is ISO 8601 with an offset; a *decimal* and an *exact number* (`347/4`) are text, so that nothing rounds them.",

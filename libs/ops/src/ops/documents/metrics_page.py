@@ -46,6 +46,7 @@ READERS = {
     "aftersales_event_end_to_end_seconds": Reader("operations", "How long after it happened does anybody know?"),
     "aftersales_partitions_halted": Reader("developers", "Did a defect of ours stop a partition?"),
     "aftersales_build_info": Reader("operations", "Which version runs, and does each replica run the same?"),
+    "aftersales_kafka_prefix_info": Reader("operations", "Which of the installations on this cluster is it?"),
     "aftersales_grades_total": Reader("HR", "Were the grades of this cycle published, and do they look like last time's?"),
 }
 

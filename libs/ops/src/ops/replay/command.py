@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ops.replay.declarations import MappingError
 from ops.replay.mapping import Mapping, load
@@ -13,6 +13,9 @@ from ops.replay.pass_over import Pass
 from ops.replay.progress import Bar
 from ops.replay.rows import ReplayStopped
 from ops.replay.table_file import TableFile, open_table
+
+if TYPE_CHECKING:
+    from common.runtime.kafka_settings import KafkaSettings  # the client of Kafka would make `--calculate-only` start later
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -26,11 +29,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         mapping = load(options.mapping)
         table = open_table(options.file)
-        servers = "" if options.calculate_only else _servers(options.kafka)
+        kafka = None if options.calculate_only else _kafka(options.kafka, mapping)
     except (MappingError, OSError) as problem:
         parser.error(str(problem))
     try:
-        report = _calculated(table, mapping) if options.calculate_only else _published(table, mapping, servers)
+        report = _calculated(table, mapping) if kafka is None else _published(table, mapping, kafka)
     except MappingError as problem:
         parser.error(f"{options.mapping} does not fit {options.file}: {problem}")
     except ReplayStopped as problem:
@@ -42,10 +45,10 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _servers(given: str | None) -> str:
-    from ops.connection import kafka_address
+def _kafka(given: str | None, mapping: Mapping) -> "KafkaSettings":
+    from ops.connection import kafka_settings
 
-    return kafka_address(given)
+    return kafka_settings(given, f"replay-{mapping.name}")
 
 
 def _calculated(table: TableFile, mapping: Mapping) -> dict[str, Any]:
@@ -53,11 +56,11 @@ def _calculated(table: TableFile, mapping: Mapping) -> dict[str, Any]:
         return Pass(table, mapping, bar).report()
 
 
-def _published(table: TableFile, mapping: Mapping, servers: str) -> dict[str, Any]:
+def _published(table: TableFile, mapping: Mapping, kafka: "KafkaSettings") -> dict[str, Any]:
     from ops.replay.publishing import publish
 
     replay = Pass(table, mapping)  # publishing shows its own bar
-    published = publish(replay.cases(), replay.origin, mapping, servers)
+    published = publish(replay.cases(), replay.origin, mapping, kafka)
     return replay.report() | {"published": published}
 
 

@@ -23,23 +23,23 @@ class Sent:
     headers: tuple[tuple[str, bytes], ...]
 
 
-def publish(cases: Iterable[list[Planned]], origin: Origin, mapping: Mapping, servers: str) -> int:
+def publish(cases: Iterable[list[Planned]], origin: Origin, mapping: Mapping, kafka: KafkaSettings) -> int:
     """Publishes the claims of all cases and tells how many Kafka has acknowledged; raises `ReplayStopped`.
 
     The claims of a case stay in their order, since all that are about one request or work order have one key.
     """
     try:
-        return asyncio.run(_publish(cases, origin, mapping, servers))
+        return asyncio.run(_publish(cases, origin, mapping, kafka))
     except KafkaError as problem:
-        raise ReplayStopped(f"Kafka at {servers}: {problem}") from None
+        raise ReplayStopped(f"Kafka at {kafka.bootstrap_servers}: {problem}") from None
 
 
-async def _publish(cases: Iterable[list[Planned]], origin: Origin, mapping: Mapping, servers: str) -> int:
+async def _publish(cases: Iterable[list[Planned]], origin: Origin, mapping: Mapping, kafka: KafkaSettings) -> int:
     topics = {topic_of(rule.claim).name for rule in mapping.claims}
-    missing = await missing_topics(KafkaSettings(servers, f"replay-{mapping.name}"), topics)
+    missing = await missing_topics(kafka, topics)
     if missing:
         raise ReplayStopped(f"there is no topic {', '.join(missing)}: aftersales topics apply makes them")
-    return await publishing.publish(servers, _records(cases, origin), what=f"replaying {mapping.name}")
+    return await publishing.publish(kafka, _records(cases, origin), what=f"replaying {mapping.name}")
 
 
 def _records(cases: Iterable[list[Planned]], origin: Origin) -> Iterator[Sent]:
