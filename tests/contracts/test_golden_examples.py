@@ -11,7 +11,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event, from_structured_event, to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 
-from common.contracts.envelope import Received, Record, decode, encode, structured
+from common.contracts.envelope import Received, Record, Unreadable, decode, encode, structured
 from common.contracts.topics import BY_NAME, dead_letter_topics, topic_of
 from ops.contract_files import EXAMPLES, SCHEMAS, Example, event_types, examples, is_ours, schema_of
 from ops.contract_gate import changes
@@ -94,6 +94,15 @@ def test_an_event_written_again_says_the_same(example: Example) -> None:
         assert second.digest == first.digest
     else:  # what was written before a field was added still says all that it said
         assert json.loads(value).items() >= example.data.items()
+
+
+@pytest.mark.parametrize("example", [one for one in ON_TOPICS if BY_NAME[one.topic].kind == "decisions"], ids=named)
+@pytest.mark.parametrize("source", ["/crm", "/aftersales/operator", "/aftersales", "/aftersales/intake/x"])
+def test_a_decision_is_believed_from_its_producer_alone(example: Example, source: str) -> None:
+    headers = {**example.headers, "ce_source": source}
+    found = decode(record(example, headers={name: text.encode() for name, text in headers.items()}))
+    assert isinstance(found, Unreadable)
+    assert (found.problem.rule, found.problem.field) == ("foreign_source", "ce_source")
 
 
 @pytest.mark.parametrize("example", ON_TOPICS, ids=named)

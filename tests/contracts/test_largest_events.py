@@ -35,12 +35,12 @@ def largest(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> int:
         case "string":
             return _string(schema)
         case "array":
-            return 2 + schema["maxItems"] * (1 + largest(schema["items"], definitions))
+            return 2 + int(schema["maxItems"]) * (1 + largest(schema["items"], definitions))
         case "object" if "properties" in schema:
             return 2 + sum(len(name) + 4 + largest(one, definitions) for name, one in schema["properties"].items())
         case "object":
             name = largest({"type": "string", **schema["propertyNames"]}, definitions)
-            return 2 + schema["maxProperties"] * (name + 2 + largest(schema["additionalProperties"], definitions))
+            return 2 + int(schema["maxProperties"]) * (name + 2 + largest(schema["additionalProperties"], definitions))
         case _:
             return _NUMBER
 

@@ -137,6 +137,11 @@ _OF_FACTS = [
     Kind("number_for_text", lambda wire: wire.with_member("numerator", 1), "bad_value", "data.numerator"),
     Kind("revision_0", lambda wire: wire.with_member("revision", 0), "bad_value", "data.revision"),
     Kind("revision_2_to_the_31", lambda wire: wire.with_member("revision", 2**31), "bad_value", "data.revision"),
+    Kind("revision_that_jumps", lambda wire: wire.with_member("revision", 2_000_000_000), "revision_jump", "data.revision"),
+    Kind("revision_just_too_far", lambda wire: wire.with_member("revision", 2**16 + 1), "revision_jump", "data.revision"),
+    Kind("foreign_source", _header("ce_source", b"/crm"), "foreign_source", "ce_source"),
+    Kind("source_of_a_service_that_has_no_such_name", _header("ce_source", b"/aftersales/operator"), "foreign_source", "ce_source"),
+    Kind("foreign_source_in_structured_mode", lambda wire: wire.structured(source="/hr"), "foreign_source", "ce_source"),
     Kind("occurrence_2_to_the_31", lambda wire: wire.with_member("occurrence", 2**31), "bad_value", "data.occurrence"),
 ]
 
