@@ -34,17 +34,17 @@ test: lint types imports ## all checks and tests, on a real Kafka and PostgreSQL
 proof: $(INSTALLED) ## the long counts: kills, poison, timers, and every property on new cases; prints what was counted
 	PROOF=1 $(BIN)/pytest -m proof -rP --show-capture=stdout --hypothesis-show-statistics $(PYTEST)
 
-demo: $(INSTALLED) ## a quarter of after-sales events through the four services to grades; DEMO_REPORT=FILE writes the report
-	@$(BIN)/aftersales demo
+demo: $(INSTALLED) ## a quarter of after-sales events through the four services to grades; DEMO_REPORT=FILE writes the report; REPLICAS=2
+	@$(BIN)/aftersales demo --replicas $(or $(REPLICAS),1)
 
-run: $(INSTALLED) ## the four services, Kafka and PostgreSQL until Ctrl-C
-	@exec $(BIN)/aftersales run
+run: $(INSTALLED) ## the four services, Kafka and PostgreSQL until Ctrl-C; REPLICAS=2
+	@exec $(BIN)/aftersales run --replicas $(or $(REPLICAS),1)
 
 bench: $(INSTALLED) ## every benchmark in turn
 	@set -e; for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file"; done
 
-up: $(INSTALLED) ## the same in containers, with Prometheus (docker compose)
-	@deploy/up.sh
+up: $(INSTALLED) ## the same in containers, with Prometheus (docker compose); REPLICAS=2
+	@REPLICAS=$(or $(REPLICAS),1) deploy/up.sh
 
 down: ## ends what `make up` started, with its data
 	docker compose --file deploy/compose.yaml down --volumes --remove-orphans --rmi local

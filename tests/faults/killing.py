@@ -40,6 +40,7 @@ class Kill:
     victim: str
     records: int
     moment: float | None
+    replica: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,11 @@ class Left:
         return frozenset(decision.identity for decision in self.decisions[topic])
 
 
-def kills(seed: int, numbers: Mapping[str, int], handled: Mapping[str, int]) -> list[Kill]:
-    """`numbers` of kills a victim at random points of its progress, and both servers once; `handled` is what an undisturbed run handled."""
+def kills(seed: int, numbers: Mapping[str, int], handled: Mapping[str, int], replicas: int = 1) -> list[Kill]:
+    """`numbers` of kills a victim at random points of its progress, and both servers once; `handled` is what an undisturbed run handled.
+
+    Of several replicas each kill takes one.
+    """
     random = Random(seed)
     total = sum(handled.values())
     found = []
@@ -76,7 +80,8 @@ def kills(seed: int, numbers: Mapping[str, int], handled: Mapping[str, int]) -> 
         shares = sorted(random.uniform(0.05, 0.8) for _ in range(number))
         at_commit = victim in handled
         for share in shares:
-            found.append(Kill(victim, int(of_all * share), None if at_commit else random.uniform(0, 0.4)))
+            moment = None if at_commit else random.uniform(0, 0.4)
+            found.append(Kill(victim, int(of_all * share), moment, random.randrange(replicas) if victim in handled else 0))
             at_commit = victim in handled and not at_commit
     return found
 
@@ -151,7 +156,8 @@ async def disturb(stack: Stack, services: Mapping[str, ServiceProcess], planned:
             await watch.until(lambda due=due: watch.of(victim) >= due)  # type: ignore[misc]  # the default binds this number
             await (watch.next_commit(victim) if kill.moment is None else asyncio.sleep(kill.moment))
             before = watch.of(victim)
-            done.append(f"{victim} after {before}")
+            title = f"{victim}-{kill.replica}" if kill.replica else victim
+            done.append(f"{title} after {before}")
             if victim == "kafka":
                 stack.kill_kafka()
                 await asyncio.to_thread(stack.start_kafka)
@@ -159,8 +165,8 @@ async def disturb(stack: Stack, services: Mapping[str, ServiceProcess], planned:
                 stack.kill_postgres()
                 await asyncio.to_thread(stack.start_postgres)
             else:
-                services[victim].kill()
-                services[victim].start()
+                services[title].kill()
+                services[title].start()
 
     await asyncio.gather(*(kill_in_turn(victim) for victim in dict.fromkeys(kill.victim for kill in planned)))
 

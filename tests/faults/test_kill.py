@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.counted import PROOF
 from tests.faults.decisions import applied_out_of_order, out_of_order
 from tests.faults.killing import DECIDED, GRADED, Left, clear, kills, look_at, play
 
@@ -20,7 +21,10 @@ _SEED = 5
 
 @pytest.mark.real
 @pytest.mark.proof
-async def test_a_quarter_ends_in_the_same_grades_whatever_was_killed_on_its_way(fresh_stack: Stack, tmp_path: Path, proof: bool) -> None:
+@pytest.mark.parametrize("replicas", [1, 2] if PROOF else [2])
+async def test_a_quarter_ends_in_the_same_grades_whatever_was_killed_on_its_way(
+    fresh_stack: Stack, tmp_path: Path, proof: bool, replicas: int
+) -> None:
     plan = Plan(seed=_SEED, cases=220 if proof else 26)
     numbers = dict(zip(("intake", "dispatch", "complaints", "appraisal"), (3, 3, 2, 2) if proof else (1, 1, 1, 1), strict=True))
     sent = simulate(plan)
@@ -34,15 +38,16 @@ async def test_a_quarter_ends_in_the_same_grades_whatever_was_killed_on_its_way(
 
     await clear(fresh_stack)
     began = time.monotonic()
-    planned = kills(_SEED, numbers, {service: counts["events_in"] for service, counts in wanted.counts.items()})
-    with services(fresh_stack.kafka, fresh_stack.database_url, tmp_path / "disturbed") as running:
+    planned = kills(_SEED, numbers, {service: counts["events_in"] for service, counts in wanted.counts.items()}, replicas)
+    with services(fresh_stack.kafka, fresh_stack.database_url, tmp_path / "disturbed", replicas=replicas) as running:
         done = await play(fresh_stack, running, sent, planned)
         died = [name for name, service in running.items() if service.process is None or service.process.poll() is not None]
     found = await look_at(fresh_stack)
     took = time.monotonic() - began
 
     decided = sum(len(found.decisions[topic]) for topic in DECIDED)
-    text = f"seed {_SEED}: killed {', '.join(done)}; {len(sent)} claims, {decided} decisions, {found.repeated} sent again, {took:.0f} s"
+    text = f"seed {_SEED}, {replicas} replicas: killed {', '.join(done)}"
+    text += f"; {len(sent)} claims, {decided} decisions, {found.repeated} sent again, {took:.0f} s"
     print(f"\n{text}; {dict(found.counts)}")  # noqa: T201 - the counts are what the proof is for
     assert len(done) == sum(numbers.values()) + 2, text
     assert not died, f"{text}: {died} did not live through the end of a server"

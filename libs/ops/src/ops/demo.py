@@ -17,7 +17,7 @@ from ops import demo_views as views
 from ops.connection import kafka_prefix
 from ops.demo_extras import extras
 from ops.platform import Platform, grades_digest
-from ops.processes import SERVICES, ServiceProcess, services
+from ops.processes import MOST_REPLICAS, SERVICES, ServiceProcess, services
 from ops.publishing import publish
 from ops.simulation.quarter import SCHEME, Plan, simulate
 
@@ -33,6 +33,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed gives the same grades.")] = 7,
     cases: Annotated[int, typer.Option(help="How many customers call or complain in the quarter.")] = 400,
     report: Annotated[Path | None, typer.Option(envvar="DEMO_REPORT", help="Write the report (interfaces 2) to this file.")] = None,
+    replicas: Annotated[int, typer.Option(min=1, max=MOST_REPLICAS, help="So many of each service; the same grades.")] = 1,
     data: Annotated[Path, typer.Option(help="Real event logs; the Volvo log is replayed when it is there.")] = Path("../shared/data"),
 ) -> None:
     """The main job on a real Kafka and a real PostgreSQL: a quarter of 30 people, from the first call to the explained grade."""
@@ -47,7 +48,7 @@ def demo(
         console.print(f"[bold]1 · Servers[/]  {servers.kafka_name} at {servers.kafka} · {servers.postgres_name}")
         platform = Platform(servers.kafka, servers.database_url, SERVICES, prefix)
         create_topics(platform.settings)
-        with services(servers.kafka, servers.database_url, Path(folder), kafka_prefix=prefix) as running:
+        with services(servers.kafka, servers.database_url, Path(folder), kafka_prefix=prefix, replicas=replicas) as running:
             console.print(f"[bold]2 · Services[/]  {' · '.join(f'{name} :{one.port}/metrics' for name, one in running.items())}")
             set_up = time.monotonic() - begun
             told = asyncio.run(_story(console, platform, running, Plan(seed, CYCLE, 30, cases)))

@@ -16,7 +16,10 @@ from ops.processes import ServiceProcess
 
 
 def scraped_sla(running: Mapping[str, ServiceProcess]) -> list[dict[str, Any]]:
-    """Met, breached and open clocks by service and stage, read from each service's own `/metrics` and from nowhere else."""
+    """Met, breached and open clocks by service and stage, read from each replica's own `/metrics` and from nowhere else.
+
+    Each replica counts the outcomes that it told itself; how many clocks are open is shown by the one that leads.
+    """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for service in running.values():
         _, text = service.get("/metrics")
@@ -26,7 +29,7 @@ def scraped_sla(running: Mapping[str, ServiceProcess]) -> list[dict[str, Any]]:
                     continue
                 key = sample.labels["service"], sample.labels["stage"]
                 row = rows.setdefault(key, {"service": key[0], "stage": key[1], "met": 0, "breached": 0, "open": 0})
-                row[sample.labels.get("outcome", "open")] = int(sample.value)
+                row[sample.labels.get("outcome", "open")] += int(sample.value)
     return list(rows.values())
 
 

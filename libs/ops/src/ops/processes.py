@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,13 @@ from pathlib import Path
 from devstack.ports import free_port
 
 SERVICES = ("intake", "dispatch", "complaints", "appraisal")
+MOST_REPLICAS = 6
+"""As many as a topic has partitions; a further replica would have little or nothing to read."""
 
 
 @dataclass(slots=True)
 class ServiceProcess:
-    """One service in a process: started, asked, killed and stopped. Its log is the file `<folder>/<name>.log`."""
+    """One replica of a service in a process: started, asked, killed and stopped."""
 
     name: str
     kafka: str
@@ -27,6 +29,7 @@ class ServiceProcess:
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     kafka_prefix: str = ""
+    replica: int = 0
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -40,6 +43,7 @@ class ServiceProcess:
             "KAFKA_PREFIX": self.kafka_prefix,
             "DATABASE_URL": self.database_url,
             f"{own}_HTTP_PORT": str(self.port),
+            f"{own}_REPLICA": str(self.replica),
             **{f"{own}_{name.upper()}": value for name, value in self.settings.items()},
         }
         with self.log.open("ab") as log:
@@ -53,9 +57,14 @@ class ServiceProcess:
             )
 
     @property
+    def title(self) -> str:
+        """What it is called among its siblings: the first replica as the service itself, the others `dispatch-1` and so on."""
+        return f"{self.name}-{self.replica}" if self.replica else self.name
+
+    @property
     def log(self) -> Path:
-        """Where its log is."""
-        return self.folder / f"{self.name}.log"
+        """Where its log is: a file of its own in the folder."""
+        return self.folder / f"{self.title}.log"
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of its HTTP side; status 0 while it does not answer."""
@@ -97,18 +106,24 @@ def services(
     kafka: str,
     database_url: str,
     folder: Path,
-    names: Iterable[str] = SERVICES,
+    names: Sequence[str] = SERVICES,
     settings: Mapping[str, str] | None = None,
     kafka_prefix: str = "",
+    replicas: int = 1,
 ) -> Iterator[dict[str, ServiceProcess]]:
-    """The named services, running and ready; stopped at the end, whatever happens in between."""
+    """So many replicas of each named service by their titles, running and ready; stopped at the end, whatever happens in between."""
     folder.mkdir(parents=True, exist_ok=True)
-    running = {name: ServiceProcess(name, kafka, database_url, folder, settings or {}, kafka_prefix) for name in names}
+    every = [
+        ServiceProcess(name, kafka, database_url, folder, settings or {}, kafka_prefix, replica)
+        for replica in range(replicas)
+        for name in names
+    ]
+    running = {one.title: one for one in every}
     try:
         for service in running.values():
             service.start()
         for service in running.values():
-            wait_until_ready(service)
+            wait_until_ready(service, 60 * replicas)
         yield running
     finally:
         for service in running.values():
@@ -128,4 +143,4 @@ def wait_until_ready(service: ServiceProcess, limit: float = 60) -> None:
             break
         time.sleep(0.1)
     text = service.log.read_text(errors="replace")[-3000:] if service.log.exists() else ""
-    raise RuntimeError(f"{service.name} did not become ready; the end of {service.log}:\n{text}")
+    raise RuntimeError(f"{service.title} did not become ready; the end of {service.log}:\n{text}")

@@ -14,7 +14,7 @@ from common.runtime.kafka_settings import KafkaSettings
 from devstack import DevstackError, Stack, stack
 from ops import processes
 from ops.connection import kafka_prefix
-from ops.processes import ServiceProcess
+from ops.processes import MOST_REPLICAS, ServiceProcess
 from ops.terminal import answered, stop
 
 app = typer.Typer(add_completion=False)
@@ -103,6 +103,7 @@ def _signals() -> Iterator[_Signals]:
 @app.command()
 def run(
     folder: Annotated[Path | None, typer.Option(metavar="DIR", help="Keeps data and logs here; else they go at the end.")] = None,
+    replicas: Annotated[int, typer.Option(min=1, max=MOST_REPLICAS, help="So many processes of each service.")] = 1,
 ) -> None:
     """Run Kafka, PostgreSQL and the four services until Ctrl-C; print their addresses and how to publish an event.
 
@@ -110,7 +111,7 @@ def run(
     """
     with _signals() as signals:
         try:
-            died = _run(folder, signals, kafka_prefix())
+            died = _run(folder, signals, kafka_prefix(), replicas)
         except KeyboardInterrupt:
             stop("Broken off while starting.", 130)
         except DevstackError as problem:
@@ -122,20 +123,20 @@ def run(
     typer.echo("Stopped.")
 
 
-def _run(folder: Path | None, signals: _Signals, prefix: str) -> str:
-    """Stays until a signal or until a service ends; returns that service's name, or nothing."""
+def _run(folder: Path | None, signals: _Signals, prefix: str, replicas: int) -> str:
+    """Stays until a signal or until a service ends; returns its title, or nothing."""
     typer.echo("Starting Kafka and PostgreSQL …", err=True)
     with stack(folder) as servers:
         kafka = KafkaSettings(servers.kafka, "aftersales-run", prefix)
         answered(lambda: topic_admin.apply(kafka), kafka=servers.kafka)
         typer.echo("Starting the services …", err=True)
         logs = servers.folder / "services"
-        with processes.services(servers.kafka, servers.database_url, logs, kafka_prefix=prefix) as running:
+        with processes.services(servers.kafka, servers.database_url, logs, kafka_prefix=prefix, replicas=replicas) as running:
             signals.starting = False
             typer.echo(told(servers, running, logs, kafka))
             died = ""
             while not died and not signals.asked.wait(0.5):
-                died = next((one.name for one in running.values() if one.process is None or one.process.poll() is not None), "")
+                died = next((one.title for one in running.values() if one.process is None or one.process.poll() is not None), "")
             if died:
                 typer.echo(f"{died} has ended; the end of its log:\n{_end_of(running[died].log)}", err=True)
             typer.echo("Stopping …", err=True)
