@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compose() { docker compose --file deploy/compose.yaml "$@"; }
-at() { compose port "$1" "$2"; }
+at() { compose port "$@"; }
 
 docker version >/dev/null 2>&1 || { echo "No Docker engine can be reached. Without one: make run" >&2; exit 1; }
 docker compose version >/dev/null 2>&1 || { echo "Docker has no compose plugin (Debian: apt-get install docker-compose-plugin)" >&2; exit 1; }
@@ -18,7 +18,9 @@ if ! compose up --detach --wait --wait-timeout 240; then
 fi
 
 echo
-for service in intake dispatch complaints appraisal; do echo "$service: http://$(at $service 8000)/metrics"; done
+for service in intake dispatch complaints appraisal; do
+  for index in $(seq "${REPLICAS:-1}"); do echo "$service: http://$(at --index "$index" $service 8000)/metrics"; done
+done
 kafka=$(at kafka 9092)
 cat <<TEXT
 Prometheus: http://$(at prometheus 9090)

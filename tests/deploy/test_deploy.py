@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from common.runtime import topic_admin
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
 from ops.documents.metrics_page import metrics
+from ops.processes import MOST_REPLICAS
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -81,7 +83,7 @@ def test_an_alert_says_what_it_means_who_gets_up_and_where_the_way_out_is_writte
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
     assert anchor in anchors((ROOT / page).read_text(encoding="utf-8"))
     kept = set(re.findall(r"by \(([^)]*)\)", rule["expr"]))
-    labels = {label for group in kept for label in re.split(r",\s*", group)} | {"instance"}
+    labels = {label for group in kept for label in re.split(r",\s*", group)} | {"instance", "job"}
     said = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"] + rule["annotations"]["description"]))
     assert said <= labels, f"{alert}: the text names {said - labels}, which the expression does not keep"
 
@@ -104,10 +106,13 @@ def test_what_can_go_wrong_with_the_chassis_wakes_somebody_up() -> None:
     }
 
 
-def test_prometheus_scrapes_every_service_and_reads_every_rule() -> None:
+def test_prometheus_scrapes_every_replica_of_every_service_and_reads_every_rule() -> None:
     config = document("prometheus/prometheus.yml")
-    targets = [target for job in config["scrape_configs"] for entry in job["static_configs"] for target in entry["targets"]]
-    assert targets == [f"{service}:8000" for service in SERVICES]
+    [job] = config["scrape_configs"]
+    [found] = job["dns_sd_configs"]
+    assert (tuple(found["names"]), found["type"], found["port"]) == (SERVICES, "A", 8000), "every address that a service's name has"
+    assert job["relabel_configs"] == [{"source_labels": ["__meta_dns_name"], "target_label": "job"}]
+    assert set(re.findall(r'up\{job="(\w+)"\}', ALERTS["ServiceDown"]["expr"])) == set(SERVICES), "one that has no address at all"
     assert config["rule_files"] == ["/etc/prometheus/rules/*.yml"]
     assert "./prometheus:/etc/prometheus:ro" in COMPOSE["prometheus"]["volumes"]
 
@@ -127,6 +132,24 @@ def test_a_service_listens_where_its_image_is_asked_for_its_health(service: str)
     assert "http://127.0.0.1:8000/health/ready" in image
     assert entry["depends_on"]["topics"] == {"condition": "service_completed_successfully"}
     assert {entry["depends_on"][server]["condition"] for server in ("kafka", "postgres")} == {"service_healthy"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_can_be_scaled_with_a_port_and_a_name_of_its_own_for_each_replica(service: str) -> None:
+    entry, own = COMPOSE[service], service.upper()
+    assert "container_name" not in entry
+    assert "hostname" not in entry
+    assert entry["deploy"]["replicas"] == "${REPLICAS:-1}"
+    assert entry["command"] == ["sh", "-c", f"{own}_REPLICA=$$HOSTNAME exec service"]
+    found = re.fullmatch(rf"127\.0\.0\.1:\$\{{{own}_PORT:-(\d+)-(\d+)\}}:8000", entry["ports"][0])
+    assert found is not None
+    assert int(found[2]) - int(found[1]) + 1 >= MOST_REPLICAS
+
+
+def test_the_ports_of_no_two_services_meet() -> None:
+    ranges = sorted(tuple(map(int, re.findall(r"\d{4,}", COMPOSE[service]["ports"][0])[:2])) for service in SERVICES)
+    assert all(before[1] < after[0] for before, after in pairwise(ranges))
+    assert COMPOSE["topics"]["deploy"] == {"replicas": 1}
 
 
 def test_no_port_is_open_to_other_machines() -> None:
