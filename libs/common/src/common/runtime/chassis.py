@@ -68,6 +68,7 @@ class Chassis:
             self.on_failure()
             await asyncio.Event().wait()  # the process is ending; there is nothing to consume
         self._spawn("relay", self.relay.run)
+        self._spawn("relay lease", self.relay.lease.hold)
         self._spawn("lag", self._note_lag_for_ever)
         self._spawn("housekeeping", self._keep_house_for_ever)
         if self.timers is not None:
@@ -94,7 +95,7 @@ class Chassis:
 
     async def stop(self) -> None:
         """Sends what was decided and closes everything; called when nothing is consumed any more."""
-        await self._end([task for task in self._tasks if task.get_name() != "relay"])
+        await self._end([task for task in self._tasks if not task.get_name().startswith("relay")])
         try:
             async with asyncio.timeout(5):
                 await self.relay.flush()

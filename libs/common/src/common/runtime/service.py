@@ -81,7 +81,7 @@ def service(
     database = Database(settings.database_url, name)
     registry = CollectorRegistry()
     metrics = ChassisMetrics(name, VERSION, policy.stages if policy else (), registry, prefix=settings.kafka_prefix)
-    relay = Relay(database, kafka, kafka.client_id, keep_days=settings.outbox_keep_days)
+    relay = Relay(database, kafka, kafka.client_id, transactional_id=f"{name}-relay", keep_days=settings.outbox_keep_days)
     broker = Broker(kafka)
     consumer = CaseConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake)
     consumed = consumed_by(name)

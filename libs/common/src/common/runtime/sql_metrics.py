@@ -1,4 +1,4 @@
-"""Gauges that come from the database at each scrape; only the holder of outbox shard 0 shows them, so that sums over replicas are right."""
+"""Gauges that come from the database at each scrape; only who holds the service's lease shows them, so that sums over replicas are right."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
