@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import ProducerFenced
 from sqlalchemy import text
+from tests.faults.kit import until
 from tests.harness import ServiceOnDatabase, service_on
 
 from common.runtime import outbox
@@ -31,11 +32,11 @@ async def service(database: str) -> AsyncIterator[ServiceOnDatabase]:
 
 
 @pytest.fixture
-async def topic(stack: Stack) -> AsyncIterator[str]:
+async def topic(stack: Stack) -> str:
     """A compacted topic with one partition that takes records of at most 10,000 bytes."""
     name = f"relayed-{secrets.token_hex(4)}"
     limits = {"cleanup.policy": "compact", "max.message.bytes": "10000"}
-    yield await made(stack, NewTopic(name, 1, 1, topic_configs=limits))
+    return await made(stack, NewTopic(name, 1, 1, topic_configs=limits))
 
 
 async def made(stack: Stack, topic: NewTopic) -> str:
@@ -141,9 +142,11 @@ async def test_a_relay_that_wakes_before_it_had_its_producer_sends_nothing_and_i
 
         with structlog.testing.capture_logs() as logs:
             running = [asyncio.create_task(successor.run()), asyncio.create_task(successor.lease.hold())]
-            async with asyncio.timeout(20):
-                while await on(stack, topic) != [("k", "v1"), ("k", "v2")]:
-                    await asyncio.sleep(0.1)
+
+            async def both_are_there() -> bool:
+                return await on(stack, topic) == [("k", "v1"), ("k", "v2")]
+
+            await until("the successor has sent the newer one", both_are_there)
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)

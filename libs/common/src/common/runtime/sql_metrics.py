@@ -1,4 +1,4 @@
-"""Gauges that come from the database at each scrape; only who holds the service's lease shows them, so that sums over replicas are right."""
+"""Gauges from the database, read at each scrape; only who holds the service's lease shows them, so that sums over replicas are right."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
