@@ -13,12 +13,17 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from common.runtime import header_names
+from common.runtime import header_names, leaving
 from common.runtime.kafka_settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
 REBALANCE_SECONDS = 10
+"""Longer than the longest batch: whoever does not let go by then is left behind."""
+SESSION_SECONDS = 10
+"""After that long without a heartbeat the others have a member's partitions. Not below 10: grading keeps the loop busy for seconds."""
+HEARTBEAT_SECONDS = 1
+"""How soon the others hear that somebody has left or joined."""
 
 
 class Broker(KafkaBroker):
@@ -26,6 +31,7 @@ class Broker(KafkaBroker):
 
     def __init__(self, kafka: KafkaSettings) -> None:
         header_names.read_any()
+        leaving.at_once()
         super().__init__(
             **kafka.client(),
             acks="all",
@@ -112,7 +118,8 @@ def subscribe(
         batch_timeout_ms=100,
         max_partition_fetch_bytes=8 * 1024 * 1024 if max_records > 1000 else 2 * 1024 * 1024,
         rebalance_timeout_ms=REBALANCE_SECONDS * 1000,
-        session_timeout_ms=45_000,
+        session_timeout_ms=SESSION_SECONDS * 1000,
+        heartbeat_interval_ms=HEARTBEAT_SECONDS * 1000,
         max_poll_interval_ms=600_000,
         listener=_WaitsForTheBatch(busy),
         parser=parser,

@@ -180,6 +180,7 @@ class Relay:
             for row in rows:
                 if (row.topic, row.key) in behind or not await self._is_open(producer, row.topic):
                     continue
+                self._check(epoch)
                 try:
                     future = await self._hand_over(producer, epoch, row)
                 except _OF_THE_RECORD as error:  # aiokafka knows that it is too large: nothing was sent

@@ -27,6 +27,7 @@ from common.runtime.metrics import ChassisMetrics
 from common.runtime.policies import Policy
 from common.runtime.records import from_kafka
 from common.runtime.relay import Relay
+from common.runtime.replica_name import ReplicaName
 from common.runtime.settings import ServiceSettings
 from common.runtime.timers import TimerWorker
 from common.runtime.unit_of_work import UnitOfWork
@@ -108,6 +109,7 @@ def service(
         broker=broker,
         consumer=consumer,
         relay=relay,
+        replica=ReplicaName(database, settings.replica),
         timers=timers,
         metrics=metrics,
         topics=_topics_of(name),
