@@ -13,7 +13,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from common.runtime import header_names, leaving
+from common.runtime import header_names, membership
 from common.runtime.kafka_settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class Broker(KafkaBroker):
 
     def __init__(self, kafka: KafkaSettings) -> None:
         header_names.read_any()
-        leaving.at_once()
+        membership.be_told()
         super().__init__(
             **kafka.client(),
             acks="all",

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from common.contracts.topics import Topic
 from common.kernel.clock import now
 from common.kernel.errors import Malformed
-from common.runtime import dead_letters, health, holding, migrations, outbox, progress, sql_metrics
+from common.runtime import dead_letters, health, holding, membership, migrations, outbox, progress, sql_metrics
 from common.runtime.broker import Broker, KafkaError, KafkaSettings, missing_topics
 from common.runtime.consumer import STOP_AFTER, CaseConsumer
 from common.runtime.database import Database, kind_of
@@ -233,11 +233,18 @@ class Chassis:
                     await self.consumer.release_stranded()
                 await self._redrive()
                 await self._pause_halted()
+                self._end_if_fenced()
             except Exception as error:
                 if kind_of(error) == "defect":
                     raise
                 log.warning("housekeeping_waits", error=type(error).__name__)
             await asyncio.sleep(1)
+
+    def _end_if_fenced(self) -> None:
+        for topics, consumer in self.broker.consumers():
+            if membership.fenced(consumer):
+                log.error("replica_fenced", topics=len(topics), replica=self.settings.replica)
+                self.fail()
 
     async def _bury_expired(self) -> None:
         """What has waited for too long becomes a dead letter."""

@@ -12,7 +12,6 @@ import asyncio
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerClosed
 
 from common.runtime.kafka_settings import KafkaSettings
 
@@ -41,14 +40,14 @@ async def abandon(producer: AIOKafkaProducer) -> None:
     """Ends a producer without sending what it still holds; aiokafka's own `stop` would go on trying."""
     producer._closed = True
     sending = producer._sender.sender_task
-    sending.cancel()
     try:
         async with asyncio.timeout(_STOP_SECONDS):
+            while not sending.done():
+                sending.cancel()  # once for itself, and once for each request whose answer it then waits for
+                await asyncio.wait([sending], timeout=0.1)
             await producer.client.close()
-            await asyncio.wait([sending])
     except TimeoutError:
         log.warning("producer_left_behind")
-    producer._message_accumulator.fail_all(ProducerClosed())
 
 
 __all__ = ["MAX_REQUEST", "abandon", "start"]

@@ -4,6 +4,7 @@ from typing import Any
 
 from faststream.kafka import KafkaBroker
 
+from common.runtime import membership
 from common.runtime.database import Database
 
 
@@ -22,6 +23,8 @@ def _problem(subscriber: Any) -> str | None:
         return "not started"
     if not subscriber.tasks or all(task.done() for task in subscriber.tasks):
         return "its consume loop has ended"
+    if membership.fenced(consumer):
+        return "another process of its name has its place in the group"
     coordination = getattr(consumer._coordinator, "_coordination_task", None)
     if coordination is not None and coordination.done():
         return "its group coordination has ended"

@@ -1,9 +1,10 @@
-"""A consumer that leaves its group on purpose says so, and the others have its partitions at once.
+"""A member of a consumer group that leaves on purpose says so, and one whose place another has taken notices.
 
 Our members are static: one that restarts at once finds its partitions again without a rebalance. The price is that nobody
 takes them over before the session has run out, also when a member left for good. Kafka lets a static member leave since
 version 3 of the request, which names it by its instance id; aiokafka knows version 1 and sends nothing for static members.
-Here its coordinator sends version 3 when it is closed, which is after the last batch and its acknowledgement.
+Here its coordinator sends version 3 when it is closed, which is after the last batch and its acknowledgement; the others
+hear of it with their next heartbeat and have its partitions at once.
 """
 
 from typing import Any
@@ -45,14 +46,34 @@ class _LeaveRequest(Request[_Leave]):  # type: ignore[misc]  # as above
         return request_struct_class(self._group, self._members)
 
 
-def at_once() -> None:
-    """Makes the consumers of this process leave in this way; harmless twice."""
+_FENCED = 82
+"""Kafka's code for: another process has joined under this instance id. aiokafka has no name for it and tries again for ever."""
+
+
+def be_told() -> None:
+    """Makes the consumers of this process leave in this way and notice when they are fenced; harmless twice."""
     GroupCoordinator._maybe_leave_group = _leave
+    GroupCoordinator._send_req = _send
+
+
+def fenced(consumer: Any) -> bool:
+    """Whether Kafka has given the consumer's place in its group to another process of the same name: it handles nothing any more."""
+    return getattr(consumer._coordinator, "_is_fenced", False)
+
+
+_send_req = GroupCoordinator._send_req
+
+
+async def _send(coordinator: Any, request: Any) -> Any:
+    answer = await _send_req(coordinator, request)
+    if getattr(answer, "error_code", 0) == _FENCED:
+        coordinator._is_fenced = True
+    return answer
 
 
 async def _leave(coordinator: Any) -> None:
     """What aiokafka calls when a consumer stops, and when it has not asked for records for too long."""
-    if coordinator.generation > 0:
+    if coordinator.generation > 0 and not getattr(coordinator, "_is_fenced", False):
         request = _LeaveRequest(coordinator.group_id, coordinator.member_id, coordinator._group_instance_id)
         try:
             answer = await coordinator._send_req(request)
