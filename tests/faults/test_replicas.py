@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from tests.counted import PROOF
 from tests.faults.kit import Base, base_of, claim, complaints_here, keys_of_partition, lodged, read_topic, send, settled, until
 
+from common.contracts.topics import consumed_by
 from common.runtime import broker, topic_admin
 from common.runtime.broker import KafkaSettings
 from common.runtime.relay_lease import LEASE_SECONDS
@@ -22,6 +23,10 @@ from ops.processes import ServiceProcess, wait_until_ready
 pytestmark = pytest.mark.real
 
 TOPIC = "complaint-claims"
+_CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE datname = current_database() AND locktype = 'advisory' AND objsubid = 2 AND granted
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -98,10 +103,10 @@ async def test_a_replica_whose_name_somebody_took_while_postgres_forgot_it_ends_
     with replicas(stack, tmp_path, "0") as (process,):
         other = await asyncpg.connect(stack.url_of("complaints"))
         try:
-            await base.run(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = hashtext('0')::bigint::oid"
-            )
-            await other.execute("SELECT pg_advisory_lock(hashtext('replica'), hashtext('0'))")
+            # as if the connection were lost and somebody had been quicker: it queues for the lock before it is free
+            queued = asyncio.create_task(other.execute("SELECT pg_advisory_lock(hashtext('replica'), hashtext('0'))"))
+            await base.run(_CUT)
+            await queued
             assert process.process is not None
             assert await asyncio.to_thread(process.process.wait, 90) == 1
             assert "replica_name_lost" in process.log.read_text()
@@ -114,7 +119,11 @@ async def test_a_replica_that_kafka_has_fenced_is_not_ready_and_says_so(stack: S
         async with (
             complaints_here(stack) as application,
             AIOKafkaConsumer(
-                TOPIC, bootstrap_servers=stack.kafka, group_id="complaints", group_instance_id="complaints-0", enable_auto_commit=False
+                *(topic.name for topic in consumed_by("complaints")),
+                bootstrap_servers=stack.kafka,
+                group_id="complaints",
+                group_instance_id="complaints-0",
+                enable_auto_commit=False,
             ),
         ):
 
