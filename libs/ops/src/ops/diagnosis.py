@@ -90,7 +90,7 @@ def _findings(name: str, now: Figures) -> Iterator[Finding]:
     )
     if now.refused:
         yield Finding(
-            "bad", f"{name} refused", f"{now.refused} events that Kafka will not take", f"aftersales outbox refused --service {name}"
+            "bad", f"{name} refused", f"{now.refused} events that Kafka will not take", f"aftersales outbox list --refused --service {name}"
         )
     timers = f"{now.timers_due} due, the oldest for {now.timer_seconds:.0f} s" if now.timers_due else "none is due"
     yield Finding(
