@@ -13,6 +13,7 @@ import structlog
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,29 @@ class _LeaveRequest(Request[_Leave]):  # type: ignore[misc]  # as above
         return request_struct_class(self._group, self._members)
 
 
+class _Alive(Response):  # type: ignore[misc]  # as above
+    API_KEY = 12
+    API_VERSION = 3
+    SCHEMA = Schema(("throttle_time_ms", Int32), ("error_code", Int16))
+
+
+class _Beat(RequestStruct):  # type: ignore[misc]  # as above
+    API_KEY = 12
+    API_VERSION = 3
+    RESPONSE_TYPE = _Alive
+    SCHEMA = Schema(("group", String()), ("generation_id", Int32), ("member_id", String()), ("group_instance_id", String()))
+
+
+class _BeatRequest(Request[_Beat]):  # type: ignore[misc]  # as above
+    API_KEY = 12
+
+    def __init__(self, group: str, generation: int, member: str, instance: str) -> None:
+        self._fields = (group, generation, member, instance)
+
+    def build(self, request_struct_class: type[_Beat]) -> _Beat:
+        return request_struct_class(*self._fields)
+
+
 _FENCED = 82
 """Kafka's code for: another process has joined under this instance id. aiokafka has no name for it and tries again for ever."""
 
@@ -65,6 +89,8 @@ _send_req = GroupCoordinator._send_req
 
 
 async def _send(coordinator: Any, request: Any) -> Any:
+    if isinstance(request, HeartbeatRequest):  # aiokafka's does not name the instance, and is told "unknown" instead of "fenced"
+        request = _BeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id, coordinator._group_instance_id)
     answer = await _send_req(coordinator, request)
     if getattr(answer, "error_code", 0) == _FENCED:
         coordinator._is_fenced = True
