@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import headers_of
 from common.contracts.event import Envelope
-from common.runtime import holding
 
 AT_ONCE = 2000
 """Records that the relay sends before it marks them as sent."""
@@ -106,12 +105,11 @@ async def unsent(connection: AsyncConnection, owner: str, epoch: int, without: S
 
 
 async def mark(connection: AsyncConnection, sent: Sequence[int], refused: Sequence[tuple[ToSend, str]]) -> None:
-    """Notes what Kafka has, and what it will not take with the reason; the aggregate of that is parked."""
+    """Notes what Kafka has, and what it will not take, with the reason."""
     if sent:
         await connection.execute(_MARK, {"ids": sent})
     for row, reason in refused:
         await connection.execute(_REFUSE, {"id": row.id, "reason": reason})
-    await holding.park(connection, [], {row.aggregate: UNSENDABLE for row, _ in refused if row.aggregate})
 
 
 async def forget(connection: AsyncConnection, days: int) -> None:
