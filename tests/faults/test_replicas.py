@@ -67,7 +67,9 @@ async def one_on_each_partition(stack: Stack, prefix: str) -> None:
     await send(stack, [lodged(key) for number in range(6) for key in keys_of_partition(number, 1, f"{prefix}{number}-")])
 
 
-async def test_a_replica_that_stops_hands_over_before_its_session_could_have_run_out(stack: Stack, base: Base, tmp_path: Path) -> None:
+async def test_a_replica_that_stops_hands_over_at_once_and_one_that_is_killed_is_missed_after_its_session(
+    stack: Stack, base: Base, tmp_path: Path
+) -> None:
     with replicas(stack, tmp_path, "0", "1") as (stays, leaves):
         await one_on_each_partition(stack, "before")
         await settled(stack, base, [TOPIC])
@@ -77,15 +79,14 @@ async def test_a_replica_that_stops_hands_over_before_its_session_could_have_run
         assert "group_not_left" not in leaves.log.read_text()
         assert stays.is_ready
 
-
-async def test_a_replica_that_is_killed_is_missed_after_its_session(stack: Stack, base: Base, tmp_path: Path) -> None:
-    with replicas(stack, tmp_path, "0", "1") as (_, killed):
-        killed.kill()
+        leaves.start()
+        wait_until_ready(leaves)
+        leaves.kill()
         await one_on_each_partition(stack, "killed")
         await settled(stack, base, [TOPIC], limit=2 * broker.SESSION_SECONDS)
 
 
-async def test_a_second_process_of_one_name_is_refused_and_the_first_one_works_on(stack: Stack, base: Base, tmp_path: Path) -> None:
+async def test_a_second_process_of_one_name_is_refused_and_one_that_lost_its_name_ends(stack: Stack, base: Base, tmp_path: Path) -> None:
     with replicas(stack, tmp_path, "0") as (first,):
         second = ServiceProcess("complaints", stack.kafka, stack.database_url, tmp_path, {"replica": "0", "start_seconds": "3"})
         second.start()
@@ -96,20 +97,15 @@ async def test_a_second_process_of_one_name_is_refused_and_the_first_one_works_o
         await settled(stack, base, [TOPIC])
         assert first.is_ready
 
-
-async def test_a_replica_whose_name_somebody_took_while_postgres_forgot_it_ends_with_an_error(
-    stack: Stack, base: Base, tmp_path: Path
-) -> None:
-    with replicas(stack, tmp_path, "0") as (process,):
         other = await asyncpg.connect(stack.url_of("complaints"))
         try:
             # as if the connection were lost and somebody had been quicker: it queues for the lock before it is free
             queued = asyncio.create_task(other.execute("SELECT pg_advisory_lock(hashtext('replica'), hashtext('0'))"))
             await base.run(_CUT)
             await queued
-            assert process.process is not None
-            assert await asyncio.to_thread(process.process.wait, 90) == 1
-            assert "replica_name_lost" in process.log.read_text()
+            assert first.process is not None
+            assert await asyncio.to_thread(first.process.wait, 90) == 1
+            assert "replica_name_lost" in first.log.read_text()
         finally:
             await other.close()
 

@@ -14,7 +14,7 @@ from common.runtime.database import Database, dsn
 
 log = structlog.get_logger(__name__)
 
-GHOST_SECONDS = 30
+GHOST_SECONDS = 20
 """How long a name may look like somebody else's after its connection broke: the server has to notice first that we are gone."""
 _TAKE = "SELECT pg_try_advisory_lock(hashtext('replica'), hashtext($1))"
 _DEAD_PEER = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "2"}
