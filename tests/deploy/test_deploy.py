@@ -100,6 +100,7 @@ def test_what_can_go_wrong_with_the_chassis_wakes_somebody_up() -> None:
         "aftersales_sla_compliance_ratio",
         "aftersales_dead_letters_open",
         "aftersales_outbox_oldest_unpublished_seconds",
+        "aftersales_outbox_refused",
         "aftersales_timer_oldest_due_seconds",
         "aftersales_consumer_lag_records",
         "aftersales_partitions_halted",

@@ -1,5 +1,6 @@
 """What `aftersales doctor` makes of the figures of a platform, without one."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,8 @@ from ops.diagnosis import Figures, Finding, of_service, of_topics
 WELL = Figures(
     version="0001",
     newest="0001",
-    shards=16,
+    leaderless_seconds=-5,
+    refused=0,
     lag=0,
     behind_seconds=0,
     halted=0,
@@ -38,7 +40,9 @@ def test_a_service_that_keeps_up_needs_nothing() -> None:
     ("what", "state", "changed"),
     [
         ("intake tables", "bad", {"newest": "0002"}),
-        ("intake runs", "bad", {"shards": 0}),
+        ("intake runs", "bad", {"leaderless_seconds": 31.0}),
+        ("intake runs", "bad", {"leaderless_seconds": math.inf}),
+        ("intake refused", "bad", {"refused": 1}),
         ("intake lag", "warn", {"lag": 10, "behind_seconds": 61.0}),
         ("intake lag", "bad", {"lag": 10, "behind_seconds": 901.0}),
         ("intake halts", "bad", {"halted": 1}),
@@ -57,6 +61,10 @@ def test_each_trouble_is_one_finding_that_says_what_to_do(what: str, state: str,
 
 def test_events_that_wait_for_an_earlier_one_are_no_trouble() -> None:
     assert not _worse(replace(WELL, waiting=7))
+
+
+def test_a_lease_that_changes_hands_is_no_trouble() -> None:
+    assert not _worse(replace(WELL, leaderless_seconds=12))
 
 
 def test_tables_are_not_judged_where_the_service_is_not_installed() -> None:

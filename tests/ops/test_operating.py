@@ -278,6 +278,25 @@ def test_what_was_sent_is_sent_again_with_the_same_ids(running: Running, complai
     assert {"complaints"} <= {one["topic"] for one in running.rows(outbox.app, "list", "--service", "complaints")}
 
 
+def test_an_event_that_kafka_refuses_is_listed_and_goes_out_when_its_cause_was_mended(running: Running, complaint: str) -> None:
+    ref = f"complaints:{complaint}"
+    insert = """INSERT INTO outbox (aggregatetype, aggregateid, type, event_id, payload, headers, aggregate)
+                VALUES ('complaints', $1, 'complaint.received', $1, $2, '[["ce_type", "complaint.received"]]', $3) RETURNING id"""
+    [row] = running.ask("complaints", insert, complaint, b"{" + b" " * 3_000_000 + b"}", ref)
+    running.until("complaints", "SELECT FROM parked_keys WHERE aggregate = $1 AND reason = 'unsendable_event'", ref)
+    [shown] = running.rows(outbox.app, "list", "--refused", "--service", "complaints")
+    assert (shown["id"], shown["aggregate"], shown["reason"]) == (row["id"], ref, "MessageSizeTooLargeError")
+    diagnosis = running.rows(doctor.app)
+    assert "aftersales outbox list --refused --service complaints" in {one["do"] for one in diagnosis}
+
+    running.ask("complaints", "UPDATE outbox SET payload = $2 WHERE id = $1", row["id"], b"{}")
+    [again] = running.rows(outbox.app, "retry", str(row["id"]), "--service", "complaints")
+    assert again == {"id": row["id"], "topic": "complaints", "aggregate": ref}
+    running.until("complaints", "SELECT FROM outbox WHERE id = $1 AND published_at IS NOT NULL", row["id"])
+    running.until("complaints", "SELECT WHERE NOT EXISTS (SELECT FROM parked_keys WHERE aggregate = $1)", ref)
+    assert running.call(outbox.app, "retry", str(row["id"]), "--service", "complaints").exit_code == 1
+
+
 def _ids_on(kafka: str, topic: str) -> list[str]:
     async def read() -> list[str]:
         places = [TopicPartition(topic, number) for number in range(BY_NAME[topic].partitions)]

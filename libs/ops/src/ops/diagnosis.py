@@ -10,6 +10,8 @@ State = Literal["ok", "warn", "bad"]
 
 BEHIND_WARN, BEHIND_BAD = 60, 900
 """Seconds behind on a partition; after 15 minutes it no longer holds timers back (decisions 4)."""
+HANDED_OVER = 30
+"""Seconds after which another replica has certainly taken the lease of one that died."""
 LATE_WARN, LATE_BAD = 60, 300
 """Seconds that a decided event has waited to be sent, or a due timer to fire."""
 
@@ -31,8 +33,10 @@ class Figures:
     version: str | None
     newest: str | None
     """The newest version of its tables that is installed here; None when the service is not."""
-    shards: int
-    """How many of the 16 outbox shards a running replica holds."""
+    leaderless_seconds: float
+    """For how long no replica has held the service's lease; below zero while one does, without end when none ever did."""
+    refused: int
+    """Decided events that Kafka will not take."""
     lag: int | None
     behind_seconds: float
     halted: int
@@ -65,10 +69,10 @@ def _findings(name: str, now: Figures) -> Iterator[Finding]:
         yield Finding("bad", f"{name} tables", f"version {now.version}, newest is {now.newest}", f"start {name}: it migrates itself")
     else:
         yield Finding("ok", f"{name} tables", f"version {now.version}")
-    if now.shards:
-        yield Finding("ok", f"{name} runs", f"holds {now.shards} of 16 outbox shards")
+    if now.leaderless_seconds < HANDED_OVER:
+        yield Finding("ok", f"{name} runs", "a replica leads")
     else:
-        yield Finding("bad", f"{name} runs", "no replica holds an outbox shard", f"start {name}; see /health/ready and its log")
+        yield Finding("bad", f"{name} runs", "no replica leads: none sends or fires timers", f"start {name}; see /health/ready and its log")
     lag = "unknown" if now.lag is None else f"{now.lag} records"
     behind = f"{lag} behind, for {now.behind_seconds:.0f} s" if now.behind_seconds or now.lag else "caught up"
     yield Finding(_late(now.behind_seconds, BEHIND_WARN, BEHIND_BAD), f"{name} lag", behind, _if(now.behind_seconds, "see its log"))
@@ -84,6 +88,10 @@ def _findings(name: str, now: Figures) -> Iterator[Finding]:
         outbox,
         _if(now.unpublished_seconds > LATE_WARN, "is Kafka up, does the service run? Its log says relay_…"),
     )
+    if now.refused:
+        yield Finding(
+            "bad", f"{name} refused", f"{now.refused} events that Kafka will not take", f"aftersales outbox list --refused --service {name}"
+        )
     timers = f"{now.timers_due} due, the oldest for {now.timer_seconds:.0f} s" if now.timers_due else "none is due"
     yield Finding(
         _late(now.timer_seconds, LATE_WARN, LATE_BAD),

@@ -27,7 +27,10 @@ _PROGRESS = """
 SELECT topic, partition, next_offset, halted, extract(epoch FROM now() - behind_since)::float AS behind FROM consumer_progress
 """
 _FIGURES = """
-SELECT (SELECT count(*) FROM shard_leases WHERE until > now())::int AS shards,
+SELECT (SELECT CASE WHEN until = '-infinity' OR until > now() + interval '1 minute' THEN 'Infinity'
+               ELSE extract(epoch FROM now() - until) END::float FROM relay_lease)
+       AS leaderless_seconds,
+       (SELECT count(*) FROM outbox WHERE refused IS NOT NULL)::int AS refused,
        (SELECT count(*) FROM dead_letters WHERE closed_at IS NULL)::int AS letters,
        (SELECT count(*) FROM parked_keys)::int AS parked,
        (SELECT count(*) FROM waiting)::int AS waiting,

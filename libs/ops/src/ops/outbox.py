@@ -7,6 +7,7 @@ import typer
 from common.contracts.envelope import instant_text, parse_instant
 from common.contracts.topics import BY_NAME, dead_letter_topics
 from common.kernel.errors import Malformed
+from common.runtime.outbox import UNSENDABLE
 from ops.connection import database as open_database
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database
@@ -16,10 +17,18 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _LIST = """
 SELECT aggregatetype AS topic, count(*) FILTER (WHERE published_at IS NULL) AS unpublished,
-       min(created_at) FILTER (WHERE published_at IS NULL) AS oldest_unpublished,
+       count(refused) AS refused, min(created_at) FILTER (WHERE published_at IS NULL) AS oldest_unpublished,
        count(published_at) AS published, min(published_at) AS published_since, max(published_at) AS last_published
 FROM outbox GROUP BY 1 ORDER BY 1
 """
+_REFUSED = """
+SELECT id, aggregatetype AS topic, type, aggregate, refused AS reason, octet_length(payload) AS bytes, created_at AS decided
+FROM outbox WHERE refused IS NOT NULL ORDER BY id
+"""
+_RETRY = (
+    "UPDATE outbox SET refused = NULL WHERE id = ANY($1::bigint[]) AND refused IS NOT NULL RETURNING id, aggregatetype AS topic, aggregate"
+)
+_LET_GO = "UPDATE parked_keys SET redrive = true WHERE aggregate = ANY($1::text[]) AND reason = $2"
 _OLDEST = "SELECT min(published_at) FROM outbox"
 # One statement, so that the relay sees all of it or nothing and sends it in the old order; the upper bound leaves out what
 # is sent again meanwhile.
@@ -38,18 +47,47 @@ def outbox() -> None:
 
 
 @app.command("list")
-def list_outbox(service: ServiceOption = None, database: DatabaseOption = None, json: JsonOption = False) -> None:
-    """Show by service and topic what is not on Kafka yet, and since when what was sent is kept."""
+def list_outbox(
+    service: ServiceOption = None,
+    refused: Annotated[bool, typer.Option("--refused", help="Each event that Kafka will not take.")] = False,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show by service and topic what is not on Kafka yet, what Kafka will not take, and since when what was sent is kept."""
     services, url = chosen(service), database_address(database)
 
     async def read() -> list[dict[str, Any]]:
         rows = []
         async for name, connection in each_database(url, services):
-            rows += [{"service": name, **dict(row)} for row in await connection.fetch(_LIST)]
+            rows += [{"service": name, **dict(row)} for row in await connection.fetch(_REFUSED if refused else _LIST)]
         return rows
 
-    columns = ("service", "topic", "unpublished", "oldest_unpublished", "published", "published_since", "last_published")
-    show("Outbox", answered(read, database_url=url), columns, as_json=json)
+    columns = ("service", "topic", "unpublished", "refused", "oldest_unpublished", "published", "published_since", "last_published")
+    if refused:
+        columns = ("service", "id", "topic", "type", "aggregate", "reason", "bytes", "decided")
+    show("Refused by Kafka" if refused else "Outbox", answered(read, database_url=url), columns, as_json=json)
+
+
+@app.command()
+def retry(
+    ids: Annotated[list[int], typer.Argument(metavar="ID", help="As `aftersales outbox list --refused` shows them.")],
+    service: Annotated[str, typer.Option(metavar="NAME", help="Whose events.")],
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Send events again that Kafka would not take, after the cause was mended; their cases go on behind them."""
+    (name,), url = chosen(service), database_address(database)
+
+    async def again() -> list[dict[str, Any]]:
+        async with open_database(url, name) as connection, connection.transaction():
+            rows = [dict(row) for row in await connection.fetch(_RETRY, ids)]
+            await connection.execute(_LET_GO, [row["aggregate"] for row in rows], UNSENDABLE)
+            return rows
+
+    rows = answered(again, database_url=url)
+    show(f"{len(rows)} of {len(ids)} events of {name} go out again", rows, ("id", "topic", "aggregate"), as_json=json)
+    if missing := sorted(set(ids) - {row["id"] for row in rows}):
+        stop(f"{name} has no refused event {', '.join(map(str, missing))}.", 1)
 
 
 @app.command()

@@ -53,6 +53,7 @@ class _StagedEvent:
     id: str
     cause: Cause
     value: bytes
+    aggregate: str
 
 
 def _value(event: Event) -> bytes:
@@ -127,7 +128,7 @@ class Batch:
             return Deferred(names[0][0].ref(names[0][1]), uow.early.missing)
         for number, (ref, entry) in enumerate(uow.entries):
             facts += clocks.record(ref, entry, cause, number)
-        self._merge(uow, facts, clocks)
+        self._merge(uow, facts, clocks, names[0][0].ref(names[0][1]) if names else "")
         return None
 
     def fire(self, clock_id: str, aggregate: str, due_at: datetime, recorded_at: datetime) -> None:
@@ -135,14 +136,14 @@ class Batch:
         clocks = self.clocks.scratch()
         facts = clocks.advance(aggregate, due_at, including=True)
         cause = Cause(f"timer:{clock_id}", due_at, recorded_at)
-        self._merge(self._uow_type(self, cause), facts, clocks)
+        self._merge(self._uow_type(self, cause), facts, clocks, aggregate)
 
     def rederive(self, aggregate: str, to: datetime | None, recorded_at: datetime) -> None:
         """Takes the newest rules into the clocks of one aggregate."""
         clocks = self.clocks.scratch()
         facts = clocks.rederive(aggregate, to)
         cause = Cause("rules", recorded_at, recorded_at)
-        self._merge(self._uow_type(self, cause), facts, clocks)
+        self._merge(self._uow_type(self, cause), facts, clocks, aggregate)
 
     def run(self, cause: Cause, use_case: Callable[[Any], None]) -> None:
         """Runs a use case that no event asked for (a job)."""
@@ -150,8 +151,8 @@ class Batch:
         use_case(uow)
         self._merge(uow, [], self.clocks.scratch())
 
-    def _merge(self, uow: UnitOfWork, facts: list[Fact], clocks: ledger.ClockBook) -> None:
-        staged = self._staged(uow, facts)
+    def _merge(self, uow: UnitOfWork, facts: list[Fact], clocks: ledger.ClockBook, aggregate: str = "") -> None:
+        staged = self._staged(uow, facts, aggregate)
         self.clocks.take(clocks)
         for rule in uow.published_rules:
             self._published_rules.append(rule)
@@ -164,17 +165,17 @@ class Batch:
         for one in staged:
             self._emit(one)
 
-    def _staged(self, uow: UnitOfWork, facts: Iterable[Fact]) -> list[_StagedEvent]:
+    def _staged(self, uow: UnitOfWork, facts: Iterable[Fact], aggregate: str) -> list[_StagedEvent]:
         """What an event, a timer or a job has decided, ready to be sent; `EventTooLarge` before anything of it is taken over."""
         found: list[_StagedEvent] = []
         ordinals: Counter[str] = Counter()
         for event, at in uow.outgoing:
             ordinals[event.TYPE] += 1
             id = derived_id(at, self.service, uow.cause.id, event.TYPE, ordinals[event.TYPE])
-            found.append(_StagedEvent(event, at, id, uow.cause, _value(event)))
+            found.append(_StagedEvent(event, at, id, uow.cause, _value(event), aggregate))
         for fact in facts:
             cause = replace(uow.cause, replay_of=fact.replay_of)
-            found.append(_StagedEvent(fact.event, fact.at, fact.id, cause, _value(fact.event)))
+            found.append(_StagedEvent(fact.event, fact.at, fact.id, cause, _value(fact.event), aggregate))
         return found
 
     def _emit(self, staged: _StagedEvent) -> None:
@@ -199,7 +200,7 @@ class Batch:
             sequence=sequence,
             replay_of=cause.replay_of,
         )
-        self._outgoing.append(Outgoing.of(staged.value, envelope, topic=topic.name, key=key))
+        self._outgoing.append(Outgoing.of(staged.value, envelope, topic=topic.name, key=key, aggregate=staged.aggregate))
 
     @property
     def outgoing(self) -> int:

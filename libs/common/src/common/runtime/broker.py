@@ -1,7 +1,8 @@
 """The connection to Kafka, with every default that loses or doubles something set, and checked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import gc
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,19 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from common.runtime import header_names
+from common.runtime import header_names, membership
 from common.runtime.kafka_settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
+BATCH_BYTES = 8 * 1024 * 1024
+"""What is handed on at once, and so the most that a transaction holds of its records; a single larger record goes alone."""
 REBALANCE_SECONDS = 10
+"""Longer than the longest batch: whoever does not let go by then is left behind."""
+SESSION_SECONDS = 10
+"""After that long without a heartbeat the others have a member's partitions. Not below 10: grading keeps the loop busy for seconds."""
+HEARTBEAT_SECONDS = 1
+"""How soon the others hear that somebody has left or joined."""
 
 
 class Broker(KafkaBroker):
@@ -26,6 +34,7 @@ class Broker(KafkaBroker):
 
     def __init__(self, kafka: KafkaSettings) -> None:
         header_names.read_any()
+        membership.be_told()
         super().__init__(
             **kafka.client(),
             acks="all",
@@ -78,7 +87,7 @@ def subscribe(
     max_records: int,
     handle: Callable[[tuple[Any, ...]], Awaitable[None]],
 ) -> BatchSubscriber:
-    """One subscriber for `topics`: `handle` gets batches of raw records, acknowledged when it returns, and again when it raises.
+    """One subscriber for `topics`: `handle` gets raw records, bounded by number and bytes; what it raised for comes again.
 
     Topics, group and replica are named as everywhere in our code, in the records too.
     """
@@ -95,9 +104,17 @@ def subscribe(
     async def decoder(message: Any, original: Any) -> Any:  # noqa: ARG001 - FastStream tells by the signature that it is ours
         return message
 
+    handled = 0
+
     async def consume(message: Any) -> None:
+        nonlocal handled
         async with busy:
-            await handle(kafka.named(message.raw_message))
+            for part in in_parts(kafka.named(message.raw_message)):
+                await handle(part)
+                handled += sum(map(_size, part))
+                if handled > 4 * BATCH_BYTES:  # errors hold records in cycles, and the collector counts objects, not megabytes
+                    handled = 0
+                    gc.collect()
             async with asyncio.timeout(REBALANCE_SECONDS / 2):
                 await message.ack()
 
@@ -110,9 +127,11 @@ def subscribe(
         auto_offset_reset="earliest",
         max_records=max_records,
         batch_timeout_ms=100,
-        max_partition_fetch_bytes=8 * 1024 * 1024 if max_records > 1000 else 2 * 1024 * 1024,
+        max_partition_fetch_bytes=BATCH_BYTES if max_records > 1000 else BATCH_BYTES // 4,
+        fetch_max_bytes=2 * BATCH_BYTES,  # what is fetched ahead is held in memory too, and by default it is 50 MB
         rebalance_timeout_ms=REBALANCE_SECONDS * 1000,
-        session_timeout_ms=45_000,
+        session_timeout_ms=SESSION_SECONDS * 1000,
+        heartbeat_interval_ms=HEARTBEAT_SECONDS * 1000,
         max_poll_interval_ms=600_000,
         listener=_WaitsForTheBatch(busy),
         parser=parser,
@@ -121,6 +140,24 @@ def subscribe(
     )
     subscriber(consume)
     return subscriber
+
+
+def in_parts(batch: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """The records of a batch in their order, in parts of at most 8 MB: many, and each may be a megabyte."""
+    part: list[Any] = []
+    size = 0
+    for record in batch:
+        if part and size + _size(record) > BATCH_BYTES:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(record)
+        size += _size(record)
+    if part:
+        yield tuple(part)
+
+
+def _size(record: Any) -> int:
+    return len(record.value or b"")
 
 
 @dataclass(frozen=True, slots=True)

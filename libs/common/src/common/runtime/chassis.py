@@ -14,7 +14,7 @@ from sqlalchemy import text
 from common.contracts.topics import Topic
 from common.kernel.clock import now
 from common.kernel.errors import Malformed
-from common.runtime import dead_letters, health, holding, migrations, outbox, progress, sql_metrics
+from common.runtime import dead_letters, health, holding, membership, migrations, outbox, progress, sql_metrics
 from common.runtime.broker import Broker, KafkaError, KafkaSettings, missing_topics
 from common.runtime.consumer import STOP_AFTER, CaseConsumer
 from common.runtime.database import Database, kind_of
@@ -23,6 +23,7 @@ from common.runtime.jobs import Job
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.progress import Place
 from common.runtime.relay import Relay
+from common.runtime.replica_name import ReplicaName
 from common.runtime.settings import ServiceSettings
 from common.runtime.timers import TimerWorker
 
@@ -44,6 +45,7 @@ class Chassis:
     broker: Broker
     consumer: CaseConsumer
     relay: Relay
+    replica: ReplicaName
     timers: TimerWorker | None
     metrics: ChassisMetrics
     topics: Sequence[str]
@@ -62,12 +64,14 @@ class Chassis:
         """Waits for database, Kafka and topics, whichever comes last; gives up after the time that the settings allow."""
         try:
             await self._wait_for("the database", self._prepare_database)
+            await self._wait_for("the replica's name", self._take_name)
             await self._wait_for("Kafka", self._find_topics)
         except TimeoutError:
-            self.failed = True
-            self.on_failure()
+            self.fail()
             await asyncio.Event().wait()  # the process is ending; there is nothing to consume
+        self._spawn("name", self._hold_name)
         self._spawn("relay", self.relay.run)
+        self._spawn("relay lease", self.relay.lease.hold)
         self._spawn("lag", self._note_lag_for_ever)
         self._spawn("housekeeping", self._keep_house_for_ever)
         if self.timers is not None:
@@ -79,6 +83,11 @@ class Chassis:
         gc.set_threshold(50_000, 20, 50)
         self.ready = True
         log.info("started", topics=len(self.consumed))
+
+    def fail(self) -> None:
+        """Ends the process with an error: it cannot do its work, and another one could."""
+        self.failed = True
+        self.on_failure()
 
     async def problems(self) -> list[str]:
         """Why the service is not ready, in words."""
@@ -94,13 +103,14 @@ class Chassis:
 
     async def stop(self) -> None:
         """Sends what was decided and closes everything; called when nothing is consumed any more."""
-        await self._end([task for task in self._tasks if task.get_name() != "relay"])
+        await self._end([task for task in self._tasks if not task.get_name().startswith("relay")])
         try:
             async with asyncio.timeout(5):
                 await self.relay.flush()
         except TimeoutError:
             log.warning("outbox_left_for_the_next_start")
         await self._end(self._tasks)
+        self.replica.release()
         await self.database.close()
         log.info("stopped")
 
@@ -146,6 +156,17 @@ class Chassis:
     async def _prepare_database(self) -> None:
         await self.database.create_if_missing()
         await migrations.upgrade(self.database)
+
+    async def _take_name(self) -> str | None:
+        if await self.replica.take():
+            return None
+        return f"its own name: another process of {self.name} runs as replica {self.settings.replica}, and each needs its own name"
+
+    async def _hold_name(self) -> None:
+        await self.replica.hold()
+        log.error("replica_name_lost", replica=self.settings.replica)
+        self.sick["replica"] = "another process has its name"
+        self.fail()
 
     async def _find_topics(self) -> str | None:
         missing = await missing_topics(self.kafka, self.topics)
@@ -212,11 +233,18 @@ class Chassis:
                     await self.consumer.release_stranded()
                 await self._redrive()
                 await self._pause_halted()
+                self._end_if_fenced()
             except Exception as error:
                 if kind_of(error) == "defect":
                     raise
                 log.warning("housekeeping_waits", error=type(error).__name__)
             await asyncio.sleep(1)
+
+    def _end_if_fenced(self) -> None:
+        for topics, consumer in self.broker.consumers():
+            if membership.fenced(consumer):
+                log.error("replica_fenced", topics=len(topics), replica=self.settings.replica)
+                self.fail()
 
     async def _bury_expired(self) -> None:
         """What has waited for too long becomes a dead letter."""

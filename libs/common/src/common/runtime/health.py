@@ -1,10 +1,21 @@
 """Is the process alive, and is it able to do its work: two different questions with two addresses."""
 
+import asyncio
 from typing import Any
 
 from faststream.kafka import KafkaBroker
+from sqlalchemy import text
 
-from common.runtime.database import Database
+from common.runtime import membership
+from common.runtime.database import Database, kind_of
+from common.runtime.relay_lease import LEASE_SECONDS
+
+# A lease changes hands within its length; whoever finds it over for three times that, and events waiting, has no relay.
+_UNHEARD = text("""
+SELECT count(*) FROM outbox, relay_lease WHERE published_at IS NULL AND refused IS NULL
+       AND (until < clock_timestamp() - make_interval(secs => :seconds) OR until > clock_timestamp() + make_interval(secs => :seconds))
+HAVING count(*) > 0
+""")
 
 
 def consuming(broker: KafkaBroker) -> list[str]:
@@ -22,6 +33,8 @@ def _problem(subscriber: Any) -> str | None:
         return "not started"
     if not subscriber.tasks or all(task.done() for task in subscriber.tasks):
         return "its consume loop has ended"
+    if membership.fenced(consumer):
+        return "another process of its name has its place in the group"
     coordination = getattr(consumer._coordinator, "_coordination_task", None)
     if coordination is not None and coordination.done():
         return "its group coordination has ended"
@@ -33,6 +46,12 @@ def _problem(subscriber: Any) -> str | None:
 async def problems(broker: KafkaBroker, database: Database) -> list[str]:
     """Everything that keeps the service from working; empty when it is ready."""
     found = consuming(broker)
-    if not await database.ping():
+    try:
+        async with asyncio.timeout(2), database.transaction() as connection:
+            if (unsent := (await connection.execute(_UNHEARD, {"seconds": 3 * LEASE_SECONDS})).scalar_one_or_none()) is not None:
+                found.append(f"no replica sends what is decided: {unsent} events wait")
+    except Exception as error:
+        if kind_of(error) == "defect":
+            raise
         found.append("the database does not answer")
     return found

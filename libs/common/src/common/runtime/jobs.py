@@ -20,7 +20,7 @@ class Job:
 
 
 def every(seconds: float) -> Callable[[J], J]:
-    """Marks a function of the running service as a job; it runs on the replica that holds outbox shard 0."""
+    """Marks a function of the running service as a job; it runs on the replica that holds the service's lease."""
 
     def mark(function: J) -> J:
         setattr(function, _MARK, Job(function.__name__, seconds, function))

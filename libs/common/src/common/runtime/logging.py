@@ -2,9 +2,15 @@
 
 import logging
 import sys
+import time
 import traceback
+from collections.abc import Callable, Hashable
 
 import structlog
+
+_MINUTE = 60
+_COUNTS = frozenset(("timestamp", "records", "failures"))
+"""What differs each time that a loop says the same."""
 
 
 def configure(service: str, level: str) -> None:
@@ -31,6 +37,7 @@ def configure(service: str, level: str) -> None:
             ],
         )
     )
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -50,3 +57,40 @@ def _bare_traceback(_: object, __: str, event: structlog.typing.EventDict) -> st
         if (state := getattr(getattr(error, "orig", None), "sqlstate", None)) is not None:
             event["sqlstate"] = state
     return event
+
+
+class Repeats(logging.Filter):
+    """Lets a warning or an error through once, and its repetitions once a minute, with how many were left out in between.
+
+    While a server is away, loops here and in the libraries say the same many times a second.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[Hashable, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is said; it then tells how often it was not."""
+        if record.levelno < logging.WARNING:
+            return True
+        at, what = self._clock(), _what_it_says(record)
+        said_at, left_out = self._said.get(what, (-float("inf"), 0))
+        if at - said_at < _MINUTE:
+            self._said[what] = said_at, left_out + 1
+            return False
+        if len(self._said) > 1000:  # texts that differ each time; what is older than a minute would be said anyway
+            self._said = {what: said for what, said in self._said.items() if at - said[0] < _MINUTE}
+        self._said[what] = at, 0
+        if left_out and isinstance(record.msg, dict):
+            record.msg = {**record.msg, "left_out": left_out}
+        elif left_out:
+            record.msg, record.args = f"{record.getMessage()} (left out {left_out} times)", ()
+        return True
+
+
+def _what_it_says(record: logging.LogRecord) -> Hashable:
+    """Our own records with all that they name but counts, the libraries' by their text before values are filled in."""
+    if isinstance(record.msg, dict):
+        return tuple((name, repr(value)) for name, value in sorted(record.msg.items()) if name not in _COUNTS)
+    return record.name, record.levelno, str(record.msg)

@@ -63,6 +63,11 @@ class ChassisMetrics:
             "Age of the oldest decided event that is not on Kafka yet; 0 when there is none.",
             ["service"],
         )
+        self.outbox_refused = gauge(
+            "aftersales_outbox_refused",
+            "Decided events that Kafka will not take; each holds back its own key alone, and `aftersales outbox retry` sends it again.",
+            ["service"],
+        )
         self.timer_oldest = gauge(
             "aftersales_timer_oldest_due_seconds",
             "How long the oldest due timer has been waiting to fire; 0 when none is due.",

@@ -1,9 +1,9 @@
-"""The outbox table: events that were decided in a transaction and are sent after it."""
+"""The outbox table: events that were decided in a transaction and are sent after it, by the relay (relay.py)."""
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,15 +11,38 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from common.contracts.envelope import headers_of
 from common.contracts.event import Envelope
 
-SHARDS = 16
+AT_ONCE = 2000
+"""Records that the relay sends before it marks them as sent."""
+BYTES_AT_ONCE = 8 * 1024 * 1024
+"""Their bytes, in all; one larger record goes alone."""
+UNSENDABLE = "unsendable_event"
+"""Why an aggregate is parked whose event Kafka will not take."""
 
 _INSERT = text("""
-INSERT INTO outbox (aggregatetype, aggregateid, type, event_id, payload, headers, shard)
-SELECT topic, key, type, event_id, payload, CAST(headers AS jsonb), shard
+INSERT INTO outbox (aggregatetype, aggregateid, type, event_id, payload, headers, aggregate)
+SELECT topic, key, type, event_id, payload, CAST(headers AS jsonb), aggregate
 FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:ids AS text[]),
-            CAST(:payloads AS bytea[]), CAST(:headers AS text[]), CAST(:shards AS smallint[]))
-     WITH ORDINALITY AS t (topic, key, type, event_id, payload, headers, shard, n)
+            CAST(:payloads AS bytea[]), CAST(:headers AS text[]), CAST(:aggregates AS text[]))
+     WITH ORDINALITY AS t (topic, key, type, event_id, payload, headers, aggregate, n)
 ORDER BY n
+""")
+# What Kafka has refused holds back the later events of the same key, and of no other.
+_UNSENT = text("""
+SELECT id, aggregatetype, aggregateid, payload, headers, aggregate, found > count(*) OVER () OR found = :rows AS more
+FROM (SELECT next.*, row_number() OVER in_order AS number, sum(octet_length(payload)) OVER in_order AS bytes, count(*) OVER () AS found
+      FROM (SELECT id, aggregatetype, aggregateid, payload, headers, aggregate FROM outbox AS o
+            WHERE published_at IS NULL AND refused IS NULL AND aggregatetype <> ALL(CAST(:without AS text[]))
+                  AND EXISTS (SELECT FROM relay_lease WHERE owner = :owner AND epoch = :epoch AND until > clock_timestamp())
+                  AND NOT EXISTS (SELECT FROM outbox AS r WHERE r.refused IS NOT NULL AND r.id < o.id
+                                  AND r.aggregatetype = o.aggregatetype AND r.aggregateid = o.aggregateid)
+            ORDER BY id LIMIT :rows) AS next
+      WINDOW in_order AS (ORDER BY id)) AS bounded
+WHERE number = 1 OR bytes <= :bytes ORDER BY id
+""")
+_MARK = text("UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))")
+_REFUSE = text("UPDATE outbox SET refused = :reason WHERE id = :id")
+_FORGET = text("""
+DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE published_at < now() - make_interval(days => :days) LIMIT 5000)
 """)
 
 
@@ -33,17 +56,14 @@ class Outgoing:
     event_id: str
     payload: bytes
     headers: tuple[tuple[str, str], ...]
+    aggregate: str = ""
+    """Whose decision it tells, such as `complaints:C1`: what is parked when Kafka will not take the record. Empty where it is nobody's."""
 
     @classmethod
-    def of(cls, value: bytes, envelope: Envelope, *, topic: str, key: str) -> "Outgoing":
+    def of(cls, value: bytes, envelope: Envelope, *, topic: str, key: str, aggregate: str = "") -> "Outgoing":
         """The record of an event in binary mode, whose value is `value`."""
         headers = tuple((name, raw.decode()) for name, raw in headers_of(envelope, key=key))
-        return cls(topic, key, envelope.type, envelope.id, value, headers)
-
-    @property
-    def shard(self) -> int:
-        """Records of one key are sent by one relay."""
-        return zlib.crc32(self.key.encode()) % SHARDS
+        return cls(topic, key, envelope.type, envelope.id, value, headers, aggregate)
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Outgoing]) -> None:
@@ -59,6 +79,44 @@ async def insert(connection: AsyncConnection, rows: Sequence[Outgoing]) -> None:
             "ids": [row.event_id for row in rows],
             "payloads": [row.payload for row in rows],
             "headers": [json.dumps(row.headers) for row in rows],
-            "shards": [row.shard for row in rows],
+            "aggregates": [row.aggregate for row in rows],
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ToSend:
+    """One row of the outbox that Kafka does not have yet."""
+
+    id: int
+    topic: str
+    key: str
+    payload: bytes
+    headers: list[tuple[str, bytes]]
+    aggregate: str
+
+
+async def unsent(connection: AsyncConnection, owner: str, epoch: int, without: Sequence[str]) -> tuple[list[ToSend], bool]:
+    """The next rows to be sent, but for the topics `without`, and whether there are more; none to who does not hold the lease."""
+    values = {"owner": owner, "epoch": epoch, "without": list(without), "rows": AT_ONCE, "bytes": BYTES_AT_ONCE}
+    rows = list(await connection.execute(_UNSENT, values))
+    found = [ToSend(row.id, row.aggregatetype, row.aggregateid, bytes(row.payload), _headers(row.headers), row.aggregate) for row in rows]
+    return found, any(row.more for row in rows)
+
+
+async def mark(connection: AsyncConnection, sent: Sequence[int], refused: Sequence[tuple[ToSend, str]]) -> None:
+    """Notes what Kafka has, and what it will not take, with the reason."""
+    if sent:
+        await connection.execute(_MARK, {"ids": sent})
+    for row, reason in refused:
+        await connection.execute(_REFUSE, {"id": row.id, "reason": reason})
+
+
+async def forget(connection: AsyncConnection, days: int) -> None:
+    """Deletes some of what was sent more than `days` ago."""
+    await connection.execute(_FORGET, {"days": days})
+
+
+def _headers(stored: Any) -> list[tuple[str, bytes]]:
+    pairs = json.loads(stored) if isinstance(stored, str) else stored
+    return [(name, value.encode()) for name, value in pairs]

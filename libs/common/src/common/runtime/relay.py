@@ -1,104 +1,122 @@
 """The outbox relay: sends decided events to Kafka in the order of their keys, again and again until Kafka has them.
 
-Each of the 16 shards has one owner at a time, by a lease with an epoch; the epoch is checked before every round of sends,
-since a process that slept cannot know that its lease has run out. A record may be sent twice when the relay dies between
-sending and marking; it then has the same event id, which every consumer's inbox knows.
+One replica sends at a time, the one that holds the service's lease. It reads rows only under its lease and after it has got
+its producer, so that whoever takes the lease from it has the newer producer, and Kafka refuses what the older one still
+sends (ADR 0004). A record may be sent twice when the relay dies between sending and marking; it then has the same event id,
+which every consumer's inbox knows.
 """
 
 import asyncio
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
-from sqlalchemy import text
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    ProducerFenced,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
-from common.runtime.broker import KafkaSettings
+from common.runtime import fenced_producer, holding, outbox
 from common.runtime.database import Database, kind_of
+from common.runtime.kafka_settings import KafkaSettings
+from common.runtime.outbox import ToSend
+from common.runtime.relay_lease import Lease
 
 log = structlog.get_logger(__name__)
 
-LEASE_SECONDS = 10
-ROUND = 2000
-SEND_SECONDS = 30
+START_SECONDS = 30
+RENEW_SECONDS = 24 * 3600
+"""How old a producer becomes: Kafka forgets a transactional id that nobody has asked for in seven days, and with it its epoch."""
+TOPIC_SECONDS = 5
+"""How long a topic has to show itself, and how long one that Kafka does not let us write to is left alone."""
 
-_TAKE = text("""
-UPDATE shard_leases SET owner = :owner, until = clock_timestamp() + make_interval(secs => :seconds),
-       epoch = CASE WHEN owner = :owner THEN epoch ELSE epoch + 1 END
-WHERE owner = :owner OR until < clock_timestamp()
-RETURNING shard, epoch
-""")
-_RELEASE = text("UPDATE shard_leases SET until = '-infinity', owner = '' WHERE owner = :owner")
-_READ = text("""
-SELECT o.id, o.aggregatetype, o.aggregateid, o.payload, o.headers FROM outbox o
-JOIN shard_leases l ON l.shard = o.shard AND l.owner = :owner AND l.until > clock_timestamp()
-JOIN unnest(CAST(:shards AS smallint[]), CAST(:epochs AS bigint[])) AS held (shard, epoch) ON held.shard = l.shard AND held.epoch = l.epoch
-WHERE o.published_at IS NULL ORDER BY o.id LIMIT :round
-""")
-_MARK = text("UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))")
-_FORGET = text("""
-DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE published_at < now() - make_interval(days => :days) LIMIT 5000)
-""")
+_OF_THE_RECORD = (MessageSizeTooLargeError, RecordListTooLargeError, PolicyViolationError)
+_OF_THE_TOPIC = (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, InvalidTopicError)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    id: int
-    topic: str
-    key: str
-    payload: bytes
-    headers: list[tuple[str, bytes]]
+class _LeaseLost(Exception):
+    """Another replica may be sending by now."""
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of the rows of one round; a row that is in none of these stays unsent and comes again."""
+
+    sent: list[int] = field(default_factory=list)
+    refused: list[tuple[ToSend, str]] = field(default_factory=list)
+    suspects: set[int] = field(default_factory=set)
+    """Kafka refused the batch in which they were: sent alone, they show which of them it meant."""
+    error: BaseException | None = None
+    """Why the producer cannot go on."""
+
+    def add(self, row: ToSend, error: BaseException, *, alone: bool) -> None:
+        """A row that has failed, in a batch of the producer or `alone`."""
+        if isinstance(error, _OF_THE_RECORD):
+            if alone:
+                self.refused.append((row, type(error).__name__))
+            else:
+                self.suspects.add(row.id)
+        if self.error is None or isinstance(error, ProducerFenced):
+            self.error = error
 
 
 class Relay:
-    """Owns a producer of its own and as many shards as nobody else holds."""
+    """Owns a producer of its own, and sends while this replica holds the service's lease."""
 
-    def __init__(self, database: Database, kafka: KafkaSettings, owner: str, *, keep_days: int = 7) -> None:
+    def __init__(self, database: Database, kafka: KafkaSettings, owner: str, *, transactional_id: str, keep_days: int = 7) -> None:
+        self.lease = Lease(database, owner)
         self._database = database
         self._kafka = kafka
-        self._owner = owner
+        self._transactional_id = transactional_id
         self._keep_days = keep_days
         self._producer: AIOKafkaProducer | None = None
+        self._producer_is: tuple[int, float] = (0, 0.0)
+        """The epoch of the lease for which the producer was made, and when."""
         self._wanted = asyncio.Event()
         self._stopping = False
         self._sending = asyncio.Lock()
-        self.shards: dict[int, int] = {}
+        self._suspects: set[int] = set()
+        self._shut: dict[str, float] = {}
+        """Topics that take nothing from us, each with the time at which it is tried again."""
 
     @property
     def leads(self) -> bool:
-        """Whether this replica holds shard 0, and with it what only one replica does."""
-        return 0 in self.shards
+        """Whether this replica holds the lease, and with it does what only one replica does."""
+        return self.lease.epoch is not None
 
     def wake(self) -> None:
         """Tells the relay that there is something to send."""
         self._wanted.set()
 
     async def run(self) -> None:
-        """Sends until it is cancelled or told to stop."""
+        """Sends until it is cancelled or told to stop; `lease.hold` has to run beside it."""
         loop = asyncio.get_running_loop()
         forget_at = loop.time()
         while not self._stopping:
-            try:
-                async with self._sending:
-                    await self._take_shards()
-                    while not self._stopping and await self._round() == ROUND:
+            async with self._sending:
+                try:
+                    while not self._stopping and await self._round():
                         pass
-                if self.leads and loop.time() > forget_at:
-                    forget_at = loop.time() + 60
-                    async with self._database.transaction() as connection:
-                        await connection.execute(_FORGET, {"days": self._keep_days})
-            except KafkaError as error:
-                log.warning("relay_rebuilds_its_producer", error=type(error).__name__)
-                await self._drop_producer()
-                await asyncio.sleep(0.5)
-            except Exception as error:
-                if kind_of(error) == "defect":
-                    raise
-                log.warning("relay_waits", error=type(error).__name__)
-                self.shards = {}
-                await asyncio.sleep(0.5)
+                    if self.leads and loop.time() > forget_at:
+                        forget_at = loop.time() + 60
+                        async with self._database.transaction() as connection:
+                            await outbox.forget(connection, self._keep_days)
+                except (KafkaError, _LeaseLost) as error:
+                    await self._begin_anew(error)
+                except Exception as error:
+                    if kind_of(error) == "defect":
+                        raise
+                    log.warning("relay_waits", error=type(error).__name__)
+                    await asyncio.sleep(0.5)
             self._wanted.clear()
             try:
                 async with asyncio.timeout(1):
@@ -107,77 +125,151 @@ class Relay:
                 continue
 
     async def flush(self) -> None:
-        """Ends the running round, sends what is still in the outbox and gives the shards back; for the end of a service."""
+        """Ends the running round, sends what is still in the outbox and gives the lease back; for the end of a service."""
         self._stopping = True
         try:
             async with self._sending:  # a round that is cut off has sent and not marked, and would be sent again
                 while await self._round():
                     pass
-                async with self._database.transaction() as connection:
-                    await connection.execute(_RELEASE, {"owner": self._owner})
+                await self.lease.release()
         except Exception as error:  # noqa: BLE001 - at the end nothing can be mended: what is unsent stays in the outbox
             log.warning("last_flush_failed", error=type(error).__name__)
+        finally:
+            await self._drop_producer()
+
+    async def _begin_anew(self, error: BaseException) -> None:
+        """Another producer is needed, and after a fence the lease as well."""
+        if isinstance(error, ProducerFenced):
+            log.warning("relay_fenced", epoch=self.lease.epoch)
+            self.lease.drop()
+        elif isinstance(error, _LeaseLost):
+            log.warning("relay_stops_without_its_lease")
+        else:
+            log.warning("relay_rebuilds_its_producer", error=type(error).__name__)
         await self._drop_producer()
+        await asyncio.sleep(0.5)
 
-    async def _take_shards(self) -> None:
+    async def _round(self) -> bool:
+        """Sends the next rows, and tells whether there may be more."""
+        epoch = self.lease.epoch
+        if epoch is None:
+            await self._drop_producer()
+            return False
+        producer = await self._producer_of(epoch)  # before the rows are read, see above
         async with self._database.transaction() as connection:
-            rows = await connection.execute(_TAKE, {"owner": self._owner, "seconds": LEASE_SECONDS})
-            self.shards = {row.shard: row.epoch for row in rows}
+            rows, more = await outbox.unsent(connection, self.lease.owner, epoch, self._topics_shut())
+        if not rows:
+            return False
+        outcome = await self._send(producer, epoch, rows)
+        async with self._database.transaction() as connection:
+            await outbox.mark(connection, outcome.sent, outcome.refused)
+            await holding.park(connection, [], {row.aggregate: outbox.UNSENDABLE for row, _ in outcome.refused if row.aggregate})
+        for row, reason in outcome.refused:
+            log.error("event_refused_by_kafka", id=row.id, topic=row.topic, aggregate=row.aggregate, error=reason)
+        self._suspects = outcome.suspects
+        if outcome.error is not None:
+            raise outcome.error
+        return more
 
-    async def _round(self) -> int:
-        if not self.shards:
-            return 0
-        held = {"owner": self._owner, "shards": list(self.shards), "epochs": list(self.shards.values()), "round": ROUND}
-        async with self._database.transaction() as connection:
-            found = [
-                _Row(row.id, row.aggregatetype, row.aggregateid, bytes(row.payload), _headers(row.headers))
-                for row in await connection.execute(_READ, held)
-            ]
-        if not found:
-            return 0
-        producer = await self._started()
-        async with asyncio.timeout(SEND_SECONDS):
-            futures = [
-                await producer.send(self._kafka.topic(row.topic), row.payload, key=row.key.encode(), headers=row.headers) for row in found
-            ]
-        sent = await self._await_all(futures)
-        async with self._database.transaction() as connection:
-            await connection.execute(_MARK, {"ids": [row.id for row in found]})
-        assert len(sent) == len(found)
-        return len(found)
+    async def _send(self, producer: AIOKafkaProducer, epoch: int, rows: Sequence[ToSend]) -> _Outcome:
+        """Hands the rows to the producer in their order and waits until Kafka has answered for all of them."""
+        outcome = _Outcome()
+        one_by_one = bool(self._suspects)
+        behind: set[tuple[str, str]] = set()
+        futures: dict[asyncio.Future[Any], ToSend] = {}
+        try:
+            for row in rows:
+                if (row.topic, row.key) in behind or not await self._is_open(producer, row.topic):
+                    continue
+                self._check(epoch)
+                try:
+                    future = await self._hand_over(producer, epoch, row)
+                except _OF_THE_RECORD as error:  # aiokafka knows that it is too large: nothing was sent
+                    outcome.refused.append((row, type(error).__name__))
+                    behind.add((row.topic, row.key))
+                    continue
+                futures[future] = row
+                if one_by_one:
+                    await self._answered([future], epoch)
+                    if future.exception() is not None:
+                        break
+            await self._answered(list(futures), epoch)
+        except (KafkaError, _LeaseLost) as error:
+            outcome.error = error
+        for future, row in futures.items():
+            if future.done() and (failed := future.exception()) is not None:
+                outcome.add(row, failed, alone=one_by_one)
+                if isinstance(failed, _OF_THE_TOPIC):
+                    self._shut_topic(row.topic, failed)
+            elif future.done():
+                outcome.sent.append(row.id)
+        return outcome
 
-    async def _await_all(self, futures: list[Any]) -> list[Any]:
-        """Waits until Kafka has every record. While the broker is away the producer recovers by itself; only leases are renewed."""
+    async def _hand_over(self, producer: AIOKafkaProducer, epoch: int, row: ToSend) -> asyncio.Future[Any]:
+        """Gives one record to the producer, however long it takes: while Kafka is away it waits, and recovers by itself."""
         while True:
-            done, waiting = await asyncio.wait(futures, timeout=LEASE_SECONDS / 3)
-            if not waiting:
-                return [future.result() for future in done]
-            await self._take_shards()
-
-    async def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                **self._kafka.client(), acks="all", enable_idempotence=True, linger_ms=2, max_request_size=2 * 1024 * 1024
-            )
             try:
-                async with asyncio.timeout(SEND_SECONDS):
-                    await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
+                future: asyncio.Future[Any] = await producer.send(
+                    self._kafka.topic(row.topic), row.payload, key=row.key.encode(), headers=row.headers
+                )
+            except KafkaTimeoutError:  # its buffer is full; the record is not in it
+                self._check(epoch)
+            else:
+                future.add_done_callback(_seen)
+                return future
+
+    async def _answered(self, futures: Sequence[asyncio.Future[Any]], epoch: int) -> None:
+        """Waits for Kafka's answers, as long as this replica holds the lease."""
+        while futures:
+            _, waiting = await asyncio.wait(futures, timeout=1)
+            if not waiting:
+                return
+            self._check(epoch)
+
+    def _check(self, epoch: int) -> None:
+        if self.lease.epoch != epoch:
+            raise _LeaseLost
+
+    async def _is_open(self, producer: AIOKafkaProducer, topic: str) -> bool:
+        """Whether the topic is there for us; one that is not keeps only its own records waiting."""
+        if topic in self._shut:
+            return False
+        try:
+            async with asyncio.timeout(TOPIC_SECONDS):
+                await producer.partitions_for(self._kafka.topic(topic))
+        except (TimeoutError, *_OF_THE_TOPIC) as error:
+            self._shut_topic(topic, error)
+            return False
+        return True
+
+    def _shut_topic(self, topic: str, error: BaseException) -> None:
+        log.warning("topic_takes_nothing", topic=topic, error=type(error).__name__)
+        self._shut[topic] = asyncio.get_running_loop().time() + TOPIC_SECONDS
+
+    def _topics_shut(self) -> list[str]:
+        now = asyncio.get_running_loop().time()
+        self._shut = {topic: until for topic, until in self._shut.items() if until > now}
+        return list(self._shut)
+
+    async def _producer_of(self, epoch: int) -> AIOKafkaProducer:
+        """The producer that was made for this epoch of the lease."""
+        now = asyncio.get_running_loop().time()
+        made_for, at = self._producer_is
+        if self._producer is not None and (made_for != epoch or now - at > RENEW_SECONDS):
+            await self._drop_producer()
+        if self._producer is None:
+            async with asyncio.timeout(START_SECONDS):
+                self._producer = await fenced_producer.start(self._kafka, self._transactional_id)
+            self._producer_is = epoch, now
         return self._producer
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                async with asyncio.timeout(5):
-                    await producer.stop()
-            except (TimeoutError, KafkaError) as error:
-                log.warning("producer_left_behind", error=type(error).__name__)
+            await fenced_producer.abandon(producer)
 
 
-def _headers(stored: Any) -> list[tuple[str, bytes]]:
-    pairs = json.loads(stored) if isinstance(stored, str) else stored
-    return [(name, value.encode()) for name, value in pairs]
+def _seen(future: asyncio.Future[Any]) -> None:
+    """An answer that comes after nobody waits any more is no error of the event loop's."""
+    if not future.cancelled():
+        future.exception()

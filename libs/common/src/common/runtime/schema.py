@@ -18,19 +18,21 @@ CREATE TABLE outbox (
     event_id text NOT NULL,
     payload bytea NOT NULL,
     headers jsonb NOT NULL,
-    shard smallint NOT NULL,
+    aggregate text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    published_at timestamptz
+    published_at timestamptz,
+    refused text
 );
-CREATE INDEX outbox_unpublished ON outbox (shard, id) WHERE published_at IS NULL;
+CREATE INDEX outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
-CREATE TABLE shard_leases (
-    shard smallint PRIMARY KEY,
+CREATE INDEX outbox_refused ON outbox (aggregatetype, aggregateid, id) WHERE refused IS NOT NULL;
+CREATE TABLE relay_lease (
+    the_only_one boolean PRIMARY KEY CHECK (the_only_one),
     owner text NOT NULL,
     epoch bigint NOT NULL,
     until timestamptz NOT NULL
 );
-INSERT INTO shard_leases SELECT n, '', 0, '-infinity' FROM generate_series(0, 15) AS n;
+INSERT INTO relay_lease VALUES (true, '', 0, '-infinity');
 CREATE TABLE consumer_progress (
     topic text NOT NULL,
     partition int NOT NULL,

@@ -27,6 +27,7 @@ from common.runtime.metrics import ChassisMetrics
 from common.runtime.policies import Policy
 from common.runtime.records import from_kafka
 from common.runtime.relay import Relay
+from common.runtime.replica_name import ReplicaName
 from common.runtime.settings import ServiceSettings
 from common.runtime.timers import TimerWorker
 from common.runtime.unit_of_work import UnitOfWork
@@ -81,7 +82,7 @@ def service(
     database = Database(settings.database_url, name)
     registry = CollectorRegistry()
     metrics = ChassisMetrics(name, VERSION, policy.stages if policy else (), registry, prefix=settings.kafka_prefix)
-    relay = Relay(database, kafka, kafka.client_id, keep_days=settings.outbox_keep_days)
+    relay = Relay(database, kafka, kafka.client_id, transactional_id=f"{name}-relay", keep_days=settings.outbox_keep_days)
     broker = Broker(kafka)
     consumer = CaseConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake)
     consumed = consumed_by(name)
@@ -108,6 +109,7 @@ def service(
         broker=broker,
         consumer=consumer,
         relay=relay,
+        replica=ReplicaName(database, settings.replica),
         timers=timers,
         metrics=metrics,
         topics=_topics_of(name),

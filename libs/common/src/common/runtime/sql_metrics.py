@@ -1,4 +1,4 @@
-"""Gauges that come from the database at each scrape; only the holder of outbox shard 0 shows them, so that sums over replicas are right."""
+"""Gauges from the database, read at each scrape; only who holds the service's lease shows them, so that sums over replicas are right."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +23,7 @@ SELECT coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(created_at) F
        AS outbox,
        coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(due_at) FROM timers WHERE state = 'armed' AND due_at < now())), 0)::float
        AS timer,
+       (SELECT count(*) FROM outbox WHERE refused IS NOT NULL) AS refused,
        (SELECT count(*) FROM consumer_progress WHERE halted) AS halted
 """)
 
@@ -39,6 +40,7 @@ async def refresh(connection: AsyncConnection, metrics: ChassisMetrics) -> None:
         metrics.dead_letters.labels(service, row.topic, row.rule).set(row.n)
     ages = (await connection.execute(_AGES)).one()
     metrics.outbox_oldest.labels(service).set(ages.outbox)
+    metrics.outbox_refused.labels(service).set(ages.refused)
     metrics.timer_oldest.labels(service).set(ages.timer)
     metrics.halted.labels(service).set(ages.halted)
 
@@ -50,6 +52,7 @@ def clear(metrics: ChassisMetrics) -> None:
         metrics.clocks_open,
         metrics.dead_letters,
         metrics.outbox_oldest,
+        metrics.outbox_refused,
         metrics.timer_oldest,
         metrics.halted,
     ):

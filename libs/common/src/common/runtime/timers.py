@@ -4,7 +4,7 @@ Due by the database's clock, and never before the service has caught up (so neit
 makes a false breach); a timer of a replayed history waits besides until that history has been quiet for a while, since a
 service that keeps pace with a replay has caught up again and again before the replay has told everything. A time in which
 the service, Kafka or the database was away is no such quiet. The fence is the conditional update: still armed, same version.
-Only the holder of outbox shard 0 scans, for economy; correctness does not depend on it.
+Only the replica that holds the service's lease scans, for economy; correctness does not depend on it.
 """
 
 import asyncio

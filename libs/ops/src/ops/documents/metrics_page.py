@@ -41,6 +41,7 @@ READERS = {
     "aftersales_events_consumed_total": Reader("operations", "Does anything come in, and what becomes of it?"),
     "aftersales_dead_letters_open": Reader("operations, the sender's team", "Who sends what we cannot read, and has somebody repaired it?"),
     "aftersales_outbox_oldest_unpublished_seconds": Reader("operations", "Have decisions been taken that nobody hears of?"),
+    "aftersales_outbox_refused": Reader("developers", "Have we decided something that Kafka will not take?"),
     "aftersales_timer_oldest_due_seconds": Reader("operations", "Do breaches go unnoticed because timers do not fire?"),
     "aftersales_consumer_lag_records": Reader("operations", "Are we behind, and on which partition?"),
     "aftersales_event_end_to_end_seconds": Reader("operations", "How long after it happened does anybody know?"),

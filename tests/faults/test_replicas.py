@@ -1,0 +1,163 @@
+"""Two replicas of one service, as processes: who leaves hands over, who dies is missed, and a name is one process's."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+import structlog
+from aiokafka import AIOKafkaConsumer
+from tests.counted import PROOF
+from tests.faults.kit import Base, base_of, claim, complaints_here, keys_of_partition, lodged, read_topic, send, settled, until
+
+from common.contracts.topics import consumed_by
+from common.runtime import broker, topic_admin
+from common.runtime.broker import KafkaSettings
+from common.runtime.relay_lease import LEASE_SECONDS
+from devstack import Stack
+from ops.processes import ServiceProcess, wait_until_ready
+
+pytestmark = pytest.mark.real
+
+TOPIC = "complaint-claims"
+_CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE datname = current_database() AND locktype = 'advisory' AND objsubid = 2 AND granted
+"""
+
+
+@pytest.fixture(autouse=True)
+async def topics(stack: Stack) -> None:
+    await topic_admin.apply(KafkaSettings(stack.kafka, "tests"))
+
+
+@pytest.fixture
+async def base(stack: Stack) -> AsyncIterator[Base]:
+    """The database of complaints, which the first start of a service has made."""
+    async with complaints_here(stack):
+        pass
+    async with base_of(stack, "complaints") as found:
+        yield found
+
+
+@contextmanager
+def replicas(stack: Stack, folder: Path, *names: str, **settings: str) -> Iterator[list[ServiceProcess]]:
+    """Processes of complaints of these names, ready, and stopped at the end."""
+    made = []
+    for number, name in enumerate(names):
+        place = folder / str(number)
+        place.mkdir()
+        made.append(ServiceProcess("complaints", stack.kafka, stack.database_url, place, {"replica": name, **settings}))
+    try:
+        for one in made:
+            one.start()
+            wait_until_ready(one)
+        yield made
+    finally:
+        for one in made:
+            if one.process is not None and one.process.poll() is None:
+                one.process.send_signal(signal.SIGCONT)
+            one.stop()
+
+
+async def one_on_each_partition(stack: Stack, prefix: str) -> None:
+    await send(stack, [lodged(key) for number in range(6) for key in keys_of_partition(number, 1, f"{prefix}{number}-")])
+
+
+async def test_a_replica_that_stops_hands_over_at_once_and_one_that_is_killed_is_missed_after_its_session(
+    stack: Stack, base: Base, tmp_path: Path
+) -> None:
+    with replicas(stack, tmp_path, "0", "1") as (stays, leaves):
+        await one_on_each_partition(stack, "before")
+        await settled(stack, base, [TOPIC])
+        assert leaves.stop() == 0
+        await one_on_each_partition(stack, "after")
+        await settled(stack, base, [TOPIC], limit=broker.SESSION_SECONDS - 2)
+        assert "group_not_left" not in leaves.log.read_text()
+        assert stays.is_ready
+
+        leaves.start()
+        wait_until_ready(leaves)
+        leaves.kill()
+        await one_on_each_partition(stack, "killed")
+        await settled(stack, base, [TOPIC], limit=2 * broker.SESSION_SECONDS)
+
+
+async def test_a_second_process_of_one_name_is_refused_and_one_that_lost_its_name_ends(stack: Stack, base: Base, tmp_path: Path) -> None:
+    with replicas(stack, tmp_path, "0") as (first,):
+        second = ServiceProcess("complaints", stack.kafka, stack.database_url, tmp_path, {"replica": "0", "start_seconds": "3"})
+        second.start()
+        assert second.process is not None
+        assert await asyncio.to_thread(second.process.wait, 60) == 1
+        assert "another process of complaints runs as replica 0" in second.log.read_text()
+        await one_on_each_partition(stack, "twin")
+        await settled(stack, base, [TOPIC])
+        assert first.is_ready
+
+        other = await asyncpg.connect(stack.url_of("complaints"))
+        try:
+            # as if the connection were lost and somebody had been quicker: it queues for the lock before it is free
+            queued = asyncio.create_task(other.execute("SELECT pg_advisory_lock(hashtext('replica'), hashtext('0'))"))
+            await base.run(_CUT)
+            await queued
+            assert first.process is not None
+            assert await asyncio.to_thread(first.process.wait, 90) == 1
+            assert "replica_name_lost" in first.log.read_text()
+        finally:
+            await other.close()
+
+
+async def test_a_replica_that_kafka_has_fenced_is_not_ready_and_says_so(stack: Stack, base: Base) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            complaints_here(stack) as application,
+            AIOKafkaConsumer(
+                *(topic.name for topic in consumed_by("complaints")),
+                bootstrap_servers=stack.kafka,
+                group_id="complaints",
+                group_instance_id="complaints-0",
+                enable_auto_commit=False,
+            ),
+        ):
+
+            async def failed() -> bool:
+                return application.chassis.failed
+
+            await until("the service gives up", failed)
+            assert "complaints: another process of its name has its place in the group" in await application.chassis.problems()
+    assert "replica_fenced" in {log["event"] for log in logs}
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("run", range(10 if PROOF else 1))
+async def test_a_process_that_was_frozen_while_it_sent_overwrites_nothing_when_it_wakes(
+    stack: Stack, base: Base, tmp_path: Path, run: int
+) -> None:
+    keys = [f"Z{run}-{number}" for number in range(1500)]
+    with replicas(stack, tmp_path, "0", "1") as (frozen, other):
+        await send(stack, [lodged(key) for key in keys])
+
+        async def sending() -> bool:
+            return bool(await base.one("SELECT count(*) >= 300 FROM outbox WHERE published_at IS NULL"))
+
+        await until("the relay has much in hand", sending)
+        assert frozen.process is not None
+        frozen.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(LEASE_SECONDS + (50 if PROOF and run % 2 else 2))
+        await send(stack, [claim("complaint.complainant_told", key, id=f"{key}-told", by="E1") for key in keys])
+        await settled(stack, base, [TOPIC], limit=120)
+        frozen.process.send_signal(signal.SIGCONT)
+
+        async def awake() -> bool:
+            return any(word in frozen.log.read_text() for word in ("relay_fenced", "relay_stops_without_its_lease", "lease_lost"))
+
+        await until("the frozen one has found out", awake)
+        await settled(stack, base, [TOPIC])
+        last: dict[str, str] = {}
+        for read in await read_topic(stack, "complaints"):
+            last[read.key] = read.type
+        assert {last[key] for key in keys} == {"complaint.acknowledged"}
+        assert other.is_ready
