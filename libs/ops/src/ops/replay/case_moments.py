@@ -1,6 +1,7 @@
 """What happened to a case in each of its rows: from what rows tell to steps that a service can take."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 from ops.replay.mapping import Mapping
@@ -12,7 +13,7 @@ COMPLETION = ("completed", "closed")
 
 
 @dataclass(slots=True)
-class _Standing:
+class Standing:
     """Where a case stands: the work is done or not, who has it, what it waits for."""
 
     done: bool = False
@@ -30,22 +31,19 @@ def case_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) 
     return Row(case, when.instant(values[when.column]), number, rule, values)
 
 
-def case_moments(case: Sequence[Row], mapping: Mapping) -> Iterator[Step]:
-    """The steps of a case whose rows stand in the order of time; each is legal after the ones before it.
+def case_moments(before: Standing | None, row: Row, mapping: Mapping) -> tuple[list[Step], Standing]:
+    """The steps of a case's next row in the order of time, each legal after those before it, and how the case stands then.
 
     Work that goes to somebody else while it waits is taken up, given, accepted and held up again, all in one row. Whoever
     completes work is credited with it, and needs to have it first only when nobody has. A completion of what is done
     already is none, and so is a second closing; who closes what nobody answered has spoken to the customer (D11-04).
     """
-    standing = _Standing()
-    for index, row in enumerate(case):
-        if index == 0:
-            yield Step("received", row)
-        for moment in _moments(standing, row, mapping):
-            yield Step(moment, row)
+    now = Standing() if before is None else copy(before)
+    begun = ["received"] if before is None else []
+    return [Step(moment, row.at) for moment in (*begun, *_moments(now, row, mapping))], now
 
 
-def _moments(now: _Standing, row: Row, mapping: Mapping) -> Iterator[str]:
+def _moments(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:
     means = mapping.rules[row.rule].means
     if now.done and means in WORK:
         now.done = False
@@ -65,7 +63,7 @@ def _moments(now: _Standing, row: Row, mapping: Mapping) -> Iterator[str]:
         yield "closed"
 
 
-def _work(now: _Standing, row: Row, means: str, mapping: Mapping) -> Iterator[str]:
+def _work(now: Standing, row: Row, means: str, mapping: Mapping) -> Iterator[str]:
     holder = (mapping.role("team", row.values), mapping.role("person", row.values))
     changed = means != "queued" and holder != now.holder
     if now.pause is not None and (changed or means != "waiting" or row.rule != now.pause):
@@ -77,7 +75,7 @@ def _work(now: _Standing, row: Row, means: str, mapping: Mapping) -> Iterator[st
         yield "accepted"
 
 
-def _completion(now: _Standing, row: Row, mapping: Mapping) -> Iterator[str]:
+def _completion(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:
     team, person = mapping.role("team", row.values), mapping.role("person", row.values)
     if now.holder is None:
         yield "assigned"

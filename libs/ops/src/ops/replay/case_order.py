@@ -45,5 +45,5 @@ def _written(run: list[Row]) -> IO[str]:
 def _read(file: IO[str]) -> Iterator[Row]:
     file.seek(0)
     for line in file:
-        case, at, number, rule, values = json.loads(line)
-        yield Row(case, at, number, rule, tuple(values))
+        case, at, number, rule, values, *rest = json.loads(line)
+        yield Row(case, at, number, rule, tuple(values), *rest)

@@ -1,7 +1,7 @@
 """A table of complaints, one a row, with the day on which each was lodged and the day on which it was closed."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,20 +17,14 @@ _PERCENTS = (50, 90, 95, 99)
 
 def complaint_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) -> Row:
     """The row as a case of its own; raises `Unusable` for a bad day, an end before the start, or a bad sum."""
-    start = mapping.times["start"]
-    row = Row(str(number), start.instant(values[start.column]), number, rule, values)
-    ended = ended_at(row, mapping)
+    start, end = mapping.times["start"], mapping.times["end"]
+    ended = end.instant(values[end.column]) if values[end.column] else None
+    row = Row(str(number), start.instant(values[start.column]), number, rule, values, ended)
     if ended is not None and ended < row.at:
         raise Unusable("end_before_start")
     compensation(row, mapping)
     answer(row, mapping)
     return row
-
-
-def ended_at(row: Row, mapping: Mapping) -> int | None:
-    """When the complaint was closed, in microseconds since 1970; None while it is open."""
-    end = mapping.times["end"]
-    return end.instant(row.values[end.column]) if row.values[end.column] else None
 
 
 def compensation(row: Row, mapping: Mapping) -> Fraction:
@@ -50,13 +44,9 @@ def answer(row: Row, mapping: Mapping) -> str:
     return mapping.answers.get(said, "not_answered")
 
 
-def complaint_moments(case: Sequence[Row], mapping: Mapping) -> Iterator[Step]:
-    """Received on the day of the start, closed on that of the end."""
-    (row,) = case
-    yield Step("received", row)
-    ended = ended_at(row, mapping)
-    if ended is not None:
-        yield Step("closed", row._replace(at=ended))
+def complaint_moments(_: None, row: Row, __: Mapping) -> tuple[list[Step], None]:
+    """Received at the start, closed at the end."""
+    return [Step("received", row.at)] + ([] if row.until is None else [Step("closed", row.until)]), None
 
 
 class ComplaintFigures:
@@ -83,7 +73,7 @@ class ComplaintFigures:
         self._given += compensation(row, mapping)
         if unit := mapping.role("unit", row.values):
             self._units.add(unit)
-        ended = ended_at(row, mapping)
+        ended = row.until
         if ended is None:
             return
         started_on, ended_on = calendar.date_of(row.at), calendar.date_of(ended)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,14 @@ class Mapping:
             if all(values[place] in wanted for place, wanted in rule.tests):
                 return index
         return None
+
+    def claims_at(self, moment: str) -> tuple[ClaimRule, ...]:
+        """The claims that are published at the moment."""
+        return self._claims_at.get(moment, ())
+
+    @cached_property
+    def _claims_at(self) -> Table[str, tuple[ClaimRule, ...]]:
+        return {moment: tuple(rule for rule in self.claims if rule.moment == moment) for moment in {rule.moment for rule in self.claims}}
 
     def role(self, name: str, values: tuple[str, ...]) -> str:
         """The row's value in the column that plays this part; empty when no column does."""

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from ops.replay.case_figures import CaseFigures
 from ops.replay.case_moments import case_moments, case_row
 from ops.replay.case_order import by_case
-from ops.replay.claims import Origin, Planned, RefusedRow, planned
+from ops.replay.claims import Origin, Planned, Teller, claims_of
 from ops.replay.complaint_table import ComplaintFigures, complaint_moments, complaint_row
 from ops.replay.mapping import Mapping
-from ops.replay.rows import Account, Row, Step, Unusable
+from ops.replay.rows import Account, Row, Unusable
 from ops.replay.table_file import TableFile
 
 
@@ -40,7 +40,7 @@ class Kind:
 
     row: Callable[[tuple[str, ...], int, int, Mapping], Row]
     cases: Callable[[Iterable[Row]], Iterator[list[Row]]]
-    moments: Callable[[Sequence[Row], Mapping], Iterator[Step]]
+    moments: Teller
     figures: Callable[[Mapping], Figures]
 
 
@@ -69,11 +69,12 @@ class Pass:
         done = 0
         for case in self._kind.cases(self._rows()):
             done += len(case)
-            kept, claims = self._claims_of(case)
-            if kept:
-                self._figures.add(kept)
-            self._account.events += len(claims)
-            yield claims
+            self._figures.add(case)
+            claims = claims_of(case, self._kind.moments, self._mapping)
+            for number, reasons in claims.refused:
+                self._account.refuse(number, reasons)
+            self._account.made += len(claims.made)
+            yield claims.made
             if self._progress is not None:
                 self._progress.mapping(done, self._account.read)
 
@@ -85,7 +86,7 @@ class Pass:
         return {
             "mapping": self._mapping.name,
             "file": {"name": self._table.path.name, "sha256": self._table.sha256},
-            "rows": self._account.document(),
+            **self._account.document(),
             "figures": self._figures.document(),
         }
 
@@ -97,7 +98,7 @@ class Pass:
                 if (row := self._row(values)) is not None:
                     yield row
             except Unusable as problem:
-                account.rejected[problem.reason] += 1
+                account.unreadable(account.read, problem.reason)
 
     def _read_so_far(self, done: int) -> None:
         if self._progress is not None:
@@ -114,13 +115,3 @@ class Pass:
             self._account.skipped[skip] += 1
             return None
         return self._kind.row(values, self._account.read, index, mapping)
-
-    def _claims_of(self, case: Sequence[Row]) -> tuple[Sequence[Row], list[Planned]]:
-        """The claims of a case and the rows that they rest on; a row that our contracts refuse is as if it had not been there."""
-        while case:
-            try:
-                return case, planned(self._kind.moments(case, self._mapping), self._mapping)
-            except RefusedRow as refused:
-                self._account.rejected[refused.reason] += 1
-                case = [row for row in case if row is not refused.row]
-        return case, []
