@@ -1,12 +1,11 @@
 """What our contracts refuse of a log is told with its rows; it ends no replay, and the figures come from the rows all the same."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ops.replay_logs import replayed
 
-from ops.main import main
 from ops.replay import claims
 
 CASES = """
@@ -54,17 +53,6 @@ claims:
     when: closed
     fields: {complaint_id: {column: id, prefix: C}, remedy: {column: score, as: word}, by: E1}
 """
-
-
-def replayed(folder: Path, mapping: str, table: str) -> dict[str, Any]:
-    own, log, report = (folder / name for name in ("mapping.yaml", "log.csv", "report.json"))
-    own.write_text(mapping)
-    log.write_text(table)
-    assert main(["replay", str(log), "--mapping", str(own), "--calculate-only", "--report", str(report)]) == 0
-    found: dict[str, Any] = json.loads(report.read_text())
-    rows = found["rows"]
-    assert rows["read"] == rows["mapped"] + sum(rows["skipped"].values()) + sum(rows["rejected"].values())
-    return found
 
 
 def test_a_closing_claim_that_is_refused_rejects_the_row_and_ends(tmp_path: Path) -> None:

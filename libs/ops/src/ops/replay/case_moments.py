@@ -28,7 +28,7 @@ def case_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) 
     case, when = mapping.role("case", values), mapping.times["at"]
     if not case:
         raise Unusable("no_case")
-    return Row(case, when.instant(values[when.column]), number, rule, values)
+    return Row(case, when.instant(when.part.of(values)), number, rule, values)
 
 
 def case_moments(before: Standing | None, row: Row, mapping: Mapping) -> tuple[list[Step], Standing]:
@@ -64,7 +64,7 @@ def _moments(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:
 
 
 def _work(now: Standing, row: Row, means: str, mapping: Mapping) -> Iterator[str]:
-    holder = (mapping.role("team", row.values), mapping.role("person", row.values))
+    holder = _holder(now, row, mapping)
     changed = means != "queued" and holder != now.holder
     if now.pause is not None and (changed or means != "waiting" or row.rule != now.pause):
         now.pause = None
@@ -76,9 +76,15 @@ def _work(now: Standing, row: Row, means: str, mapping: Mapping) -> Iterator[str
 
 
 def _completion(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:
-    team, person = mapping.role("team", row.values), mapping.role("person", row.values)
     if now.holder is None:
         yield "assigned"
+    team, person = _holder(now, row, mapping)
     now.holder = (team if now.holder is None else now.holder[0], person)
     now.pause, now.done = None, True
     yield "completed"
+
+
+def _holder(now: Standing, row: Row, mapping: Mapping) -> tuple[str, str]:
+    """The team and person that a row names; one that it does not name is the one who had the work."""
+    team, person = now.holder or ("", "")
+    return mapping.role("team", row.values) or team, mapping.role("person", row.values) or person

@@ -72,7 +72,7 @@ def _tell(report: dict[str, Any], *, as_json: bool) -> None:
 
     from ops.replay.printed import print_report
 
-    print_report(report, Console())
+    print_report(report, Console(markup=False, emoji=False))  # names of a log are no markup
 
 
 def _json(report: dict[str, Any]) -> str:

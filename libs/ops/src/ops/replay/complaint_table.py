@@ -18,8 +18,9 @@ _PERCENTS = (50, 90, 95, 99)
 def complaint_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) -> Row:
     """The row as a case of its own; raises `Unusable` for a bad day, an end before the start, or a bad sum."""
     start, end = mapping.times["start"], mapping.times["end"]
-    ended = end.instant(values[end.column]) if values[end.column] else None
-    row = Row(str(number), start.instant(values[start.column]), number, rule, values, ended)
+    closed = end.part.of(values)
+    ended = end.instant(closed) if closed else None
+    row = Row(str(number), start.instant(start.part.of(values)), number, rule, values, ended)
     if ended is not None and ended < row.at:
         raise Unusable("end_before_start")
     compensation(row, mapping)
@@ -37,11 +38,11 @@ def compensation(row: Row, mapping: Mapping) -> Fraction:
 
 
 def answer(row: Row, mapping: Mapping) -> str:
-    """The customer's answer: yes, no or not_answered, which is also what a blank means."""
-    said = mapping.role("satisfaction", row.values)
-    if said and said not in mapping.answers:
+    """The customer's answer: yes, no or not_answered, which is also what a blank means where `answers` says nothing else."""
+    said = mapping.answers.get(mapping.written("satisfaction", row.values))
+    if said is None and mapping.role("satisfaction", row.values):
         raise Unusable("not_in_answers")
-    return mapping.answers.get(said, "not_answered")
+    return said or "not_answered"
 
 
 def complaint_moments(_: None, row: Row, __: Mapping) -> tuple[list[Step], None]:

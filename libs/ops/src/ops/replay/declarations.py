@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from ops.replay.missing import Part
+
 
 class MappingError(ValueError):
     """The mapping cannot be used; the text names the place and what is expected there."""
@@ -71,17 +73,42 @@ def items(document: object, place: str) -> list[tuple[Any, str]]:
     return [(item, f"{place}[{index}]") for index, item in enumerate(document)]
 
 
-class Columns:
-    """The columns that a mapping names, in the order in which it first names them."""
+def words(document: object, place: str) -> frozenset[str]:
+    """A list of texts, perhaps an empty one."""
+    if not isinstance(document, list):
+        raise MappingError(place, 'a list of texts is expected, such as ["?", "N/A"]')
+    return frozenset(text(word, f"{place}[{index}]") for index, word in enumerate(document))
 
-    def __init__(self) -> None:
+
+class Columns:
+    """The columns that a mapping names, in the order in which it first names them, and what stands for nothing in them."""
+
+    def __init__(self, missing: frozenset[str] = frozenset()) -> None:
         self._index: dict[str, int] = {}
+        self._missing = missing
+        self._explained: dict[int, frozenset[str]] = {}
 
     def index(self, document: object, place: str) -> int:
         """Where the values of the column stand in a row."""
         return self._index.setdefault(text(document, place), len(self._index))
 
+    def part(self, declared: dict[str, Any], place: str, meaning: Iterable[str] = ()) -> Part:
+        """The column that `{column, missing}` names; `missing` there counts in place of the general words.
+
+        `meaning` are words to which the mapping gives a meaning in this place.
+        """
+        column = self.index(declared["column"], f"{place}.column")
+        missing = words(declared["missing"], f"{place}.missing") if "missing" in declared else self._missing
+        explained = missing.union(meaning)
+        self._explained[column] = explained & self._explained.get(column, explained)
+        return Part(column, missing)
+
     @property
     def names(self) -> tuple[str, ...]:
         """All columns that were named so far."""
         return tuple(self._index)
+
+    @property
+    def explained(self) -> dict[int, frozenset[str]]:
+        """For each column whose values are read as names, times or fields, the words that mean something everywhere it is read."""
+        return dict(self._explained)

@@ -1,13 +1,14 @@
 """How one field of an event is made from a row: a small fixed vocabulary, so that a mapping stays declarations.
 
-A field is a constant, or an object with one source: `column` (a column of the row), `set` (what the row's rule sets) or
-`row: number`. Around it: `from: first` (the case's first row instead of this one), `blank` (what a blank stands for),
-`table` with `otherwise` (a lookup), `as` (slug, pseudonym, word, number), `prefix` and `suffix`.
+A field is a constant, or an object with one source: `column` (a column of the row, with `missing` for the words that stand
+for nothing in it), `set` (what the row's rule sets) or `row: number`. Around it: `from: first` (the case's first row instead
+of this one), `blank` (what a blank stands for), `table` with `otherwise` (a lookup), `as` (slug, pseudonym, word, number),
+`prefix` and `suffix`.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from ops.replay.declarations import Columns, MappingError, entries, one_of, text
 from ops.replay.rows import Row, Unusable
 
-_KNOWN = ("column", "set", "row", "from", "blank", "table", "otherwise", "as", "prefix", "suffix")
+_KNOWN = ("column", "set", "row", "from", "blank", "table", "otherwise", "as", "prefix", "suffix", "missing")
 _KINDS = ("slug", "pseudonym", "word", "number")
 _REFUSED_IN_ID = re.compile(r"[^A-Za-z0-9.@-]")
 _REFUSED_IN_WORD = re.compile(r"[^A-Za-z0-9\u4e00-\u9fff ._:/()+-]")
@@ -40,15 +41,19 @@ class FieldValue:
     prefix: str = ""
     suffix: str = ""
     salt: str = ""
+    missing: frozenset[str] = frozenset()
+    """Words that stand for nothing, unless the table gives them a meaning."""
 
     def of(self, row: Row, first: Row, sets: Sets) -> object:
         """The field's value for `row` of the case that begins with `first`; raises `Unusable`."""
         if self.source is None:
             return self.otherwise
         found = self.source(first if self.of_first else row, sets)
+        if found in self.missing and not (self.table and found in self.table):
+            found = ""
         if self.kind == "word":
             found = word(found)
-        if not found:
+        if not found or found.isspace():
             if self.blank is _MISSING:
                 raise Unusable(f"blank:{self.name}")
             return self.blank
@@ -77,33 +82,35 @@ def read_field(document: object, place: str, name: str, columns: Columns, salt: 
     if not isinstance(document, dict):
         return FieldValue(name, None, otherwise=document)
     declared = entries(document, place, known=_KNOWN)
-    source = _source(declared, place, columns)
-    table = declared.get("table")
+    table = entries(declared["table"], f"{place}.table") if "table" in declared else None
+    source, missing = _source(declared, place, columns, table or ())
     return FieldValue(
         name,
         source,
         of_first="from" in declared and bool(one_of(declared["from"], f"{place}.from", ("first",))),
         blank=declared.get("blank", _MISSING),
-        table=None if table is None else entries(table, f"{place}.table"),
+        table=table,
         otherwise=declared.get("otherwise", _MISSING),
         kind=one_of(declared["as"], f"{place}.as", _KINDS) if "as" in declared else "",
         prefix=text(declared["prefix"], f"{place}.prefix") if "prefix" in declared else "",
         suffix=text(declared["suffix"], f"{place}.suffix") if "suffix" in declared else "",
         salt=salt,
+        missing=missing,
     )
 
 
-def _source(declared: Mapping[str, Any], place: str, columns: Columns) -> Source:
+def _source(declared: dict[str, Any], place: str, columns: Columns, meaning: Iterable[str]) -> tuple[Source, frozenset[str]]:
+    """Where the value is taken from, and the words that stand for nothing there."""
     match [name for name in ("column", "set", "row") if name in declared]:
         case ["column"]:
-            index = columns.index(declared["column"], f"{place}.column")
-            return lambda row, _: row.values[index]
+            column, missing = columns.part(declared, place, meaning)
+            return lambda row, _: row.values[column], missing
         case ["set"]:
             key = text(declared["set"], f"{place}.set")
-            return lambda _, sets: sets.get(key, "")
+            return lambda _, sets: sets.get(key, ""), frozenset()
         case ["row"]:
             one_of(declared["row"], f"{place}.row", ("number",))
-            return lambda row, _: str(row.number)
+            return lambda row, _: str(row.number), frozenset()
         case _:
             raise MappingError(place, "exactly one of column, set, row is expected")
 

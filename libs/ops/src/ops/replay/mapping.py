@@ -12,8 +12,9 @@ from common.contracts.topics import BY_NAME, EVENTS
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
 from common.kernel.working_time import Calendar
-from ops.replay.declarations import Columns, MappingError, entries, items, one_of, read_yaml, text
+from ops.replay.declarations import Columns, MappingError, entries, items, one_of, read_yaml, text, words
 from ops.replay.field_values import FieldValue, read_field
+from ops.replay.missing import Part
 from ops.replay.times import TimeColumn, read_time
 
 SHIPPED = Path(__file__).parents[1] / "mappings"
@@ -27,7 +28,7 @@ COMPLAINT_MOMENTS = ("received", "closed")
 CASE_COLUMNS = ("case", "team", "person", "priority", "product")
 COMPLAINT_COLUMNS = ("outcome", "satisfaction", "compensation", "unit")
 
-_KNOWN = ("name", "about", "kind", "delimiter", "columns", "times", "calendar", "answers", "rows", "claims")
+_KNOWN = ("name", "about", "kind", "delimiter", "missing", "columns", "times", "calendar", "answers", "rows", "claims")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ class Mapping:
     kind: str
     delimiter: str
     columns: tuple[str, ...]
-    roles: Table[str, int]
+    explained: Table[int, frozenset[str]]
+    """Columns whose values are read, and the words in them that the mapping gives a meaning to."""
+    roles: Table[str, Part]
     times: Table[str, TimeColumn]
     calendar: Calendar
     answers: Table[str, str]
@@ -80,9 +83,14 @@ class Mapping:
         return {moment: tuple(rule for rule in self.claims if rule.moment == moment) for moment in {rule.moment for rule in self.claims}}
 
     def role(self, name: str, values: tuple[str, ...]) -> str:
-        """The row's value in the column that plays this part; empty when no column does."""
-        index = self.roles.get(name)
-        return "" if index is None else values[index]
+        """The row's value in the column that plays this part; empty when no column does, and for a word for "missing"."""
+        part = self.roles.get(name)
+        return "" if part is None else part.of(values)
+
+    def written(self, name: str, values: tuple[str, ...]) -> str:
+        """The same as it is written, words for "missing" too."""
+        part = self.roles.get(name)
+        return "" if part is None else values[part.column]
 
 
 def load(name: str) -> Mapping:
@@ -98,11 +106,12 @@ def load(name: str) -> Mapping:
 def read_mapping(document: object) -> Mapping:
     """The mapping that a document declares; raises `MappingError` naming the first place that is wrong."""
     declared = entries(document, "mapping", known=_KNOWN, required=("name", "kind", "columns", "times", "calendar", "rows", "claims"))
-    columns = Columns()
+    columns = Columns(words(declared.get("missing", []), "missing"))
     name = text(declared["name"], "name")
     kind = one_of(declared["kind"], "kind", ("cases", "complaints"))
     cases = kind == "cases"
-    roles = _roles(declared["columns"], CASE_COLUMNS if cases else COMPLAINT_COLUMNS, columns)
+    answers = _answers(declared.get("answers", {}))
+    roles = _roles(declared["columns"], CASE_COLUMNS if cases else COMPLAINT_COLUMNS, columns, answers)
     if cases and "case" not in roles:
         raise MappingError("columns.case", "the declaration is missing")
     times = _times(declared["times"], ("at",) if cases else ("start", "end"), columns)
@@ -114,18 +123,27 @@ def read_mapping(document: object) -> Mapping:
         kind=kind,
         delimiter=text(declared.get("delimiter", ","), "delimiter"),
         columns=columns.names,
+        explained=columns.explained,
         roles=roles,
         times=times,
         calendar=_calendar(declared["calendar"]),
-        answers=_answers(declared.get("answers", {})),
+        answers=answers,
         rules=rules,
         claims=claims,
     )
 
 
-def _roles(document: object, known: tuple[str, ...], columns: Columns) -> dict[str, int]:
-    declared = entries(document, "columns", known=known)
-    return {role: columns.index(column, f"columns.{role}") for role, column in declared.items()}
+def _roles(document: object, known: tuple[str, ...], columns: Columns, answers: Table[str, str]) -> dict[str, Part]:
+    found = {}
+    for role, column in entries(document, "columns", known=known).items():
+        place = f"columns.{role}"
+        declared = (
+            entries(column, place, known=("column", "missing"), required=("column",))
+            if isinstance(column, dict)
+            else {"column": text(column, place)}
+        )
+        found[role] = columns.part(declared, place, answers if role == "satisfaction" else ())
+    return found
 
 
 def _times(document: object, names: tuple[str, ...], columns: Columns) -> dict[str, TimeColumn]:

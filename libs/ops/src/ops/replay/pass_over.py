@@ -10,6 +10,7 @@ from ops.replay.case_order import by_case
 from ops.replay.claims import Origin, Planned, Teller, claims_of
 from ops.replay.complaint_table import ComplaintFigures, complaint_moments, complaint_row
 from ops.replay.mapping import Mapping
+from ops.replay.missing import Suspects
 from ops.replay.rows import Account, Row, Unusable
 from ops.replay.table_file import TableFile
 
@@ -61,6 +62,7 @@ class Pass:
         self._account = Account()
         self._kind = KINDS[mapping.kind]
         self._figures = self._kind.figures(mapping)
+        self._suspects = Suspects(mapping.columns, mapping.explained)
         self._begun = False
 
     def cases(self) -> Iterator[list[Planned]]:
@@ -87,6 +89,7 @@ class Pass:
             "mapping": self._mapping.name,
             "file": {"name": self._table.path.name, "sha256": self._table.sha256},
             **self._account.document(),
+            "hints": self._suspects.document(),
             "figures": self._figures.document(),
         }
 
@@ -108,6 +111,7 @@ class Pass:
         if isinstance(values, Unusable):
             raise values
         mapping = self._mapping
+        self._suspects.look_at(values)
         index = mapping.rule_of(values)
         if index is None:
             raise Unusable("no_rule")

@@ -36,7 +36,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         ", ".join(counts),
     ):
         console.print(line, soft_wrap=True, highlight=False)
-    for line in _refusals(report):
+    for line in (*_refusals(report), *(f"hint: {hint['hint']}" for hint in report["hints"])):
         console.print(line, soft_wrap=True, highlight=False)
     console.print(_spreads(figures))
     if "completed_within" in figures:

@@ -8,16 +8,17 @@ from zoneinfo import ZoneInfo
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import FIRST_YEAR, LAST_YEAR, to_micros
 from ops.replay.declarations import Columns, MappingError, entries, text
+from ops.replay.missing import Part
 from ops.replay.rows import Unusable
 
-_KNOWN = ("column", "format", "zone", "clock")
+_KNOWN = ("column", "format", "zone", "clock", "missing")
 
 
 @dataclass(frozen=True, slots=True)
 class TimeColumn:
     """A column that tells when: its form, the zone of stamps that carry no offset, the wall clock of mere dates."""
 
-    column: int
+    part: Part
     parse: Callable[[str], datetime]
     zone: ZoneInfo | None
     clock: time | None
@@ -42,7 +43,7 @@ def read_time(document: object, place: str, columns: Columns) -> TimeColumn:
     declared = entries(document, place, known=_KNOWN, required=("column", "format"))
     form = text(declared["format"], f"{place}.format")
     return TimeColumn(
-        columns.index(declared["column"], f"{place}.column"),
+        columns.part(declared, place),
         datetime.fromisoformat if form == "iso" else lambda value: datetime.strptime(value, form),  # noqa: DTZ007 - the zone follows
         _zone(declared["zone"], f"{place}.zone") if "zone" in declared else None,
         _clock(declared["clock"], f"{place}.clock") if "clock" in declared else None,
