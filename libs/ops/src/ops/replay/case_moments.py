@@ -28,7 +28,8 @@ def case_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) 
     case, when = mapping.role("case", values), mapping.times["at"]
     if not case:
         raise Unusable("no_case")
-    return Row(case, when.instant(when.part.of(values)), number, rule, values)
+    at, other, dated = when.instant(when.part.of(values))
+    return Row(case, at, number, rule, values, None, other, dated)
 
 
 def case_moments(before: Standing | None, row: Row, mapping: Mapping) -> tuple[list[Step], Standing]:

@@ -19,6 +19,8 @@ class CaseSummary:
     last_at: int
     accepted_at: int | None
     completed_at: int | None
+    dated: bool
+    """Whether of the first event or the first completion the date is known only."""
     completed_by: str
     completed_in: str
     """The team that made the first completion."""
@@ -44,6 +46,7 @@ def summarised(case: Sequence[Row], mapping: Mapping) -> CaseSummary:
         last_at=case[-1].at,
         accepted_at=None if accepted is None else accepted.at,
         completed_at=None if completed is None else completed.at,
+        dated=case[0].dated or (completed is not None and completed.dated),
         completed_by="" if completed is None else mapping.role("person", completed.values),
         completed_in="" if completed is None else mapping.role("team", completed.values),
         priority=_last("priority", case, mapping),

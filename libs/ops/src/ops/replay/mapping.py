@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from common.contracts.event import Event
 from common.contracts.topics import BY_NAME, EVENTS
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
+from common.kernel.instants import ordinal_on
 from common.kernel.working_time import Calendar
 from ops.replay.declarations import Columns, MappingError, entries, items, one_of, read_yaml, text, words
 from ops.replay.field_values import FieldValue, read_field
@@ -86,6 +88,11 @@ class Mapping:
         """The row's value in the column that plays this part; empty when no column does, and for a word for "missing"."""
         part = self.roles.get(name)
         return "" if part is None else part.of(values)
+
+    def date_of(self, name: str, micros: int) -> date:
+        """The date of an instant that this time column told: in its own zone where it has one, else the calendar's."""
+        zone = self.times[name].zone
+        return self.calendar.date_of(micros) if zone is None else date.fromordinal(ordinal_on(micros, zone))
 
     def written(self, name: str, values: tuple[str, ...]) -> str:
         """The same as it is written, words for "missing" too."""

@@ -71,6 +71,8 @@ class Pass:
         done = 0
         for case in self._kind.cases(self._rows()):
             done += len(case)
+            for row in case:
+                self._account.notice(row)
             self._figures.add(case)
             claims = claims_of(case, self._kind.moments, self._mapping)
             for number, reasons in claims.refused:

@@ -24,6 +24,20 @@ class Row(NamedTuple):
     """The columns that the mapping names, in its order."""
     until: int | None = None
     """When a complaint was closed; None while it is open, and for rows of a log of cases."""
+    other: int | None = None
+    """The other instant that the local time may mean (`times.Instant`)."""
+    dated: bool = False
+    """Whether the source knows dates only."""
+    local: str = ""
+    """`twice` or `never` for a time that the clocks show so often."""
+    guessed: bool = False
+    """Whether the order of the file leaves open which instant such a time means."""
+
+    def read_as(self, at: int, guessed: bool) -> "Row":
+        """The row at the instant that its local time was found to mean; itself when that was never in doubt."""
+        if self.other is None:
+            return self
+        return self._replace(at=at, other=None, local="twice" if self.other > self.at else "never", guessed=guessed)
 
 
 class Step(NamedTuple):
@@ -81,11 +95,20 @@ class Account:
     """Claims that our contracts refuse, by reason."""
     unread: int = 0
     """The rejected rows that could not be read: they are not in the figures."""
+    local_times: dict[str, Rows] = field(default_factory=lambda: {kind: Rows() for kind in ("twice", "never", "guessed")})
+    """Rows whose local time the clocks show twice or never, and those of them that the order of the file leaves open."""
 
     def unreadable(self, number: int, reason: str) -> None:
         """The row tells nothing that can be used."""
         self.unread += 1
         self.rejected.setdefault(reason, Rows()).add(number)
+
+    def notice(self, row: Row) -> None:
+        """The row is about to be counted."""
+        if row.local:
+            self.local_times[row.local].add(row.number)
+            if row.guessed:
+                self.local_times["guessed"].add(row.number)
 
     def refuse(self, number: int, reasons: Sequence[str]) -> None:
         """The row's claims are refused for these reasons; it is rejected for the first."""
@@ -109,6 +132,7 @@ class Account:
             },
             "rejected": {reason: rows.document() for reason, rows in sorted(self.rejected.items())},
             "claims": {"made": self.made, "refused": dict(sorted(self.refused.items()))},
+            "local_times": {kind: rows.document() for kind, rows in self.local_times.items()},
         }
 
 
