@@ -62,12 +62,13 @@ def test_each_row_that_cannot_be_mapped_is_rejected_with_its_reason_and_the_othe
         "skipped": {},
         "rejected": {
             "bad_encoding": 1,
-            "bad_time": 2,
+            "bad_time": 1,
             "blank:handled_by": 1,
             "blank_line": 1,
             "no_case": 1,
             "no_rule": 1,
             "no_time": 1,
+            "no_zone": 1,
             "not_in_table:severity": 1,
             "refused:service_request.received:request_id": 1,
             "wrong_number_of_columns": 1,
@@ -75,7 +76,7 @@ def test_each_row_that_cannot_be_mapped_is_rejected_with_its_reason_and_the_othe
     }
     # The four of which only a claim is refused tell what they tell.
     assert (report["figures"]["events"], report["figures"]["cases"]) == (4, 4)
-    assert report["rejected"]["bad_time"] == {"rows": 2, "first": [3, 4], "all": [3, 4]}
+    assert report["rejected"]["no_zone"] == {"rows": 1, "first": [4], "all": [4]}
     assert report["rejected"]["bad_encoding"]["all"] == [12]
 
 

@@ -12,7 +12,8 @@ from common.contracts.event import Envelope, Event
 from common.contracts.topics import topic_of
 from common.kernel.ids import derived_id
 from common.kernel.instants import from_micros
-from ops.replay.mapping import ClaimRule, Mapping
+from ops.replay.claim_rules import ClaimRule
+from ops.replay.mapping import Mapping
 from ops.replay.rows import Row, Step, Unusable
 
 

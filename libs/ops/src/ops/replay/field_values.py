@@ -8,7 +8,7 @@ of this one), `blank` (what a blank stands for), `table` with `otherwise` (a loo
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,7 +20,8 @@ _KNOWN = ("column", "set", "row", "from", "blank", "table", "otherwise", "as", "
 _KINDS = ("slug", "pseudonym", "word", "number")
 _REFUSED_IN_ID = re.compile(r"[^A-Za-z0-9.@-]")
 _REFUSED_IN_WORD = re.compile(r"[^A-Za-z0-9\u4e00-\u9fff ._:/()+-]")
-_MISSING = object()
+NOTHING: Any = object()
+"""Stands for a declaration that was not made."""
 
 Sets = Mapping[str, str]
 Source = Callable[[Row, Sets], str]
@@ -34,9 +35,9 @@ class FieldValue:
     source: Source | None
     """None for a constant, which then is `otherwise`."""
     of_first: bool = False
-    blank: Any = _MISSING
+    blank: Any = NOTHING
     table: Mapping[str, Any] | None = None
-    otherwise: Any = _MISSING
+    otherwise: Any = NOTHING
     kind: str = ""
     prefix: str = ""
     suffix: str = ""
@@ -54,12 +55,12 @@ class FieldValue:
         if self.kind == "word":
             found = word(found)
         if not found or found.isspace():
-            if self.blank is _MISSING:
+            if self.blank is NOTHING:
                 raise Unusable(f"blank:{self.name}")
             return self.blank
         if self.table is not None:
             value = self.table.get(found, self.otherwise)
-            if value is _MISSING:
+            if value is NOTHING:
                 raise Unusable(f"not_in_table:{self.name}")
             return f"{self.prefix}{value}{self.suffix}" if self.prefix or self.suffix else value
         return self._made(found)
@@ -77,20 +78,26 @@ class FieldValue:
         return f"{self.prefix}{found}{self.suffix}"
 
 
-def read_field(document: object, place: str, name: str, columns: Columns, salt: str) -> FieldValue:
-    """The field that a declaration describes; `salt` is what pseudonyms are made with."""
+def read_field(document: object, place: str, name: str, columns: Columns, sets: Collection[str], salt: str) -> FieldValue:
+    """The field that a declaration describes; `sets` are what rules set, `salt` is what pseudonyms are made with."""
     if not isinstance(document, dict):
         return FieldValue(name, None, otherwise=document)
     declared = entries(document, place, known=_KNOWN)
     table = entries(declared["table"], f"{place}.table") if "table" in declared else None
-    source, missing = _source(declared, place, columns, table or ())
+    if table is not None and not table:
+        raise MappingError(f"{place}.table", "at least one value with what it stands for is expected")
+    if table is None and "otherwise" in declared:
+        raise MappingError(f"{place}.otherwise", "it is for values that a table does not have, and there is no table")
+    if "missing" in declared and "column" not in declared:
+        raise MappingError(f"{place}.missing", "it is for the values of a column")
+    source, missing = _source(declared, place, columns, table or (), sets)
     return FieldValue(
         name,
         source,
         of_first="from" in declared and bool(one_of(declared["from"], f"{place}.from", ("first",))),
-        blank=declared.get("blank", _MISSING),
+        blank=declared.get("blank", NOTHING),
         table=table,
-        otherwise=declared.get("otherwise", _MISSING),
+        otherwise=declared.get("otherwise", NOTHING),
         kind=one_of(declared["as"], f"{place}.as", _KINDS) if "as" in declared else "",
         prefix=text(declared["prefix"], f"{place}.prefix") if "prefix" in declared else "",
         suffix=text(declared["suffix"], f"{place}.suffix") if "suffix" in declared else "",
@@ -99,14 +106,16 @@ def read_field(document: object, place: str, name: str, columns: Columns, salt: 
     )
 
 
-def _source(declared: dict[str, Any], place: str, columns: Columns, meaning: Iterable[str]) -> tuple[Source, frozenset[str]]:
+def _source(
+    declared: dict[str, Any], place: str, columns: Columns, meaning: Iterable[str], sets: Collection[str]
+) -> tuple[Source, frozenset[str]]:
     """Where the value is taken from, and the words that stand for nothing there."""
     match [name for name in ("column", "set", "row") if name in declared]:
         case ["column"]:
             column, missing = columns.part(declared, place, meaning)
             return lambda row, _: row.values[column], missing
         case ["set"]:
-            key = text(declared["set"], f"{place}.set")
+            key = one_of(declared["set"], f"{place}.set", sets)
             return lambda _, sets: sets.get(key, ""), frozenset()
         case ["row"]:
             one_of(declared["row"], f"{place}.row", ("number",))

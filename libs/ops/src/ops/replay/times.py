@@ -44,14 +44,12 @@ class TimeColumn:
                 found = datetime.combine(found, self.clock, found.tzinfo)
             if not FIRST_YEAR <= found.year <= LAST_YEAR:
                 raise Unusable("bad_time")
-            if found.tzinfo is None:
-                return self._local(found, dated)
-            at = to_micros(found)
+            told = self._local(found, dated) if found.tzinfo is None else Instant(to_micros(found), None, dated)
         except (ValueError, OverflowError, ClockError):
             raise Unusable("bad_time" if value else "no_time") from None
-        if leap and not _begins_a_month(at):
+        if leap and not _begins_a_month(told.at):
             raise Unusable("bad_time")
-        return Instant(at, None, dated)
+        return told
 
     def _local(self, found: datetime, dated: bool) -> Instant:
         if self.zone is None:
