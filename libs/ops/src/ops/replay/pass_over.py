@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from common.kernel.clock_errors import ClockError
 from ops.replay.case_figures import CaseFigures
 from ops.replay.case_moments import case_moments, case_row
 from ops.replay.case_order import by_case
@@ -11,8 +12,8 @@ from ops.replay.claims import Origin, Planned, Teller, claims_of
 from ops.replay.complaint_table import ComplaintFigures, complaint_moments, complaint_row
 from ops.replay.mapping import Mapping
 from ops.replay.missing import Suspects
-from ops.replay.rows import Account, Row, Unusable
-from ops.replay.table_file import TableFile
+from ops.replay.rows import Account, ReplayStopped, Row, Unusable
+from ops.replay.table_file import TableFile, Values, table_of
 
 
 class Progress(Protocol):
@@ -73,7 +74,10 @@ class Pass:
             done += len(case)
             for row in case:
                 self._account.notice(row)
-            self._figures.add(case)
+            try:
+                self._figures.add(case)
+            except ClockError as problem:
+                raise ReplayStopped(f"row {case[0].number}: {problem}") from None
             claims = claims_of(case, self._kind.moments, self._mapping)
             for number, reasons in claims.refused:
                 self._account.refuse(number, reasons)
@@ -81,6 +85,13 @@ class Pass:
             yield claims.made
             if self._progress is not None:
                 self._progress.mapping(done, self._account.read)
+        if not self._account.read:
+            raise ReplayStopped(f"{self._table.name}: the file has a header and no rows")
+
+    def check(self) -> None:
+        """Reads the file to its end, so that one that breaks off is known before anything is published from it."""
+        for _ in self._values():
+            pass
 
     def report(self) -> dict[str, Any]:
         """The account of the rows and the figures (interfaces 5); goes over the file when nobody has asked for its claims."""
@@ -89,21 +100,25 @@ class Pass:
                 pass
         return {
             "mapping": self._mapping.name,
-            "file": {"name": self._table.path.name, "sha256": self._table.sha256},
+            "file": {"name": self._table.name, "sha256": self._table.sha256},
             **self._account.document(),
             "hints": self._suspects.document(),
             "figures": self._figures.document(),
         }
 
     def _rows(self) -> Iterator[Row]:
-        account, table = self._account, self._table
-        for values in table.rows(self._mapping.columns, self._mapping.delimiter, self._read_so_far):
+        account = self._account
+        for values in self._values():
             account.read += 1
             try:
                 if (row := self._row(values)) is not None:
                     yield row
             except Unusable as problem:
                 account.unreadable(account.read, problem.reason)
+
+    def _values(self) -> Iterator[Values]:
+        mapping = self._mapping
+        return self._table.rows(mapping.columns, mapping.delimiter, mapping.encoding, self._read_so_far)
 
     def _read_so_far(self, done: int) -> None:
         if self._progress is not None:
@@ -121,3 +136,8 @@ class Pass:
             self._account.skipped[skip] += 1
             return None
         return self._kind.row(values, self._account.read, index, mapping)
+
+
+def report_of(content: bytes, mapping: Mapping) -> dict[str, Any]:
+    """The report on a table that is given as bytes; raises `MappingError` where it does not fit, `ReplayStopped` for no table."""
+    return Pass(table_of(content), mapping).report()
