@@ -1,7 +1,6 @@
 """What happened to a case in each of its rows: from what rows tell to steps that a service can take."""
 
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass
 
 from ops.replay.mapping import Mapping
@@ -22,6 +21,10 @@ class Standing:
     answered: bool = False
     closed: bool = False
 
+    def copy(self) -> "Standing":
+        """One to go on from, in case the next row makes no claims."""
+        return Standing(self.done, self.holder, self.pause, self.answered, self.closed)
+
 
 def case_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) -> Row:
     """The row of a log of cases; raises `Unusable` for one without a case or a time."""
@@ -39,9 +42,10 @@ def case_moments(before: Standing | None, row: Row, mapping: Mapping) -> tuple[l
     completes work is credited with it, and needs to have it first only when nobody has. A completion of what is done
     already is none, and so is a second closing; who closes what nobody answered has spoken to the customer (D11-04).
     """
-    now = Standing() if before is None else copy(before)
-    begun = ["received"] if before is None else []
-    return [Step(moment, row.at) for moment in (*begun, *_moments(now, row, mapping))], now
+    now = Standing() if before is None else before.copy()
+    steps = [Step("received", row.at)] if before is None else []
+    steps += [Step(moment, row.at) for moment in _moments(now, row, mapping)]
+    return steps, now
 
 
 def _moments(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:

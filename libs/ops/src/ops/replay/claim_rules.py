@@ -75,5 +75,5 @@ def _refused(claim: type[Event], field: FieldValue, value: object, where: str, *
 def _taker(claim: type[Event], name: str) -> TypeAdapter[Any]:
     """What checks a value of one field as the claim does."""
     field = claim.model_fields[name]
-    kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
     return TypeAdapter(kind, config=ConfigDict(strict=True))

@@ -73,20 +73,17 @@ def claims_of(case: Iterable[Row], tell: Teller, mapping: Mapping) -> CaseClaims
     first: Row | None = None
     for row in case:
         steps, after = tell(stands, row, mapping)
-        made, reasons = _claims_of_row(steps, row, first or row, mapping)
+        reasons = _add_claims(found.made, steps, row, first or row, mapping)
         if reasons:
             found.refused.append((row.number, reasons))
-            continue
-        stands, first = after, first or row
-        for at, claim in made:
-            last = found.made[-1] if found.made else None
-            found.made.append(Planned(claim, row.number, at, last.place + 1 if last and last.at == at else 0))
+        else:
+            stands, first = after, first or row
     return found
 
 
-def _claims_of_row(steps: Iterable[Step], row: Row, first: Row, mapping: Mapping) -> tuple[list[tuple[int, Event]], list[str]]:
-    """When and what a row claims, and why it cannot; no reasons when it can."""
-    made: list[tuple[int, Event]] = []
+def _add_claims(claims: list[Planned], steps: Iterable[Step], row: Row, first: Row, mapping: Mapping) -> list[str]:
+    """Adds what a row claims; why it cannot be claimed when our contracts refuse any of it, and then adds nothing."""
+    before = len(claims)
     reasons: list[str] = []
     for moment, at in steps:
         for rule in mapping.claims_at(moment):
@@ -94,8 +91,11 @@ def _claims_of_row(steps: Iterable[Step], row: Row, first: Row, mapping: Mapping
             if isinstance(claim, str):
                 reasons.append(claim)
             else:
-                made.append((at, claim))
-    return made, reasons
+                last = claims[-1] if claims else None
+                claims.append(Planned(claim, row.number, at, last.place + 1 if last and last.at == at else 0))
+    if reasons:
+        del claims[before:]
+    return reasons
 
 
 def _made(rule: ClaimRule, row: Row, first: Row, sets: Table[str, str]) -> Event | str:

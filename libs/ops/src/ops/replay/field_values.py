@@ -9,8 +9,7 @@ of this one), `blank` (what a blank stands for), `table` with `otherwise` (a loo
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
 
 from ops.replay.declarations import Columns, MappingError, entries, one_of, text
@@ -22,6 +21,8 @@ _REFUSED_IN_ID = re.compile(r"[^A-Za-z0-9.@-]")
 _REFUSED_IN_WORD = re.compile(r"[^A-Za-z0-9\u4e00-\u9fff ._:/()+-]")
 NOTHING: Any = object()
 """Stands for a declaration that was not made."""
+
+KNOWN = 4096
 
 Sets = Mapping[str, str]
 Source = Callable[[Row, Sets], str]
@@ -44,12 +45,22 @@ class FieldValue:
     salt: str = ""
     missing: frozenset[str] = frozenset()
     """Words that stand for nothing, unless the table gives them a meaning."""
+    known: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """What values became, since the same names come in row after row; at most `KNOWN` of them."""
 
     def of(self, row: Row, first: Row, sets: Sets) -> object:
         """The field's value for `row` of the case that begins with `first`; raises `Unusable`."""
         if self.source is None:
             return self.otherwise
-        found = self.source(first if self.of_first else row, sets)
+        said = self.source(first if self.of_first else row, sets)
+        found = self.known.get(said, NOTHING)
+        if found is NOTHING:
+            if len(self.known) >= KNOWN:
+                self.known.clear()
+            found = self.known[said] = self._of(said)
+        return found
+
+    def _of(self, found: str) -> object:
         if found in self.missing and not (self.table and found in self.table):
             found = ""
         if self.kind == "word":
@@ -124,7 +135,6 @@ def _source(
             raise MappingError(place, "exactly one of column, set, row is expected")
 
 
-@lru_cache(maxsize=16384)
 def slug(value: str) -> str:
     """`value` as an id that our contracts take: a blank becomes `_`, what they refuse `:` and its UTF-8 bytes in hex.
 
@@ -133,13 +143,11 @@ def slug(value: str) -> str:
     return _REFUSED_IN_ID.sub(lambda found: "_" if found[0] == " " else "".join(f":{byte:02x}" for byte in found[0].encode()), value)
 
 
-@lru_cache(maxsize=16384)
 def pseudonym(salt: str, value: str) -> str:
     """Twelve hexadecimal digits that stand for a name: names of persons do not travel (decisions 9)."""
     return hashlib.sha256(f"{salt}\x1f{value}".encode()).hexdigest()[:12]
 
 
-@lru_cache(maxsize=16384)
 def word(value: str) -> str:
     """`value` as a word of a list: without what words may not have, at most 64 characters, perhaps none; for reading, not for keys."""
     return _REFUSED_IN_WORD.sub("-", value).lstrip(" ._:/()+-")[:64].rstrip()

@@ -65,7 +65,10 @@ class Mapping:
     def rule_of(self, values: tuple[str, ...]) -> int | None:
         """The index of the first rule that a row fits; None when it fits none."""
         for index, rule in enumerate(self.rules):
-            if all(values[place] in wanted for place, wanted in rule.tests):
+            for place, wanted in rule.tests:
+                if values[place] not in wanted:
+                    break
+            else:
                 return index
         return None
 

@@ -38,7 +38,7 @@ class Suspects:
         """Takes a row."""
         for column, explained in self._explained:
             value = values[column]
-            if len(value) < 16 and value.strip().lower() in SUSPECTS and value not in explained:
+            if len(value) < 16 and value.lower() in SUSPECTS and value not in explained:
                 self._found[column, value] += 1
 
     def document(self) -> list[dict[str, Any]]:
