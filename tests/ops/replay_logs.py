@@ -3,11 +3,16 @@
 import csv
 import gzip
 import io
+import json
 import random
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+
+import yaml
+
+from ops.main import main
 
 HEADER = ["SR Number", "Change Date+Time", "Status", "Sub Status", "Involved ST", "SR Latest Impact", "Product", "Country", "Resource"]
 ZONE = timezone(timedelta(hours=1))
@@ -69,6 +74,21 @@ def write_log(path: Path, rows: list[LogRow]) -> Path:
     raw = text.getvalue().encode("utf-8-sig")
     path.write_bytes(gzip.compress(raw, mtime=0) if path.suffix == ".gz" else raw)
     return path
+
+
+def replayed(folder: Path, mapping: dict[str, Any] | str, table: str, status: int = 0) -> dict[str, Any]:
+    """The report that the command writes for a table under a mapping, which is a document or the name of a shipped one."""
+    own, log, report = (folder / name for name in ("mapping.yaml", "log.csv", "report.json"))
+    own.write_text(mapping if isinstance(mapping, str) else yaml.safe_dump(mapping))
+    log.write_text(table, newline="")
+    shipped = isinstance(mapping, str) and mapping.isidentifier()
+    named = str(mapping) if shipped else str(own)
+    assert main(["replay", str(log), "--mapping", named, "--calculate-only", "--report", str(report)]) == status
+    found: dict[str, Any] = json.loads(report.read_text())
+    rows = found["rows"]
+    assert rows["read"] == rows["mapped"] + sum(rows["skipped"].values()) + sum(rows["rejected"].values())
+    assert rows["rejected"] == {reason: told["rows"] for reason, told in found["rejected"].items()}
+    return found
 
 
 def naive_figures(rows: list[LogRow]) -> dict[Any, Any]:

@@ -166,3 +166,9 @@ def test_a_case_without_acceptance_or_completion_is_in_the_cases_only(tmp_path: 
     figures = report_of(write_log(tmp_path / "log.csv", rows), tmp_path)["figures"]
     assert (figures["events"], figures["cases"], figures["completions"]) == (1, 1, 0)
     assert figures["first_response_hours"]["n"] == figures["completion_hours"]["n"] == 0
+
+
+def test_names_with_brackets_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [log_row("1-1", "2012-04-02T08:00:00", "Completed/In Call", impact="[/Low] :smile:")]
+    report_of(write_log(tmp_path / "log.csv", rows), tmp_path)
+    assert "[/Low] :smile:" in capsys.readouterr().out

@@ -62,21 +62,25 @@ def test_each_row_that_cannot_be_mapped_is_rejected_with_its_reason_and_the_othe
         "skipped": {},
         "rejected": {
             "bad_encoding": 1,
-            "bad_time": 2,
+            "bad_time": 1,
             "blank:handled_by": 1,
             "blank_line": 1,
             "no_case": 1,
             "no_rule": 1,
             "no_time": 1,
+            "no_zone": 1,
             "not_in_table:severity": 1,
             "refused:service_request.received:request_id": 1,
             "wrong_number_of_columns": 1,
         },
     }
-    assert (report["figures"]["events"], report["figures"]["cases"]) == (1, 1)
+    # The four of which only a claim is refused tell what they tell.
+    assert (report["figures"]["events"], report["figures"]["cases"]) == (4, 4)
+    assert report["rejected"]["no_zone"] == {"rows": 1, "first": [4], "all": [4]}
+    assert report["rejected"]["bad_encoding"]["all"] == [12]
 
 
-def test_a_refused_first_row_leaves_the_case_to_its_other_rows(tmp_path: Path) -> None:
+def test_a_refused_first_row_leaves_the_claims_of_the_case_to_its_other_rows(tmp_path: Path) -> None:
     rows = [
         log_row("1-1", "2012-04-02T08:00:00", "Accepted/In Progress", person=""),
         log_row("1-1", "2012-04-02T09:00:00", "Accepted/In Progress"),
@@ -84,7 +88,8 @@ def test_a_refused_first_row_leaves_the_case_to_its_other_rows(tmp_path: Path) -
     ]
     report = accounted(write_log(tmp_path / "log.csv", rows))
     assert (report["rows"]["mapped"], report["rows"]["rejected"]) == (2, {"blank:handled_by": 1})
-    assert report["figures"]["completion_hours"]["sum"] == "1"
+    assert report["claims"] == {"made": 5, "refused": {"blank:by": 2, "blank:handled_by": 1, "blank:technician": 1}}
+    assert report["figures"]["completion_hours"]["sum"] == "2"
 
 
 def test_rows_that_a_rule_skips_are_counted_under_its_reason(tmp_path: Path) -> None:

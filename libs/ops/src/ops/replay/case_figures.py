@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from common.kernel.instants import DAY
-from common.kernel.targets import WorkingDays, due_at
 from common.kernel.working_time import Calendar
 from ops.replay.case_summary import CaseSummary, summarised
+from ops.replay.in_time import READINGS, at_the_deadline, by_the_date
 from ops.replay.mapping import Mapping
 from ops.replay.rows import Row
 from ops.replay.spread import Spread, decimal, in_unit
 
 DAYS = (1, 3, 5)
-READINGS = ("elapsed_days", "working_days_end_of_day", "working_hours_days")
 _PERCENTS = (50, 90, 95, 99)
 
 InTime = dict[tuple[str, int], bool]
@@ -100,7 +98,7 @@ class CaseFigures:
         for role, seen in self._seen.items():
             seen.update(value for row in rows if (value := self._mapping.role(role, row.values)))
         case = summarised(rows, self._mapping)
-        in_time = _in_time(case, calendar)
+        in_time = _in_time(case, self._mapping)
         self._all.add(case, in_time)
         self._times.add(case, calendar)
         self._times_of[case.priority].add(case, calendar)
@@ -111,6 +109,7 @@ class CaseFigures:
         for span in case.queues:
             self._queues.add(span)
         self._counts["events"] += len(rows)
+        self._counts["date" if case.dated else "deadline"] += case.completed_at is not None
         self._counts["reopenings"] += case.reopenings
         self._counts["handovers"] += case.handovers
         self._counts["cases_with_handover"] += case.handovers > 0
@@ -126,6 +125,7 @@ class CaseFigures:
             "completions": self._all.completions,
             **self._times.document(),
             "completed_within": _within(self._all.in_time),
+            "in_time_by": {how: self._counts[how] for how in ("deadline", "date")},
             "reopened_cases": self._all.came_back,
             "reopenings": self._counts["reopenings"],
             "handovers": self._counts["handovers"],
@@ -141,23 +141,15 @@ class CaseFigures:
         }
 
 
-def _in_time(case: CaseSummary, calendar: Calendar) -> InTime:
-    """Whether the first completion was in time, for each reading of n days (X-06); at the deadline is in time."""
+def _in_time(case: CaseSummary, mapping: Mapping) -> InTime:
+    """Whether the first completion was in time, for each reading of n days."""
     if case.completed_at is None:
         return {}
-    first, done = case.first_at, case.completed_at
-    found: InTime = {}
-    for days in DAYS:
-        found["elapsed_days", days] = done - first <= days * DAY
-        found["working_days_end_of_day", days] = _reached(calendar, first, done, WorkingDays(days))
-        found["working_hours_days", days] = _reached(calendar, first, done, WorkingDays(days, "working_hours"))
-    return found
-
-
-def _reached(calendar: Calendar, first: int, done: int, target: WorkingDays) -> bool:
-    due = due_at(calendar, first, target)
-    assert due is not None  # only an open pause leaves a deadline open
-    return done <= due
+    calendar, first, done = mapping.calendar, case.first_at, case.completed_at
+    if not case.dated:
+        return {(reading, days): at_the_deadline(calendar, first, done, reading, days) for reading in READINGS for days in DAYS}
+    first_on, done_on = mapping.date_of("at", first), mapping.date_of("at", done)
+    return {(reading, days): by_the_date(calendar, first, first_on, done_on, reading, days) for reading in READINGS for days in DAYS}
 
 
 def _within(in_time: Counter[tuple[str, int]]) -> dict[str, dict[str, int]]:

@@ -8,6 +8,7 @@ from operator import attrgetter
 from tempfile import TemporaryFile
 from typing import IO
 
+from ops.replay.local_times import settled
 from ops.replay.rows import Row
 
 HELD = 100_000
@@ -17,7 +18,7 @@ HELD = 100_000
 def by_case(rows: Iterable[Row], held: int = HELD) -> Iterator[list[Row]]:
     """The rows of each case in the order of time, rows of one instant as they stood in the file; cases by their id."""
     for _, case in groupby(_sorted(rows, held), key=attrgetter("case")):
-        yield list(case)
+        yield settled(list(case))
 
 
 def _sorted(rows: Iterable[Row], held: int) -> Iterator[Row]:
@@ -45,5 +46,5 @@ def _written(run: list[Row]) -> IO[str]:
 def _read(file: IO[str]) -> Iterator[Row]:
     file.seek(0)
     for line in file:
-        case, at, number, rule, values = json.loads(line)
-        yield Row(case, at, number, rule, tuple(values))
+        case, at, number, rule, values, *rest = json.loads(line)
+        yield Row(case, at, number, rule, tuple(values), *rest)

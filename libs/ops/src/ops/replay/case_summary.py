@@ -19,6 +19,8 @@ class CaseSummary:
     last_at: int
     accepted_at: int | None
     completed_at: int | None
+    dated: bool
+    """Whether of the first event or the first completion the date is known only."""
     completed_by: str
     completed_in: str
     """The team that made the first completion."""
@@ -34,7 +36,7 @@ class CaseSummary:
 
 
 def summarised(case: Sequence[Row], mapping: Mapping) -> CaseSummary:
-    """The summary of a case whose rows stand in the order of time; its priority and product are those of the last row."""
+    """The summary of a case whose rows stand in the order of time; its priority and product are the last that a row names."""
     means = [mapping.rules[row.rule].means for row in case]
     accepted = next((row for row, mean in zip(case, means, strict=True) if mean in ACCEPTED), None)
     done = next((index for index, mean in enumerate(means) if mean in COMPLETION), None)
@@ -44,10 +46,11 @@ def summarised(case: Sequence[Row], mapping: Mapping) -> CaseSummary:
         last_at=case[-1].at,
         accepted_at=None if accepted is None else accepted.at,
         completed_at=None if completed is None else completed.at,
+        dated=case[0].dated or (completed is not None and completed.dated),
         completed_by="" if completed is None else mapping.role("person", completed.values),
         completed_in="" if completed is None else mapping.role("team", completed.values),
-        priority=mapping.role("priority", case[-1].values),
-        product=mapping.role("product", case[-1].values),
+        priority=_last("priority", case, mapping),
+        product=_last("product", case, mapping),
         came_back=done is not None and any(mean in WORK for mean in means[done + 1 :]),
         reopenings=sum(before in COMPLETION and after in WORK for before, after in pairwise(means)),
         handovers=_handovers(case, mapping),
@@ -58,6 +61,10 @@ def summarised(case: Sequence[Row], mapping: Mapping) -> CaseSummary:
         ),
         queues=tuple(later.at - row.at for row, later in pairwise(case) if mapping.rules[row.rule].means == "queued"),
     )
+
+
+def _last(role: str, case: Sequence[Row], mapping: Mapping) -> str:
+    return next((value for row in reversed(case) if (value := mapping.role(role, row.values))), "")
 
 
 def _handovers(case: Sequence[Row], mapping: Mapping) -> int:

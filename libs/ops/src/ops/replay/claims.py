@@ -1,10 +1,10 @@
 """The claims that a case's steps stand for, made and checked by our contracts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -12,7 +12,8 @@ from common.contracts.event import Envelope, Event
 from common.contracts.topics import topic_of
 from common.kernel.ids import derived_id
 from common.kernel.instants import from_micros
-from ops.replay.mapping import ClaimRule, Mapping
+from ops.replay.claim_rules import ClaimRule
+from ops.replay.mapping import Mapping
 from ops.replay.rows import Row, Step, Unusable
 
 
@@ -50,38 +51,61 @@ class Origin:
         )
 
 
-class RefusedRow(Exception):
-    """A row does not become the claims that the mapping declares."""
+@dataclass(frozen=True, slots=True)
+class CaseClaims:
+    """The claims of a case in the order of its steps, and the rows that make none, each with why our contracts refuse it."""
 
-    def __init__(self, row: Row, reason: str) -> None:
-        super().__init__(reason)
-        self.row = row
-        self.reason = reason
+    made: list[Planned]
+    refused: list[tuple[int, list[str]]]
 
 
-def planned(steps: Iterable[Step], mapping: Mapping) -> list[Planned]:
-    """The claims of one case in the order of its steps; raises `RefusedRow` for the first row that our contracts refuse."""
-    rules: dict[str, list[ClaimRule]] = {}
-    for rule in mapping.claims:
-        rules.setdefault(rule.moment, []).append(rule)
-    found: list[Planned] = []
+Teller = Callable[[Any, Row, Mapping], tuple[Sequence[Step], Any]]
+"""The steps of a row for a case that stands as its rows before have left it (None for the first), and how it stands then."""
+
+
+def claims_of(case: Iterable[Row], tell: Teller, mapping: Mapping) -> CaseClaims:
+    """The claims of one case. A row of which our contracts refuse a claim makes none, and the next goes on without it.
+
+    Each row is asked once, so that a case with many refusals takes no longer than one with none.
+    """
+    found = CaseClaims([], [])
+    stands: Any = None
     first: Row | None = None
-    for moment, row in steps:
-        first = first or row
-        for rule in rules.get(moment, ()):
-            claim = _made(rule, row, first, mapping.rules[row.rule].sets)
-            place = found[-1].place + 1 if found and found[-1].at == row.at else 0
-            found.append(Planned(claim, row.number, row.at, place))
+    for row in case:
+        steps, after = tell(stands, row, mapping)
+        reasons = _add_claims(found.made, steps, row, first or row, mapping)
+        if reasons:
+            found.refused.append((row.number, reasons))
+        else:
+            stands, first = after, first or row
     return found
 
 
-def _made(rule: ClaimRule, row: Row, first: Row, sets: Table[str, str]) -> Event:
+def _add_claims(claims: list[Planned], steps: Iterable[Step], row: Row, first: Row, mapping: Mapping) -> list[str]:
+    """Adds what a row claims; why it cannot be claimed when our contracts refuse any of it, and then adds nothing."""
+    before = len(claims)
+    reasons: list[str] = []
+    for moment, at in steps:
+        for rule in mapping.claims_at(moment):
+            claim = _made(rule, row, first, mapping.rules[row.rule].sets)
+            if isinstance(claim, str):
+                reasons.append(claim)
+            else:
+                last = claims[-1] if claims else None
+                claims.append(Planned(claim, row.number, at, last.place + 1 if last and last.at == at else 0))
+    if reasons:
+        del claims[before:]
+    return reasons
+
+
+def _made(rule: ClaimRule, row: Row, first: Row, sets: Table[str, str]) -> Event | str:
+    """The claim, or why our contracts refuse it."""
     try:
         return rule.claim(**{field.name: field.of(row, first, sets) for field in rule.fields})
     except Unusable as problem:
-        raise RefusedRow(row, problem.reason) from None
+        return problem.reason
     except ValidationError as error:
-        raise RefusedRow(row, f"refused:{rule.claim.TYPE}:{_where(error)}") from None
+        return f"refused:{rule.claim.TYPE}:{_where(error)}"
 
 
 def _where(error: ValidationError) -> str:

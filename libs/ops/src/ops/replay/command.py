@@ -11,6 +11,7 @@ from ops.replay.declarations import MappingError
 from ops.replay.mapping import Mapping, load
 from ops.replay.pass_over import Pass
 from ops.replay.progress import Bar
+from ops.replay.report_file import ReportFile
 from ops.replay.rows import ReplayStopped
 from ops.replay.table_file import TableFile, open_table
 
@@ -22,27 +23,38 @@ def run(arguments: Sequence[str]) -> int:
     """A foreign log becomes our events and figures, by a mapping of declarations.
 
     Runs `aftersales replay` with the words after its name; 0 when every row is accounted for and published, 1 when the
-    file breaks off or Kafka does not take the events, 2 for a wrong option, file or mapping.
+    file breaks off, no row of it can be read or Kafka does not take the events, 2 for a wrong option, file or mapping.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         mapping = load(options.mapping)
+        report_file = None if options.report is None else ReportFile(options.report, (options.file, Path(options.mapping)))
         table = open_table(options.file)
         kafka = None if options.calculate_only else _kafka(options.kafka, mapping)
     except (MappingError, OSError) as problem:
         parser.error(str(problem))
     try:
         report = _calculated(table, mapping) if kafka is None else _published(table, mapping, kafka)
+        if report_file is not None:
+            report_file.write(_json(report))
     except MappingError as problem:
         parser.error(f"{options.mapping} does not fit {options.file}: {problem}")
-    except ReplayStopped as problem:
+    except (ReplayStopped, OSError) as problem:
         sys.stderr.write(f"aftersales replay: {problem}\n")
         return 1
-    if options.report is not None:
-        options.report.write_text(_json(report), encoding="utf-8")
     _tell(report, as_json=options.json)
-    return 0
+    return _unless_nothing_was_read(report)
+
+
+def _unless_nothing_was_read(report: dict[str, Any]) -> int:
+    """0, or 1 with a sentence when not one row is in the figures and none was skipped on purpose."""
+    rows = report["rows"]
+    if report["figures"].get("events", report["figures"].get("complaints")) or rows["skipped"]:
+        return 0
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in rows["rejected"].items())
+    sys.stderr.write(f"aftersales replay: no row of {report['file']['name']} can be read ({reasons}): does the mapping fit the file?\n")
+    return 1
 
 
 def _kafka(given: str | None, mapping: Mapping) -> "KafkaSettings":
@@ -60,6 +72,7 @@ def _published(table: TableFile, mapping: Mapping, kafka: "KafkaSettings") -> di
     from ops.replay.publishing import publish
 
     replay = Pass(table, mapping)  # publishing shows its own bar
+    replay.check()
     published = publish(replay.cases(), replay.origin, mapping, kafka)
     return replay.report() | {"published": published}
 
@@ -72,7 +85,7 @@ def _tell(report: dict[str, Any], *, as_json: bool) -> None:
 
     from ops.replay.printed import print_report
 
-    print_report(report, Console())
+    print_report(report, Console(markup=False, emoji=False))  # names of a log are no markup
 
 
 def _json(report: dict[str, Any]) -> str:

@@ -1,25 +1,28 @@
 """How one field of an event is made from a row: a small fixed vocabulary, so that a mapping stays declarations.
 
-A field is a constant, or an object with one source: `column` (a column of the row), `set` (what the row's rule sets) or
-`row: number`. Around it: `from: first` (the case's first row instead of this one), `blank` (what a blank stands for),
-`table` with `otherwise` (a lookup), `as` (slug, pseudonym, word, number), `prefix` and `suffix`.
+A field is a constant, or an object with one source: `column` (a column of the row, with `missing` for the words that stand
+for nothing in it), `set` (what the row's rule sets) or `row: number`. Around it: `from: first` (the case's first row instead
+of this one), `blank` (what a blank stands for), `table` with `otherwise` (a lookup), `as` (slug, pseudonym, word, number),
+`prefix` and `suffix`.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ops.replay.declarations import Columns, MappingError, entries, one_of, text
 from ops.replay.rows import Row, Unusable
 
-_KNOWN = ("column", "set", "row", "from", "blank", "table", "otherwise", "as", "prefix", "suffix")
+_KNOWN = ("column", "set", "row", "from", "blank", "table", "otherwise", "as", "prefix", "suffix", "missing")
 _KINDS = ("slug", "pseudonym", "word", "number")
 _REFUSED_IN_ID = re.compile(r"[^A-Za-z0-9.@-]")
 _REFUSED_IN_WORD = re.compile(r"[^A-Za-z0-9\u4e00-\u9fff ._:/()+-]")
-_MISSING = object()
+NOTHING: Any = object()
+"""Stands for a declaration that was not made."""
+
+KNOWN = 4096
 
 Sets = Mapping[str, str]
 Source = Callable[[Row, Sets], str]
@@ -33,28 +36,42 @@ class FieldValue:
     source: Source | None
     """None for a constant, which then is `otherwise`."""
     of_first: bool = False
-    blank: Any = _MISSING
+    blank: Any = NOTHING
     table: Mapping[str, Any] | None = None
-    otherwise: Any = _MISSING
+    otherwise: Any = NOTHING
     kind: str = ""
     prefix: str = ""
     suffix: str = ""
     salt: str = ""
+    missing: frozenset[str] = frozenset()
+    """Words that stand for nothing, unless the table gives them a meaning."""
+    known: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """What values became, since the same names come in row after row; at most `KNOWN` of them."""
 
     def of(self, row: Row, first: Row, sets: Sets) -> object:
         """The field's value for `row` of the case that begins with `first`; raises `Unusable`."""
         if self.source is None:
             return self.otherwise
-        found = self.source(first if self.of_first else row, sets)
+        said = self.source(first if self.of_first else row, sets)
+        found = self.known.get(said, NOTHING)
+        if found is NOTHING:
+            if len(self.known) >= KNOWN:
+                self.known.clear()
+            found = self.known[said] = self._of(said)
+        return found
+
+    def _of(self, found: str) -> object:
+        if found in self.missing and not (self.table and found in self.table):
+            found = ""
         if self.kind == "word":
             found = word(found)
-        if not found:
-            if self.blank is _MISSING:
+        if not found or found.isspace():
+            if self.blank is NOTHING:
                 raise Unusable(f"blank:{self.name}")
             return self.blank
         if self.table is not None:
             value = self.table.get(found, self.otherwise)
-            if value is _MISSING:
+            if value is NOTHING:
                 raise Unusable(f"not_in_table:{self.name}")
             return f"{self.prefix}{value}{self.suffix}" if self.prefix or self.suffix else value
         return self._made(found)
@@ -72,43 +89,52 @@ class FieldValue:
         return f"{self.prefix}{found}{self.suffix}"
 
 
-def read_field(document: object, place: str, name: str, columns: Columns, salt: str) -> FieldValue:
-    """The field that a declaration describes; `salt` is what pseudonyms are made with."""
+def read_field(document: object, place: str, name: str, columns: Columns, sets: Collection[str], salt: str) -> FieldValue:
+    """The field that a declaration describes; `sets` are what rules set, `salt` is what pseudonyms are made with."""
     if not isinstance(document, dict):
         return FieldValue(name, None, otherwise=document)
     declared = entries(document, place, known=_KNOWN)
-    source = _source(declared, place, columns)
-    table = declared.get("table")
+    table = entries(declared["table"], f"{place}.table") if "table" in declared else None
+    if table is not None and not table:
+        raise MappingError(f"{place}.table", "at least one value with what it stands for is expected")
+    if table is None and "otherwise" in declared:
+        raise MappingError(f"{place}.otherwise", "it is for values that a table does not have, and there is no table")
+    if "missing" in declared and "column" not in declared:
+        raise MappingError(f"{place}.missing", "it is for the values of a column")
+    source, missing = _source(declared, place, columns, table or (), sets)
     return FieldValue(
         name,
         source,
         of_first="from" in declared and bool(one_of(declared["from"], f"{place}.from", ("first",))),
-        blank=declared.get("blank", _MISSING),
-        table=None if table is None else entries(table, f"{place}.table"),
-        otherwise=declared.get("otherwise", _MISSING),
+        blank=declared.get("blank", NOTHING),
+        table=table,
+        otherwise=declared.get("otherwise", NOTHING),
         kind=one_of(declared["as"], f"{place}.as", _KINDS) if "as" in declared else "",
         prefix=text(declared["prefix"], f"{place}.prefix") if "prefix" in declared else "",
         suffix=text(declared["suffix"], f"{place}.suffix") if "suffix" in declared else "",
         salt=salt,
+        missing=missing,
     )
 
 
-def _source(declared: Mapping[str, Any], place: str, columns: Columns) -> Source:
+def _source(
+    declared: dict[str, Any], place: str, columns: Columns, meaning: Iterable[str], sets: Collection[str]
+) -> tuple[Source, frozenset[str]]:
+    """Where the value is taken from, and the words that stand for nothing there."""
     match [name for name in ("column", "set", "row") if name in declared]:
         case ["column"]:
-            index = columns.index(declared["column"], f"{place}.column")
-            return lambda row, _: row.values[index]
+            column, missing = columns.part(declared, place, meaning)
+            return lambda row, _: row.values[column], missing
         case ["set"]:
-            key = text(declared["set"], f"{place}.set")
-            return lambda _, sets: sets.get(key, "")
+            key = one_of(declared["set"], f"{place}.set", sets)
+            return lambda _, sets: sets.get(key, ""), frozenset()
         case ["row"]:
             one_of(declared["row"], f"{place}.row", ("number",))
-            return lambda row, _: str(row.number)
+            return lambda row, _: str(row.number), frozenset()
         case _:
             raise MappingError(place, "exactly one of column, set, row is expected")
 
 
-@lru_cache(maxsize=16384)
 def slug(value: str) -> str:
     """`value` as an id that our contracts take: a blank becomes `_`, what they refuse `:` and its UTF-8 bytes in hex.
 
@@ -117,13 +143,11 @@ def slug(value: str) -> str:
     return _REFUSED_IN_ID.sub(lambda found: "_" if found[0] == " " else "".join(f":{byte:02x}" for byte in found[0].encode()), value)
 
 
-@lru_cache(maxsize=16384)
 def pseudonym(salt: str, value: str) -> str:
     """Twelve hexadecimal digits that stand for a name: names of persons do not travel (decisions 9)."""
     return hashlib.sha256(f"{salt}\x1f{value}".encode()).hexdigest()[:12]
 
 
-@lru_cache(maxsize=16384)
 def word(value: str) -> str:
     """`value` as a word of a list: without what words may not have, at most 64 characters, perhaps none; for reading, not for keys."""
     return _REFUSED_IN_WORD.sub("-", value).lstrip(" ._:/()+-")[:64].rstrip()

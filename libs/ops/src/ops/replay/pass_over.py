@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from common.kernel.clock_errors import ClockError
 from ops.replay.case_figures import CaseFigures
 from ops.replay.case_moments import case_moments, case_row
 from ops.replay.case_order import by_case
-from ops.replay.claims import Origin, Planned, RefusedRow, planned
+from ops.replay.claims import Origin, Planned, Teller, claims_of
 from ops.replay.complaint_table import ComplaintFigures, complaint_moments, complaint_row
 from ops.replay.mapping import Mapping
-from ops.replay.rows import Account, Row, Step, Unusable
-from ops.replay.table_file import TableFile
+from ops.replay.missing import Suspects
+from ops.replay.rows import Account, ReplayStopped, Row, Unusable
+from ops.replay.table_file import TableFile, Values, table_of
 
 
 class Progress(Protocol):
@@ -40,7 +42,7 @@ class Kind:
 
     row: Callable[[tuple[str, ...], int, int, Mapping], Row]
     cases: Callable[[Iterable[Row]], Iterator[list[Row]]]
-    moments: Callable[[Sequence[Row], Mapping], Iterator[Step]]
+    moments: Teller
     figures: Callable[[Mapping], Figures]
 
 
@@ -61,6 +63,7 @@ class Pass:
         self._account = Account()
         self._kind = KINDS[mapping.kind]
         self._figures = self._kind.figures(mapping)
+        self._suspects = Suspects(mapping.columns, mapping.explained)
         self._begun = False
 
     def cases(self) -> Iterator[list[Planned]]:
@@ -69,13 +72,26 @@ class Pass:
         done = 0
         for case in self._kind.cases(self._rows()):
             done += len(case)
-            kept, claims = self._claims_of(case)
-            if kept:
-                self._figures.add(kept)
-            self._account.events += len(claims)
-            yield claims
+            for row in case:
+                self._account.notice(row)
+            try:
+                self._figures.add(case)
+            except ClockError as problem:
+                raise ReplayStopped(f"row {case[0].number}: {problem}") from None
+            claims = claims_of(case, self._kind.moments, self._mapping)
+            for number, reasons in claims.refused:
+                self._account.refuse(number, reasons)
+            self._account.made += len(claims.made)
+            yield claims.made
             if self._progress is not None:
                 self._progress.mapping(done, self._account.read)
+        if not self._account.read:
+            raise ReplayStopped(f"{self._table.name}: the file has a header and no rows")
+
+    def check(self) -> None:
+        """Reads the file to its end, so that one that breaks off is known before anything is published from it."""
+        for _ in self._values():
+            pass
 
     def report(self) -> dict[str, Any]:
         """The account of the rows and the figures (interfaces 5); goes over the file when nobody has asked for its claims."""
@@ -84,20 +100,25 @@ class Pass:
                 pass
         return {
             "mapping": self._mapping.name,
-            "file": {"name": self._table.path.name, "sha256": self._table.sha256},
-            "rows": self._account.document(),
+            "file": {"name": self._table.name, "sha256": self._table.sha256},
+            **self._account.document(),
+            "hints": self._suspects.document(),
             "figures": self._figures.document(),
         }
 
     def _rows(self) -> Iterator[Row]:
-        account, table = self._account, self._table
-        for values in table.rows(self._mapping.columns, self._mapping.delimiter, self._read_so_far):
+        account = self._account
+        for values in self._values():
             account.read += 1
             try:
                 if (row := self._row(values)) is not None:
                     yield row
             except Unusable as problem:
-                account.rejected[problem.reason] += 1
+                account.unreadable(account.read, problem.reason)
+
+    def _values(self) -> Iterator[Values]:
+        mapping = self._mapping
+        return self._table.rows(mapping.columns, mapping.delimiter, mapping.encoding, self._read_so_far)
 
     def _read_so_far(self, done: int) -> None:
         if self._progress is not None:
@@ -107,6 +128,7 @@ class Pass:
         if isinstance(values, Unusable):
             raise values
         mapping = self._mapping
+        self._suspects.look_at(values)
         index = mapping.rule_of(values)
         if index is None:
             raise Unusable("no_rule")
@@ -115,12 +137,7 @@ class Pass:
             return None
         return self._kind.row(values, self._account.read, index, mapping)
 
-    def _claims_of(self, case: Sequence[Row]) -> tuple[Sequence[Row], list[Planned]]:
-        """The claims of a case and the rows that they rest on; a row that our contracts refuse is as if it had not been there."""
-        while case:
-            try:
-                return case, planned(self._kind.moments(case, self._mapping), self._mapping)
-            except RefusedRow as refused:
-                self._account.rejected[refused.reason] += 1
-                case = [row for row in case if row is not refused.row]
-        return case, []
+
+def report_of(content: bytes, mapping: Mapping) -> dict[str, Any]:
+    """The report on a table that is given as bytes; raises `MappingError` where it does not fit, `ReplayStopped` for no table."""
+    return Pass(table_of(content), mapping).report()

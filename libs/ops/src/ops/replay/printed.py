@@ -8,6 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ops.replay.rows import numbers_text
+
 _HUNDREDTH = Decimal("0.01")
 _SPREADS = {
     "first_response_hours": "first response, hours",
@@ -34,6 +36,8 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         ", ".join(counts),
     ):
         console.print(line, soft_wrap=True, highlight=False)
+    for line in (*_refusals(report), *(f"hint: {hint['hint']}" for hint in report["hints"])):
+        console.print(line, soft_wrap=True, highlight=False)
     console.print(_spreads(figures))
     if "completed_within" in figures:
         console.print(_within(figures["completed_within"], figures["completions"]))
@@ -51,6 +55,12 @@ def print_report(report: dict[str, Any], console: Console) -> None:
 def _rest(rows: dict[str, Any]) -> str:
     parts = [f"{count:,} {what} ({reason})" for what in ("skipped", "rejected") for reason, count in rows[what].items()]
     return ", " + ", ".join(parts) if parts else ", none skipped, none rejected"
+
+
+def _refusals(report: dict[str, Any]) -> Iterator[str]:
+    """Why rows are rejected and which; what is refused of a row that can be read changes no figure."""
+    for reason, rows in report["rejected"].items():
+        yield f"  {reason}: {numbers_text(rows['first'], rows['rows'])}"
 
 
 def _spreads(figures: dict[str, Any]) -> Table:
