@@ -20,9 +20,9 @@ class TimerMark:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WasTold:
-    """What was published about a clock so far, and what its last fold went by."""
+    """What was published about a clock so far, and what its last fold went by. Only `Telling` changes one, its own copy."""
 
     outcome: str = "open"
     event_id: str = ""
@@ -93,15 +93,12 @@ class Clock:
     @property
     def is_unsettled(self) -> bool:
         """Whether a rule that became known concerns the clock and nothing was told of that yet."""
-        return rules_of(self.folded) != self.told.rules
+        return self.folded.rules != self.told.rules
 
     def owner_at(self, instant: datetime) -> str:
         """Whose time it was at an instant."""
-        owner = ""
-        for event in sorted(self.events, key=lambda event: (event.at, event.sequence)):
-            if event.at <= instant and isinstance(event, Started | OwnerChanged):
-                owner = event.owner
-        return owner
+        owners = [event for event in self.events if isinstance(event, Started | OwnerChanged) and event.at <= instant]
+        return max(owners, key=lambda event: (event.at, event.sequence)).owner if owners else ""
 
     def closed_at(self) -> datetime | None:
         """The instant for which the outcome counts: the stop when met, the deadline when breached."""
@@ -115,6 +112,8 @@ class Clock:
     def thresholds_due(self) -> list[ThresholdDue]:
         """The thresholds of what is promised now, in the order in which they will be reached; new terms have new thresholds."""
         terms, breached_at = self.folded.terms[-1], self.state.breached_at
+        if self.state.state == "stopped":
+            return []
         if breached_at is not None and breached_at <= terms.since:
             return []
         found = []
@@ -138,14 +137,9 @@ MOMENT = timedelta(microseconds=1)
 """A deadline is broken just after it, since a stop at the deadline is in time."""
 
 
-def rules_of(folded: Folded) -> tuple[str, ...]:
-    """The rules that a clock goes by."""
-    return tuple(used.rule for used in folded.used)
-
-
-def refolded(rules: Rules, clock: Clock) -> Clock:
-    """The clock as its ledger and the rules have it."""
-    return replace(clock, folded=fold_under(rules, clock.ledger, clock.known_to))
+def refolded(rules: Rules, clock: Clock, ledger: Ledger, known_to: datetime) -> Clock:
+    """The clock as that ledger, which begins with its own, and the rules have it."""
+    return replace(clock, ledger=ledger, known_to=known_to, folded=fold_under(rules, ledger, known_to, clock.folded))
 
 
 def _due_of(state: ClockState, threshold: Threshold) -> datetime | None:
