@@ -32,7 +32,7 @@ from sqlmodel import Field, SQLModel
 
 from common.contracts.topics import EVENTS
 from common.runtime import topic_admin
-from common.runtime.broker import KafkaSettings
+from common.runtime.kafka_settings import KafkaSettings
 from devstack import Stack, stack
 from ops.platform import Platform
 from ops.processes import SERVICES, services
@@ -48,6 +48,8 @@ TOPICS = ("service-request-claims", "work-order-claims", "complaint-claims")
 PEER_PART = 10
 """The peer takes every tenth part of the claims: all of them would take all day."""
 IDLE_SECONDS = 10
+LOOK_SECONDS = 3
+"""Each look connects to the four databases, and costs the server as much as some claims do."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SERVER = "the server's own"
 
@@ -160,8 +162,8 @@ def run_ours(servers: Stack, found: Sequence[Sendable]) -> float:
         time.sleep(IDLE_SECONDS)
         before = Used.now(pids, servers.folder)
         platform = Platform(servers.kafka, servers.database_url, SERVICES)
-        asyncio.run(publish(servers.kafka, found, total=len(found), what="claims"))
-        asyncio.run(platform.settled(limit=1800))
+        asyncio.run(publish(platform.settings, found, total=len(found), what="claims"))
+        asyncio.run(platform.settled(limit=1800, every=LOOK_SECONDS))
         after = Used.now(pids, servers.folder)
         counts = asyncio.run(platform.counts())
     idle = before.since(first).per_second()
