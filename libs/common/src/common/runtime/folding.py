@@ -45,7 +45,7 @@ class Ledger:
 
     def and_event(self, event: LedgerEvent) -> "Ledger":
         """The ledger with one more event."""
-        return replace(self, events=(*self.events, event))
+        return Ledger(self.stage, self.traits, (*self.events, event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +176,8 @@ def _carried_on(rules: Rules, ledger: Ledger, known_to: datetime, before: Folded
         event = ledger.events[number]
         if isinstance(event, RuleUsed):
             continue
-        is_new = all(one.id != event.id for one in ledger.events[:number])
-        if isinstance(event, Started | TraitsChanged) or event.at > known_to or not is_new:
+        is_known = event.id in [one.id for one in ledger.events[:number]]
+        if is_known or isinstance(event, Started | TraitsChanged) or event.at > known_to:
             return None
         if isinstance(event, Paused) and not before.terms[0].counts(event):
             continue

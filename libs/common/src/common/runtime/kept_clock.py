@@ -1,5 +1,6 @@
 """One clock as a service keeps it: its ledger, the state that follows from it under the rules, and what was told of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -78,7 +79,7 @@ class Clock:
     @property
     def said(self) -> int:
         """How many times something was said about it."""
-        return sum(not isinstance(event, RuleUsed) for event in self.events)
+        return len([event for event in self.events if not isinstance(event, RuleUsed)])
 
     @property
     def aggregate_id(self) -> str:
@@ -124,11 +125,14 @@ class Clock:
                 found.append(ThresholdDue(max(due, terms.since), key, threshold))
         return sorted(found, key=lambda one: (one.at, one.key))
 
-    def next_due(self) -> datetime | None:
-        """When something will come to light if nobody does anything: a threshold, the deadline, or a rule that comes into force."""
+    def next_due(self, thresholds: Sequence[ThresholdDue] | None = None) -> datetime | None:
+        """When something will come to light if nobody does anything: a threshold, the deadline, or a rule that comes into force.
+
+        `thresholds` are those that are due, where the caller knows them already.
+        """
         if not self.is_open:
             return None
-        due = [one.at for one in self.thresholds_due()[:1]]
+        due = [one.at for one in (self.thresholds_due() if thresholds is None else thresholds)[:1]]
         due += [at for at in (self.state.due_at, self.folded.due_at) if at is not None]
         return min(due, default=None)
 

@@ -121,15 +121,15 @@ class ClockBook:
         if entry is not None and entry.kind in _FACTS and _counts(clock, entry):
             extra = {"party": entry.party, "reason": entry.reason} if entry.kind == "paused" else {}
             telling.said(_FACTS[entry.kind], entry.at, **extra)
-        telling.thresholds()
+        to_come = telling.thresholds()
         telling.outcome()
         telling.credit()
         telling.remember()
         self.told += telling.counted
-        clock = replace(clock, told=telling.told)
-        due = clock.next_due()
-        if due != clock.timer.due_at:
-            clock = replace(clock, timer=TimerMark(due, clock.timer.version + 1))
+        due, timer = clock.next_due(to_come), clock.timer
+        if due != timer.due_at:
+            timer = TimerMark(due, timer.version + 1)
+        clock = replace(clock, told=telling.told, timer=timer)
         self.clocks[clock.aggregate] = {**self.clocks.get(clock.aggregate, {}), clock.stage: clock}
         self.changed.add(clock.id)
         return clock, telling.facts

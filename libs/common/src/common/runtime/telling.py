@@ -1,5 +1,6 @@
 """What has to be published about one clock, given what was published before: each fact once, and a wrong one corrected."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -19,7 +20,7 @@ from common.kernel.clock_shares import share_before, used_share
 from common.kernel.exact import decimal_text, ratio_text
 from common.kernel.ids import derived_id
 from common.kernel.instants import SECOND
-from common.runtime.kept_clock import Clock
+from common.runtime.kept_clock import Clock, ThresholdDue
 from common.runtime.metrics import Told
 from common.runtime.rules import Rules
 
@@ -82,17 +83,19 @@ class Telling:
         if self.clock.is_open and (state.deadline, state.is_provisional) != (told.deadline, told.provisional):
             self.fact(SlaClockRederived, at, was=told.deadline, why=why)
 
-    def thresholds(self) -> None:
-        """A threshold that was reached while the clock still runs, each once."""
+    def thresholds(self) -> Sequence[ThresholdDue]:
+        """A threshold that was reached while the clock still runs, each once; those that are yet to come are returned."""
         clock = self.clock
-        for due in clock.thresholds_due():
+        to_come = clock.thresholds_due()
+        for number, due in enumerate(to_come):
             if due.at >= clock.known_to:
-                return
+                return to_come[number:]
             share, before = due.threshold.share, due.threshold.before
             used = share_before(clock.state, before) if before is not None else share or Fraction(1)
             self.told.thresholds = (*self.told.thresholds, due.key)
             left = None if before is None else before // SECOND
             self.fact(SlaClockAtRisk, due.at, used_share=ratio_text(used), before_seconds=left, notify=due.threshold.notify)
+        return ()
 
     def outcome(self) -> None:
         """Met or breached, once; and a correction when what was told no longer holds."""
