@@ -79,10 +79,10 @@ class Platform:
         async with AIOKafkaConsumer(**kafka.client()) as consumer:
             return {(kafka.name_of(place.topic), place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
 
-    async def settled(self, limit: float = 120) -> None:
+    async def settled(self, limit: float = 120, every: float = 0.4) -> None:
         """Returns when everything that was sent has had its effect: no lag, nothing unsent, no timer due, no cycle closing.
 
-        TimeoutError, with what is left, after `limit` seconds.
+        It looks `every` so many seconds. TimeoutError, with what is left, after `limit` seconds.
         """
         end = time.monotonic() + limit
         calm = 0
@@ -91,7 +91,7 @@ class Platform:
             calm = 0 if left else calm + 1
             if left and time.monotonic() > end:
                 raise TimeoutError(f"still at work after {limit:g} seconds: {left}")
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(every)
 
     async def _left(self) -> dict[str, Any]:
         left: dict[str, Any] = {}

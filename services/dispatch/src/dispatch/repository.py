@@ -1,6 +1,5 @@
 """How a work order is stored."""
 
-from dataclasses import asdict
 from datetime import datetime
 
 from common.runtime.aggregates import Aggregates
@@ -21,7 +20,10 @@ def _to_row(order: WorkOrder) -> WorkOrderRow:
         status=standing.status,
         technician=standing.technician,
         team=standing.team,
-        steps=[{**asdict(taken), "at": taken.at.isoformat()} for taken in order.steps],
+        steps=[
+            {"step": taken.step, "at": taken.at.isoformat(), "who": taken.who, "team": taken.team, "priority": taken.priority}
+            for taken in order.steps
+        ],
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict
 
 from common.contracts.fields import Name
 
@@ -32,10 +32,11 @@ class Envelope:
 class Event(BaseModel):
     """One thing that happened, as data. Subclasses name their type: `class Acknowledged(Event, type="complaint.acknowledged")`."""
 
+    # No private attribute of pydantic's, which would cost every event that is made as much again as its fields.
+    __slots__ = ("_envelope",)
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     TYPE: ClassVar[str] = ""
-    _envelope: Envelope | None = PrivateAttr(default=None)
 
     def __init_subclass__(cls, *, type: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -45,9 +46,10 @@ class Event(BaseModel):
     @property
     def envelope(self) -> Envelope:
         """The envelope in which the event arrived; an event that was only just made has none yet."""
-        if self._envelope is None:
+        found: Envelope | None = getattr(self, "_envelope", None)
+        if found is None:
             raise LookupError(f"{self.TYPE} has not travelled: it has no envelope")
-        return self._envelope
+        return found
 
     @property
     def time(self) -> datetime:
@@ -57,7 +59,7 @@ class Event(BaseModel):
     def in_envelope(self, envelope: Envelope) -> Self:
         """The same event, as received in `envelope`."""
         copy = self.model_copy()
-        copy._envelope = envelope
+        object.__setattr__(copy, "_envelope", envelope)  # the fields are frozen, and this is none of them
         return copy
 
 

@@ -72,6 +72,9 @@ def _refuse_unstorable(text: str, refuse: Any) -> None:
         refuse("unstorable_text", "half of a surrogate pair has no place in text")
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical(value: Any) -> bytes:
     """One spelling for one JSON value: sorted keys, no spaces. For hashes that must not depend on how a sender writes JSON."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    return _canonical(value).encode("utf-8")

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from fractions import Fraction
-from math import ceil
 
 from common.kernel.instants import to_micros
 from common.kernel.sla_clock import ClockState
@@ -18,7 +17,7 @@ def share_due_at(clock: ClockState, share: Fraction) -> datetime | None:
         return None
     if share == 1 and clock.fixed is not None:
         return clock.calendar.instant(clock.fixed)
-    return _consumed_at(clock, ceil(share * clock.amount))
+    return _consumed_at(clock, -(-share.numerator * clock.amount // share.denominator))  # rounded up, in whole numbers
 
 
 def before_due_at(clock: ClockState, micros: int) -> datetime | None:

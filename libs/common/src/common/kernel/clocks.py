@@ -4,7 +4,7 @@ The unit of work folds what was said with policy and calendar (`sla_clock`), arm
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -31,7 +31,7 @@ class Clocks:
     entries: tuple[ClockEntry, ...] = ()
 
     def _and(self, entry: ClockEntry) -> "Clocks":
-        return replace(self, entries=(*self.entries, entry))
+        return Clocks((*self.entries, entry))
 
     def started(self, stage: str, at: datetime, owner: str, **traits: str) -> "Clocks":
         """The clock of `stage` runs from `at`; `owner` (`employee:E1001`) is who is charged with its time."""

@@ -18,8 +18,9 @@ from common.kernel.clock_events import (
     Started,
     Stopped,
 )
+from common.kernel.clock_state import ClockState, Outcome, Segment, State
 from common.kernel.instants import to_micros
-from common.kernel.targets import Target, amount_of, fixed_instant
+from common.kernel.targets import amount_of, fixed_instant
 from common.kernel.working_time import Calendar
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Changed",
     "ClockEvent",
     "ClockState",
+    "Course",
     "OwnerChanged",
     "Paused",
     "Reopened",
@@ -34,64 +36,9 @@ __all__ = [
     "Segment",
     "Started",
     "Stopped",
+    "course",
     "fold",
 ]
-
-State = Literal["running", "paused", "stopped"]
-Outcome = Literal["open", "met", "breached"]
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch in which one rule held: who had the time (owner while running, party while paused), on which calendar.
-
-    `start` and `end` are microseconds since 1970, `micros` the working time between them.
-    """
-
-    state: Literal["running", "paused"]
-    start: int
-    end: int
-    who: str
-    reason: str
-    calendar: Calendar
-    micros: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClockState:
-    """A clock as its history up to `as_of` tells it. All `micros` are working time in microseconds.
-
-    `deadline` is projected while the clock runs, the breach once breached, else None. `due_at` is the instant at which an
-    open clock breaches if nothing more happens (also while paused, where the target is a fixed instant or was just
-    reached): what a timer waits for. `ignored` are ids of events that the state did not admit.
-    """
-
-    state: State
-    outcome: Outcome
-    deadline: datetime | None
-    due_at: datetime | None
-    breached_at: datetime | None
-    elapsed_micros: int
-    overdue_micros: int
-    micros_by_owner: Mapping[str, int]
-    paused_micros_by_party: Mapping[str, int]
-    reopenings: int
-    ignored: tuple[str, ...]
-    started_at: datetime
-    as_of: datetime
-    owner: str
-    calendar: Calendar
-    target: Target
-    segments: tuple[Segment, ...]
-    fixed: int | None
-    """Where the target is a fixed instant: that, in microseconds since 1970."""
-    amount: int
-    """The working microseconds that the target stands for."""
-
-    @property
-    def is_provisional(self) -> bool:
-        """Whether the deadline lies where the calendar is not known yet, and may move when it becomes known."""
-        return self.due_at is not None and self.calendar.is_provisional(self.due_at.date())
 
 
 def fold(events: Iterable[ClockEvent], as_of: datetime, calendars: Mapping[str, Calendar]) -> ClockState:
@@ -100,28 +47,64 @@ def fold(events: Iterable[ClockEvent], as_of: datetime, calendars: Mapping[str, 
     `calendars` are those that are known beside the built-in ones. Later events do not count. Raises `ClockError`:
     `conflicting_duplicate`, `not_started`, `unknown_calendar`, and `never_open` or `bad_target` of the calendar.
     """
+    return course(events, as_of, calendars).state_at(as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A clock folded up to its last event: later instants and later events go on from there, as if all was folded again."""
+
+    _tally: "_Tally"
+    _last: "_Place"
+    ignored: tuple[str, ...]
+    is_whole: bool
+    """False where events after `as_of` were left out: the course then tells of instants up to that one only."""
+
+    def state_at(self, as_of: datetime) -> ClockState:
+        """The state at an instant that no event lies after."""
+        tally = self._tally.copy()
+        tally.advance(to_micros(as_of))
+        return tally.state_at(as_of, self.ignored)
+
+    def and_event(self, event: ClockEvent) -> "Course | None":
+        """The course after one more event of another id; None where the event comes before one that was folded."""
+        place = _order(event)
+        if place <= self._last or not self.is_whole:
+            return None
+        tally = self._tally.copy()
+        tally.advance(place[0])
+        if not tally.admits(event):
+            return Course(tally, place, (*self.ignored, event.id), True)
+        tally.apply(event)
+        return Course(tally, place, self.ignored, True)
+
+
+def course(events: Iterable[ClockEvent], as_of: datetime, calendars: Mapping[str, Calendar]) -> Course:
+    """What `fold` finds its answer from, with the same errors."""
     limit = to_micros(as_of)
     tally: _Tally | None = None
     ignored = []
+    is_whole, last = True, None
     for event in _in_order(events):
-        at = to_micros(event.at)
-        if at > limit:
+        place = _order(event)
+        if place[0] > limit:
+            is_whole = False
             break
+        last = place
         if tally is None:
             if isinstance(event, Started):
-                tally = _Tally(event, at, calendars)
+                tally = _Tally(event, place[0], calendars)
             else:
                 ignored.append(event.id)
             continue
-        tally.advance(at)
+        tally.advance(place[0])
         if not tally.admits(event):
             ignored.append(event.id)
             continue
         tally.apply(event)
-    if tally is None:
+    if tally is None or last is None:
         raise ClockError("not_started", "events", "no started event up to as_of")
-    tally.advance(limit)
-    return tally.state_at(as_of, tuple(ignored))
+    return Course(tally, last, tuple(ignored), is_whole)
 
 
 def _in_order(events: Iterable[ClockEvent]) -> list[ClockEvent]:
@@ -132,12 +115,15 @@ def _in_order(events: Iterable[ClockEvent]) -> list[ClockEvent]:
     return sorted(by_id.values(), key=_order)
 
 
-def _order(event: ClockEvent) -> tuple[int, bool, int, str]:
+_Place = tuple[int, bool, int, str]
+
+
+def _order(event: ClockEvent) -> _Place:
     return to_micros(event.at), event.sequence is None, event.sequence or 0, event.id
 
 
 class _Tally:
-    """A clock while it is being folded; only `fold` sees it."""
+    """A clock while it is being folded; only a course sees it."""
 
     def __init__(self, started: Started, at: int, calendars: Mapping[str, Calendar]) -> None:
         self.calendars = calendars
@@ -153,6 +139,13 @@ class _Tally:
         self.reopenings = 0
         self.segments: list[Segment] = []
         self._measure()
+
+    def copy(self) -> "_Tally":
+        """Another one that goes its own way from here."""
+        other = object.__new__(_Tally)
+        other.__dict__.update(self.__dict__)
+        other.segments = self.segments.copy()
+        return other
 
     def _measure(self) -> None:
         self.fixed = fixed_instant(self.calendar, self.started_at, self.target)

@@ -174,7 +174,7 @@ class Batch:
             id = derived_id(at, self.service, uow.cause.id, event.TYPE, ordinals[event.TYPE])
             found.append(_StagedEvent(event, at, id, uow.cause, _value(event), aggregate))
         for fact in facts:
-            cause = replace(uow.cause, replay_of=fact.replay_of)
+            cause = uow.cause if fact.replay_of == uow.cause.replay_of else replace(uow.cause, replay_of=fact.replay_of)
             found.append(_StagedEvent(fact.event, fact.at, fact.id, cause, _value(fact.event), aggregate))
         return found
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from common.kernel import sla_clock
 from common.kernel.clock_events import Changed, ClockEvent, Paused, Reopened, Started
-from common.kernel.sla_clock import ClockState
+from common.kernel.sla_clock import ClockState, Course
 from common.runtime.policies import Policy, Promise
 from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
 
@@ -45,7 +45,7 @@ class Ledger:
 
     def and_event(self, event: LedgerEvent) -> "Ledger":
         """The ledger with one more event."""
-        return replace(self, events=(*self.events, event))
+        return Ledger(self.stage, self.traits, (*self.events, event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +75,30 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """The state of a clock, what is promised when, and the rules that it goes by.
+    """The state of a clock, what is promised when, and the rules that it goes by, the policy first.
 
     `due_at` is when the next rule that is published already will concern the clock, if it is still open then; `revision` is
-    that of the rules.
+    that of the rules. `course` is there as long as one promise on one set of calendars is all that can ever count under these
+    rules: whatever is said next of the clock then goes on from the first `folded` events of its ledger.
     """
 
     state: ClockState
     terms: tuple[Terms, ...]
     calendars: Mapping[str, CalendarVersion]
+    used: tuple[Used, ...]
     due_at: datetime | None
     revision: int
+    course: Course | None = None
+    folded: int = 0
 
     def terms_at(self, instant: datetime) -> Terms:
         """What was promised at an instant."""
         return terms_at(self.terms, instant)
 
     @property
-    def used(self) -> tuple[Used, ...]:
-        """The rules that count, the policy first."""
-        now = self.terms[-1]
-        policy = next(terms for terms in self.terms if terms.policy == now.policy)
-        calendars = [Used(f"calendar {one.ref}", one.published_at, one.event_id) for one in self.calendars.values()]
-        return (Used(f"policy {now.policy}", policy.since, policy.id), *calendars)
+    def rules(self) -> tuple[str, ...]:
+        """The names of the rules that count."""
+        return tuple(used.rule for used in self.used)
 
 
 def is_open(state: ClockState) -> bool:
@@ -125,8 +126,10 @@ class _Step:
     traits: Mapping[str, str] = field(default_factory=dict)
 
 
-def fold_under(rules: Rules, ledger: Ledger, known_to: datetime) -> Folded:
-    """The clock at `known_to` as the rules have it."""
+def fold_under(rules: Rules, ledger: Ledger, known_to: datetime, before: Folded | None = None) -> Folded:
+    """The clock at `known_to` as the rules have it; `before` is what the same ledger was before the last things were said."""
+    if before is not None and (carried_on := _carried_on(rules, ledger, known_to, before)) is not None:
+        return carried_on
     history: list[ClockEvent] = [event for event in ledger.events if not isinstance(event, RuleUsed | TraitsChanged | Started)]
     started = next(event for event in ledger.events if isinstance(event, Started))
     began, *others = rules.policies_since(started.at)
@@ -140,17 +143,58 @@ def fold_under(rules: Rules, ledger: Ledger, known_to: datetime) -> Folded:
             break
         if step.policy is not None and step.policy.ref in {one.policy for one in terms}:
             continue
-        state = _on_calendars(rules, _counted(history, terms), started, step.at)[0]
+        state = _on_calendars(rules, _counted(history, terms), started, step.at)[0].state_at(step.at)
         if state.state == "stopped" or (step.policy is not None and not is_open(state)):
             continue
         policy, traits = step.policy or policy, {**terms[-1].traits, **step.traits}
-        before, promise = promise, policy.promise(ledger.stage, traits)
+        before_it, promise = promise, policy.promise(ledger.stage, traits)
         terms.append(Terms(step.at, policy.ref, traits, promise, step.id))
-        if (promise.target, promise.calendar) != (before.target, before.calendar):
+        if (promise.target, promise.calendar) != (before_it.target, before_it.calendar):
             history.append(Changed(id=step.id, at=step.at, sequence=step.sequence, target=promise.target, calendar=promise.calendar))
-    state, calendars, due = _on_calendars(rules, _counted(history, terms), started, known_to)
+    course, calendars, newer = _on_calendars(rules, _counted(history, terms), started, known_to)
+    due = [version.published_at for version in newer if version.published_at > known_to]
     due += [step.at for step in steps if step.at > known_to and step.policy is not None]
-    return Folded(state, tuple(terms), calendars, min(due, default=None), rules.revision)
+    goes_on = course.is_whole and not (steps or others or newer)
+    return Folded(
+        course.state_at(known_to),
+        tuple(terms),
+        calendars,
+        _used(terms, calendars),
+        min(due, default=None),
+        rules.revision,
+        course if goes_on else None,
+        len(ledger.events),
+    )
+
+
+def _carried_on(rules: Rules, ledger: Ledger, known_to: datetime, before: Folded) -> Folded | None:
+    """What was folded, carried on by what was said since; None where that is not certain to be the fold of everything."""
+    course = before.course
+    if course is None or before.revision != rules.revision or known_to < before.state.as_of:
+        return None
+    for number in range(before.folded, len(ledger.events)):
+        event = ledger.events[number]
+        if isinstance(event, RuleUsed):
+            continue
+        is_known = event.id in [one.id for one in ledger.events[:number]]
+        if is_known or isinstance(event, Started | TraitsChanged) or event.at > known_to:
+            return None
+        if isinstance(event, Paused) and not before.terms[0].counts(event):
+            continue
+        course = course.and_event(event)
+        if course is None:
+            return None
+    state = course.state_at(known_to)
+    return Folded(state, before.terms, before.calendars, before.used, before.due_at, before.revision, course, len(ledger.events))
+
+
+def _used(terms: Sequence[Terms], calendars: Mapping[str, CalendarVersion]) -> tuple[Used, ...]:
+    now = terms[-1]
+    policy = next(one for one in terms if one.policy == now.policy)
+    return (
+        Used(f"policy {now.policy}", policy.since, policy.id),
+        *(Used(f"calendar {one.ref}", one.published_at, one.event_id) for one in calendars.values()),
+    )
 
 
 def _steps(policies: Sequence[PolicyVersion], ledger: Ledger, history: Sequence[ClockEvent]) -> list[_Step]:
@@ -176,18 +220,17 @@ def _counted(history: Sequence[ClockEvent], terms: Sequence[Terms]) -> list[Cloc
 
 def _on_calendars(
     rules: Rules, history: Sequence[ClockEvent], started: Started, known_to: datetime
-) -> tuple[ClockState, Mapping[str, CalendarVersion], list[datetime]]:
-    """The state, with the calendar versions that count, and when others will."""
+) -> tuple[Course, Mapping[str, CalendarVersion], Sequence[CalendarVersion]]:
+    """The course, with the calendar versions that count, and all that are newer than those at the start."""
     names = {event.calendar for event in history if isinstance(event, Started | Changed) and event.calendar is not None}
     using = {name: rules.at_start(name, started.at) for name in sorted(names)}
     newer = sorted((one for used in using.values() for one in rules.later(used)), key=lambda one: (one.published_at, one.ref))
     for version in newer:
         chances = [at for at in _chances(version.published_at, history) if at <= known_to]
-        if any(is_open(_fold(history, at, using)) for at in chances):
+        if any(is_open(_course(history, at, using).state_at(at)) for at in chances):
             using[version.name] = version
-    later = [version.published_at for version in newer if version.published_at > known_to]
-    return _fold(history, known_to, using), using, later
+    return _course(history, known_to, using), using, newer
 
 
-def _fold(history: Sequence[ClockEvent], as_of: datetime, using: Mapping[str, CalendarVersion]) -> ClockState:
-    return sla_clock.fold(history, as_of, {name: used.calendar for name, used in using.items()})
+def _course(history: Sequence[ClockEvent], as_of: datetime, using: Mapping[str, CalendarVersion]) -> Course:
+    return sla_clock.course(history, as_of, {name: used.calendar for name, used in using.items()})

@@ -1,5 +1,6 @@
 """One clock as a service keeps it: its ledger, the state that follows from it under the rules, and what was told of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -20,9 +21,9 @@ class TimerMark:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WasTold:
-    """What was published about a clock so far, and what its last fold went by."""
+    """What was published about a clock so far, and what its last fold went by. Only `Telling` changes one, its own copy."""
 
     outcome: str = "open"
     event_id: str = ""
@@ -78,7 +79,7 @@ class Clock:
     @property
     def said(self) -> int:
         """How many times something was said about it."""
-        return sum(not isinstance(event, RuleUsed) for event in self.events)
+        return len([event for event in self.events if not isinstance(event, RuleUsed)])
 
     @property
     def aggregate_id(self) -> str:
@@ -93,15 +94,12 @@ class Clock:
     @property
     def is_unsettled(self) -> bool:
         """Whether a rule that became known concerns the clock and nothing was told of that yet."""
-        return rules_of(self.folded) != self.told.rules
+        return self.folded.rules != self.told.rules
 
     def owner_at(self, instant: datetime) -> str:
         """Whose time it was at an instant."""
-        owner = ""
-        for event in sorted(self.events, key=lambda event: (event.at, event.sequence)):
-            if event.at <= instant and isinstance(event, Started | OwnerChanged):
-                owner = event.owner
-        return owner
+        owners = [event for event in self.events if isinstance(event, Started | OwnerChanged) and event.at <= instant]
+        return max(owners, key=lambda event: (event.at, event.sequence)).owner if owners else ""
 
     def closed_at(self) -> datetime | None:
         """The instant for which the outcome counts: the stop when met, the deadline when breached."""
@@ -115,6 +113,8 @@ class Clock:
     def thresholds_due(self) -> list[ThresholdDue]:
         """The thresholds of what is promised now, in the order in which they will be reached; new terms have new thresholds."""
         terms, breached_at = self.folded.terms[-1], self.state.breached_at
+        if self.state.state == "stopped":
+            return []
         if breached_at is not None and breached_at <= terms.since:
             return []
         found = []
@@ -125,11 +125,14 @@ class Clock:
                 found.append(ThresholdDue(max(due, terms.since), key, threshold))
         return sorted(found, key=lambda one: (one.at, one.key))
 
-    def next_due(self) -> datetime | None:
-        """When something will come to light if nobody does anything: a threshold, the deadline, or a rule that comes into force."""
+    def next_due(self, thresholds: Sequence[ThresholdDue] | None = None) -> datetime | None:
+        """When something will come to light if nobody does anything: a threshold, the deadline, or a rule that comes into force.
+
+        `thresholds` are those that are due, where the caller knows them already.
+        """
         if not self.is_open:
             return None
-        due = [one.at for one in self.thresholds_due()[:1]]
+        due = [one.at for one in (self.thresholds_due() if thresholds is None else thresholds)[:1]]
         due += [at for at in (self.state.due_at, self.folded.due_at) if at is not None]
         return min(due, default=None)
 
@@ -138,14 +141,9 @@ MOMENT = timedelta(microseconds=1)
 """A deadline is broken just after it, since a stop at the deadline is in time."""
 
 
-def rules_of(folded: Folded) -> tuple[str, ...]:
-    """The rules that a clock goes by."""
-    return tuple(used.rule for used in folded.used)
-
-
-def refolded(rules: Rules, clock: Clock) -> Clock:
-    """The clock as its ledger and the rules have it."""
-    return replace(clock, folded=fold_under(rules, clock.ledger, clock.known_to))
+def refolded(rules: Rules, clock: Clock, ledger: Ledger, known_to: datetime) -> Clock:
+    """The clock as that ledger, which begins with its own, and the rules have it."""
+    return replace(clock, ledger=ledger, known_to=known_to, folded=fold_under(rules, ledger, known_to, clock.folded))
 
 
 def _due_of(state: ClockState, threshold: Threshold) -> datetime | None:

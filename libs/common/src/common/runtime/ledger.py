@@ -14,7 +14,7 @@ from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, 
 from common.kernel.clocks import ClockEntry
 from common.runtime.cause import Cause
 from common.runtime.folding import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
-from common.runtime.kept_clock import MOMENT, Clock, TimerMark, WasTold, refolded, rules_of
+from common.runtime.kept_clock import MOMENT, Clock, TimerMark, WasTold, refolded
 from common.runtime.metrics import Told
 from common.runtime.rules import Rules
 from common.runtime.telling import Fact, Telling
@@ -79,8 +79,8 @@ class ClockBook:
             return self._start(clock_id, aggregate, entry, event_id, cause)
         assert self.rules is not None
         event = _event(entry, event_id, len(clock.events) + 1)
-        said = replace(clock, ledger=clock.ledger.and_event(event), known_to=max(clock.known_to, entry.at))
-        return self._tell(clock, refolded(self.rules, said), entry)[1]
+        said = refolded(self.rules, clock, clock.ledger.and_event(event), max(clock.known_to, entry.at))
+        return self._tell(clock, said, entry)[1]
 
     def _start(self, id: str, aggregate: str, entry: ClockEntry, event_id: str, cause: Cause) -> list[Fact]:
         if self.rules is None or entry.kind != "started":
@@ -95,7 +95,7 @@ class ClockBook:
             ledger=ledger,
             stored=0,
             known_to=entry.at,
-            told=WasTold(rules=rules_of(folded)),
+            told=WasTold(rules=folded.rules),
             timer=TimerMark(),
             replay_of=cause.replay_of,
             folded=folded,
@@ -107,7 +107,7 @@ class ClockBook:
         assert self.rules is not None
         if known_to <= clock.known_to and clock.folded.revision == self.rules.revision:
             return clock
-        return refolded(self.rules, replace(clock, known_to=max(clock.known_to, known_to)))
+        return refolded(self.rules, clock, clock.ledger, max(clock.known_to, known_to))
 
     def _tell(self, before: Clock, clock: Clock, entry: ClockEntry | None = None) -> tuple[Clock, list[Fact]]:
         """Keeps a clock that was folded anew, and finds what has to be told of the difference."""
@@ -121,15 +121,15 @@ class ClockBook:
         if entry is not None and entry.kind in _FACTS and _counts(clock, entry):
             extra = {"party": entry.party, "reason": entry.reason} if entry.kind == "paused" else {}
             telling.said(_FACTS[entry.kind], entry.at, **extra)
-        telling.thresholds()
+        to_come = telling.thresholds()
         telling.outcome()
         telling.credit()
         telling.remember()
         self.told += telling.counted
-        clock = replace(clock, told=telling.told)
-        due = clock.next_due()
-        if due != clock.timer.due_at:
-            clock = replace(clock, timer=TimerMark(due, clock.timer.version + 1))
+        due, timer = clock.next_due(to_come), clock.timer
+        if due != timer.due_at:
+            timer = TimerMark(due, timer.version + 1)
+        clock = replace(clock, told=telling.told, timer=timer)
         self.clocks[clock.aggregate] = {**self.clocks.get(clock.aggregate, {}), clock.stage: clock}
         self.changed.add(clock.id)
         return clock, telling.facts
@@ -152,7 +152,7 @@ def _with_trail(clock: Clock) -> tuple[Clock, list[tuple[datetime, str]]]:
             at = max(used.since, clock.state.started_at)
             ledger = ledger.and_event(RuleUsed(id=f"{used.event_id or used.rule}:{number}", at=at, sequence=number, rule=used.rule))
             why.append((at, used.rule))
-    return replace(clock, ledger=ledger), why
+    return (replace(clock, ledger=ledger) if why else clock), why
 
 
 def _counts(clock: Clock, entry: ClockEntry) -> bool:

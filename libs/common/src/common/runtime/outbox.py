@@ -62,8 +62,7 @@ class Outgoing:
     @classmethod
     def of(cls, value: bytes, envelope: Envelope, *, topic: str, key: str, aggregate: str = "") -> "Outgoing":
         """The record of an event in binary mode, whose value is `value`."""
-        headers = tuple((name, raw.decode()) for name, raw in headers_of(envelope, key=key))
-        return cls(topic, key, envelope.type, envelope.id, value, headers, aggregate)
+        return cls(topic, key, envelope.type, envelope.id, value, tuple(headers_of(envelope, key=key)), aggregate)
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[Outgoing]) -> None:

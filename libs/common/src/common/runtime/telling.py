@@ -1,5 +1,6 @@
 """What has to be published about one clock, given what was published before: each fact once, and a wrong one corrected."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -19,7 +20,7 @@ from common.kernel.clock_shares import share_before, used_share
 from common.kernel.exact import decimal_text, ratio_text
 from common.kernel.ids import derived_id
 from common.kernel.instants import SECOND
-from common.runtime.kept_clock import Clock, rules_of
+from common.runtime.kept_clock import Clock, ThresholdDue
 from common.runtime.metrics import Told
 from common.runtime.rules import Rules
 
@@ -45,7 +46,8 @@ class Telling:
         self.service = service
         self.rules = rules
         self.clock = clock
-        self.told = clock.told
+        self.told = replace(clock.told)
+        self._said = clock.said
         self.deadline = deadline
         self.facts: list[Fact] = []
         self.counted: list[Told] = []
@@ -53,7 +55,7 @@ class Telling:
     def fact(self, kind: type[Event], at: datetime, **extra: Any) -> None:
         """One fact; its id follows from the clock and the number of the fact, not from who found it."""
         clock = self.clock
-        self.told = replace(self.told, facts=self.told.facts + 1)
+        self.told.facts += 1
         event = kind(
             clock_id=clock.id,
             service=self.service,
@@ -66,14 +68,14 @@ class Telling:
             owner=clock.owner_at(at),
             **extra,
         )
-        id = derived_id(at, self.service, clock.id, kind.TYPE, clock.said, self.told.facts)
+        id = derived_id(at, self.service, clock.id, kind.TYPE, self._said, self.told.facts)
         self.facts.append(Fact(event, at, id, clock.replay_of))
 
     def said(self, kind: type[Event], at: datetime, **extra: Any) -> None:
         """What the domain said; a clock that is reopened is open again for whoever was told that it was met."""
         self.fact(kind, at, **extra)
         if kind is SlaClockReopened and self.told.outcome == "met":
-            self.told = replace(self.told, outcome="open", event_id="")
+            self.told.outcome, self.told.event_id = "open", ""
 
     def rederived(self, at: datetime, why: str) -> None:
         """Another calendar or target counts: told where it moves the deadline of an open clock, or makes it certain."""
@@ -81,25 +83,27 @@ class Telling:
         if self.clock.is_open and (state.deadline, state.is_provisional) != (told.deadline, told.provisional):
             self.fact(SlaClockRederived, at, was=told.deadline, why=why)
 
-    def thresholds(self) -> None:
-        """A threshold that was reached while the clock still runs, each once."""
+    def thresholds(self) -> Sequence[ThresholdDue]:
+        """A threshold that was reached while the clock still runs, each once; those that are yet to come are returned."""
         clock = self.clock
-        for due in clock.thresholds_due():
+        to_come = clock.thresholds_due()
+        for number, due in enumerate(to_come):
             if due.at >= clock.known_to:
-                return
+                return to_come[number:]
             share, before = due.threshold.share, due.threshold.before
             used = share_before(clock.state, before) if before is not None else share or Fraction(1)
-            self.told = replace(self.told, thresholds=(*self.told.thresholds, due.key))
+            self.told.thresholds = (*self.told.thresholds, due.key)
             left = None if before is None else before // SECOND
             self.fact(SlaClockAtRisk, due.at, used_share=ratio_text(used), before_seconds=left, notify=due.threshold.notify)
+        return ()
 
     def outcome(self) -> None:
         """Met or breached, once; and a correction when what was told no longer holds."""
-        state, before = self.clock.state, self.told
-        if state.outcome == before.outcome:
+        state, before = self.clock.state, self.told.outcome
+        if state.outcome == before:
             return
         at = self.clock.closed_at() or self.clock.known_to
-        if before.outcome == "open":
+        if before == "open":
             if state.outcome == "breached":
                 self.fact(SlaClockBreached, at)
             elif state.outcome == "met":
@@ -108,9 +112,9 @@ class Telling:
                 share = used_share(state)
                 self.counted.append(Told(self.clock.stage, state.outcome, float(share or 0)))
         else:
-            self.fact(SlaClockCorrected, at, outcome=state.outcome, supersedes=before.event_id)
-        event_id = self.facts[-1].id if self.facts else ""
-        self.told = replace(self.told, outcome=state.outcome, event_id=event_id)
+            self.fact(SlaClockCorrected, at, outcome=state.outcome, supersedes=self.told.event_id)
+        self.told.outcome = state.outcome
+        self.told.event_id = self.facts[-1].id if self.facts else ""
 
     def credit(self) -> None:
         """The facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
@@ -125,7 +129,7 @@ class Telling:
         subject = (clock.owner_at(at) or f"department:{self.service}") if at is not None and indicators else ""
         numerator = 1 if clock.state.outcome == "met" else 0
         breached = clock.state.outcome == "breached"
-        revision = 2 * (_RULES * clock.said + (0 if at is None else min(self.rules.number_at(at), _RULES - 1))) + breached
+        revision = 2 * (_RULES * self._said + (0 if at is None else min(self.rules.number_at(at), _RULES - 1))) + breached
         if (indicators, subject, at, revision) == (told.indicators, told.subject, told.credited_at, told.revision):
             return
         revision = max(revision, told.revision + 1)  # of several late rules one may put the outcome before another that had counted
@@ -136,7 +140,7 @@ class Telling:
         if at is not None:
             for indicator in indicators:
                 self._kpi(indicator, subject, at, numerator, 1, revision)
-        self.told = replace(told, indicators=indicators, subject=subject, credited_at=at, revision=revision)
+        told.indicators, told.subject, told.credited_at, told.revision = indicators, subject, at, revision
 
     def _kpi(self, indicator: str, subject: str, at: datetime, numerator: int, denominator: int, revision: int) -> None:
         clock = self.clock
@@ -155,6 +159,5 @@ class Telling:
 
     def remember(self) -> None:
         """Notes what the next fold is held against."""
-        state = self.clock.state
-        rules = rules_of(self.clock.folded)
-        self.told = replace(self.told, deadline=state.deadline, provisional=state.is_provisional, rules=rules)
+        state, told = self.clock.state, self.told
+        told.deadline, told.provisional, told.rules = state.deadline, state.is_provisional, self.clock.folded.rules

@@ -39,10 +39,11 @@ async def _publish(cases: Iterable[list[Planned]], origin: Origin, mapping: Mapp
     missing = await missing_topics(kafka, topics)
     if missing:
         raise ReplayStopped(f"there is no topic {', '.join(missing)}: aftersales topics apply makes them")
-    return await publishing.publish(kafka, _records(cases, origin), what=f"replaying {mapping.name}")
+    return await publishing.publish(kafka, records(cases, origin), what=f"replaying {mapping.name}")
 
 
-def _records(cases: Iterable[list[Planned]], origin: Origin) -> Iterator[Sent]:
+def records(cases: Iterable[list[Planned]], origin: Origin) -> Iterator[Sent]:
+    """The records that the claims of all cases are, in their order."""
     for case in cases:
         for planned in case:
             envelope = origin.envelope(planned)

@@ -16,6 +16,8 @@ from common.kernel.errors import Refused, TooEarly
 class Status(StrEnum):
     """How a work order stands."""
 
+    __hash__ = str.__hash__  # an enumeration's own is a function in Python, and the table below is asked for every step
+
     CREATED = "created"
     ASSIGNED = "assigned"
     ACCEPTED = "accepted"
@@ -25,6 +27,8 @@ class Status(StrEnum):
 
 class Step(StrEnum):
     """What can happen to a work order, as often as the table admits it."""
+
+    __hash__ = str.__hash__  # as above
 
     ASSIGNED = "assigned"
     ACCEPTED = "accepted"

@@ -1,0 +1,65 @@
+"""The state of an SLA clock as its history tells it, and the stretches of time that it is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from common.kernel.targets import Target
+from common.kernel.working_time import Calendar
+
+State = Literal["running", "paused", "stopped"]
+Outcome = Literal["open", "met", "breached"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch in which one rule held: who had the time (owner while running, party while paused), on which calendar.
+
+    `start` and `end` are microseconds since 1970, `micros` the working time between them.
+    """
+
+    state: Literal["running", "paused"]
+    start: int
+    end: int
+    who: str
+    reason: str
+    calendar: Calendar
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """A clock as its history up to `as_of` tells it. All `micros` are working time in microseconds.
+
+    `deadline` is projected while the clock runs, the breach once breached, else None. `due_at` is the instant at which an
+    open clock breaches if nothing more happens (also while paused, where the target is a fixed instant or was just
+    reached): what a timer waits for. `ignored` are ids of events that the state did not admit.
+    """
+
+    state: State
+    outcome: Outcome
+    deadline: datetime | None
+    due_at: datetime | None
+    breached_at: datetime | None
+    elapsed_micros: int
+    overdue_micros: int
+    micros_by_owner: Mapping[str, int]
+    paused_micros_by_party: Mapping[str, int]
+    reopenings: int
+    ignored: tuple[str, ...]
+    started_at: datetime
+    as_of: datetime
+    owner: str
+    calendar: Calendar
+    target: Target
+    segments: tuple[Segment, ...]
+    fixed: int | None
+    """Where the target is a fixed instant: that, in microseconds since 1970."""
+    amount: int
+    """The working microseconds that the target stands for."""
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether the deadline lies where the calendar is not known yet, and may move when it becomes known."""
+        return self.due_at is not None and self.calendar.is_provisional(self.due_at.date())
