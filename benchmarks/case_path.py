@@ -262,7 +262,7 @@ def main() -> None:
     parser.add_argument("--peer", nargs=2, metavar=("KAFKA", "DATABASE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peer:
-        print(asyncio.run(peer(*options.peer, options.claims)))
+        print(asyncio.run(peer(options.peer[0], options.peer[1], options.claims)))
         return
     what, found = claims(options.data, options.claims)
     with stack(for_benchmark=True) as servers:
