@@ -26,7 +26,7 @@ from common.contracts.fields import DecimalString, Word, pattern_of
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.topics import topic_of
 from common.kernel.clock import now
-from common.kernel.errors import Malformed
+from common.kernel.errors import Malformed, Transient
 from common.runtime import dead_letters, outbox, progress
 from common.runtime.chassis import Chassis
 from common.runtime.database import kind_of
@@ -172,7 +172,9 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     letters: list[DeadLetter] = []
     others: list[tuple[Any, progress.Result]] = []
     async with chassis.database.transaction() as connection:
-        tally = await progress.begin(connection, {(record.topic, record.partition) for record in batch})
+        tally = await progress.begin(connection, (), batch)
+        if tally.halted or (tally.gaps and await chassis.watch.reader.unread(tally.gaps)):
+            raise Transient("a partition is halted, or records before the batch were not handled")
         far = {row.key for _, row in read_facts if isinstance(row, FactRow) and row.revision > MAX_STEP}
         known = await fact_store.revisions_of(connection, far) if far else {}
         for record, row in read_facts:

@@ -52,6 +52,8 @@ class Topic:
     compacted: bool = False
     rejected: type[ClaimRejected] | None = None
     """How a claim of this topic is answered when a rule refuses it."""
+    bulk: str = ""
+    """Set where each reader takes this topic in large batches, by a group of its own: `<service>-<bulk>`."""
 
     def key_of(self, event: Event) -> str:
         """The record's key for `event`, which is also its CloudEvents subject."""
@@ -239,7 +241,9 @@ TOPICS: tuple[Topic, ...] = (
             sla_clocks.SlaClockCorrected,
         ),
     ),
-    Topic("kpi-facts", "decisions", "case_id", SERVICES, ("appraisal",), (kpi_facts.KpiRecorded,), partitions=12, retention=None),
+    Topic(
+        "kpi-facts", "decisions", "case_id", SERVICES, ("appraisal",), (kpi_facts.KpiRecorded,), partitions=12, retention=None, bulk="facts"
+    ),
     Topic(
         "org-snapshots",
         "decisions",
@@ -296,6 +300,15 @@ def topic_of(event: type[Event]) -> Topic:
 def consumed_by(service: str) -> tuple[Topic, ...]:
     """The topics that `service` reads."""
     return tuple(topic for topic in TOPICS if service in topic.consumers)
+
+
+def groups_of(service: str) -> dict[str, tuple[Topic, ...]]:
+    """The consumer groups of `service` by name, each with the topics that it reads; there are no others."""
+    groups: dict[str, tuple[Topic, ...]] = {}
+    for topic in consumed_by(service):
+        name = f"{service}-{topic.bulk}" if topic.bulk else service
+        groups[name] = (*groups.get(name, ()), topic)
+    return groups
 
 
 def dead_letter_topics() -> Iterator[tuple[str, Topic]]:
