@@ -208,12 +208,19 @@ class Chassis:
 
     async def note_lag(self) -> None:
         """Goes where a position was set anew; on the replica that leads, holds all positions against their logs and shows the lag."""
+        await self._find_topics_again()
         await self._seek()
         if self.relay.leads:
             await self.watch.look()
         else:
             self.watch.rest()
         self.metrics.lags(self.watch.lags)
+
+    async def _find_topics_again(self) -> None:
+        """A topic that was gone when its metadata was read would stay unread until they are read again, half a minute later."""
+        for topics, consumer in self.broker.consumers():
+            if any(consumer.partitions_for_topic(topic) is None for topic in topics):
+                await consumer._client.force_metadata_update()
 
     async def _seek(self) -> None:
         """Until a batch begins where the position was set, the partition is sought again: a batch that failed meanwhile goes back too."""
