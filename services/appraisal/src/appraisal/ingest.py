@@ -170,6 +170,7 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     read_facts = [(record, read(record) or read_with_care(record)) for record in batch]
     newest: dict[bytes, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
+    superseded: list[tuple[bytes, Any]] = []
     others: list[tuple[Any, progress.Result]] = []
     async with chassis.database.transaction() as connection:
         tally = await progress.begin(connection, (), batch)
@@ -189,7 +190,7 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
                 continue
             if before[0].revision < row.revision:
                 newest[row.key] = (row, record)
-                others.append((before[1], "applied"))  # and superseded in the same moment
+                superseded.append((row.key, before[1]))
             elif before[0].revision == row.revision and before[0].values != row.values:
                 letters.append(_contradiction(record))
                 others.append((record, "dead"))
@@ -200,6 +201,8 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
             _, record = newest.pop(key)
             others.append((record, "dead" if contradicts else "duplicate"))
             letters += [_contradiction(record)] if contradicts else []
+        # a fact that another one of its batch supersedes was applied for a moment, unless it was known before
+        others += [(record, "duplicate" if key in old or tally.knows(record) else "applied") for key, record in superseded]
         tally.add_applied(record for _, record in newest.values())
         for record, result in others:
             tally.add(record, result)

@@ -55,6 +55,8 @@ class Chassis:
     jobs: Sequence[Job] = ()
     own_metrics: Any = None
     """What the service's `metrics.declare` returned, for its jobs."""
+    said: dict[str, str] = field(default_factory=dict)
+    """What a job has said in the log about each thing that it works on: said again when it changes."""
     on_failure: Callable[[], None] = lambda: None
     sick: dict[str, str] = field(default_factory=dict)
     failed: bool = False

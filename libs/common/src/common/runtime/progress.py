@@ -117,7 +117,7 @@ class Tally:
         place = (record.topic, record.partition)
         counts = self.counts.setdefault(place, _Counts())
         counts.next_offset = max(counts.next_offset, record.offset + 1)
-        if result in ("duplicate", "dead") and record.offset < self.seen.get(place, 0):
+        if result in ("duplicate", "dead") and self.knows(record):
             return
         counts.events_in += 1
         if result == "applied":
@@ -127,6 +127,10 @@ class Tally:
         else:
             counts.dead += 1
             counts.parked += result == "parked"
+
+    def knows(self, record: Placed) -> bool:
+        """Whether the record was handled before: Kafka delivers it again."""
+        return record.offset < self.seen.get((record.topic, record.partition), 0)
 
     def add_applied(self, records: Iterable[Placed]) -> None:
         """Many records that were applied: the same as `add` for each, at a tenth of the cost."""
