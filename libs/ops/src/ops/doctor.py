@@ -41,6 +41,11 @@ SELECT (SELECT CASE WHEN until = '-infinity' OR until > now() + interval '1 minu
        (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM timers WHERE state = 'armed' AND due_at < now())
        AS timer_seconds
 """
+_HOLES = """
+SELECT kind, topic, count(*)::int AS partitions FROM log_holes WHERE ended_at IS NULL
+GROUP BY kind, topic ORDER BY min(found_at)
+"""
+_CLOSING = "SELECT count(*)::int FROM cycles WHERE state = 'closing'"
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "bold red"}
 
 Ends = Mapping[tuple[str, int], int]
@@ -67,7 +72,7 @@ async def _examined(broker: KafkaSettings, url: str) -> list[Finding]:
         found, ends = await _kafka(broker)
         step(1)
         for name in SERVICES:
-            found += await _service(name, url, ends)
+            found += await _service(name, broker, url, ends)
             step(1)
     return found
 
@@ -107,6 +112,7 @@ async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None)
     version = await connection.fetchval("SELECT version_num FROM alembic_version")
     partitions = await connection.fetch(_PROGRESS)
     passed = {(row["topic"], row["partition"]): row["next_offset"] for row in partitions}
+    has_cycles = await connection.fetchval("SELECT to_regclass('cycles') IS NOT NULL")
     own = {topic.name for topic in consumed_by(name)}
     lag = None if ends is None else sum(max(end - passed.get(place, 0), 0) for place, end in ends.items() if place[0] in own)
     return Figures(
@@ -115,6 +121,8 @@ async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None)
         lag=lag,
         behind_seconds=max((row["behind"] or 0 for row in partitions), default=0),
         halted=sum(row["halted"] for row in partitions),
+        holes=[f"{row['topic']} ({row['kind']}, {row['partitions']} partitions)" for row in await connection.fetch(_HOLES)],
+        cycles_waiting=await connection.fetchval(_CLOSING) if has_cycles else 0,
         **dict(await connection.fetchrow(_FIGURES)),
     )
 
