@@ -1,14 +1,19 @@
 """The consumer groups of a service, from outside: who is in them, and who reads which partition."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
 
-from common.runtime.broker import KafkaSettings
-from common.runtime.progress import Place
+from common.contracts.topics import groups_of
+from common.runtime.kafka_settings import KafkaSettings
+from common.runtime.log_reader import Log, LogReader
+from common.runtime.progress import Gap, Place
+from ops.terminal import KAFKA_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +32,61 @@ async def groups(kafka: KafkaSettings, names: Collection[str]) -> list[Group]:
     admin = AIOKafkaAdminClient(**kafka.client())
     try:
         await admin.start()
-        answers = await admin.describe_consumer_groups(list(names))
-        return [_group(*found) for answer in answers for found in answer.groups]
+        answers = await admin.describe_consumer_groups([kafka.group(name) for name in names])
+        return [_group(kafka, *found) for answer in answers for found in answer.groups]
     finally:
         await admin.close()
 
 
-def _group(error: int, name: str, state: str, _type: str, _protocol: str, members: list[tuple[object, ...]], *_: object) -> Group:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the groups of one service read, from where they would go on, and where the logs end."""
+
+    reader: LogReader
+    logs: Mapping[Place, Log]
+    groups: Sequence[Group]
+
+    async def ahead_of(self, passed: Mapping[Place, int]) -> list[str]:
+        """The partitions whose group would go on beyond what the database has handled, with records in between; `passed` is read last."""
+        gaps = {
+            place: Gap(passed.get(place, 0), found.committed)
+            for place, found in self.logs.items()
+            if found.committed is not None and found.committed > max(passed.get(place, 0), found.start)
+        }
+        return _words(await self.reader.unread(gaps)) if gaps else []
+
+    def unowned(self, passed: Mapping[Place, int]) -> list[str]:
+        """The partitions with lag that no member of a group reads; none while a group shares out its partitions anew."""
+        if not all(group.settled for group in self.groups):
+            return []
+        read = {place for group in self.groups for place in group.reads}
+        return _words(place for place, found in self.logs.items() if found.end > passed.get(place, 0) and place not in read)
+
+
+async def reading_of(kafka: KafkaSettings, service: str) -> Reading | None:
+    """The reading of a service; None when Kafka does not say, as when a topic is missing."""
+    names = {group: [topic.name for topic in topics] for group, topics in groups_of(service).items()}
+    reader = LogReader(kafka, names)
+    try:
+        async with asyncio.timeout(KAFKA_SECONDS):
+            return Reading(reader, await reader.look(), await groups(kafka, names))
+    except (KafkaError, OSError, TimeoutError):
+        return None
+    finally:
+        await reader.close()
+
+
+def _words(places: Iterable[Place]) -> list[str]:
+    return [f"{topic}/{partition}" for topic, partition in sorted(places)]
+
+
+def _group(kafka: KafkaSettings, *described: Any) -> Group:
+    error, name, state, _, _, members = described[:6]
     if error:
         raise for_code(error)(name)
     reads: set[Place] = set()
     for *_who, assigned in members:
         if isinstance(assigned, bytes) and assigned:
             found = ConsumerProtocolMemberAssignment.decode(assigned)
-            reads |= {(topic, partition) for topic, partitions in found.assignment for partition in partitions}
-    return Group(name, len(members), state in ("Stable", "Empty", "Dead"), frozenset(reads))
+            reads |= {(kafka.name_of(topic), partition) for topic, partitions in found.assignment for partition in partitions}
+    return Group(name.removeprefix(kafka.prefix), len(members), state in ("Stable", "Empty", "Dead"), frozenset(reads))

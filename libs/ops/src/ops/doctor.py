@@ -18,6 +18,7 @@ from common.runtime import topic_admin
 from common.runtime.kafka_settings import KafkaSettings
 from ops.connection import database as open_database
 from ops.connection import database_address, kafka_settings
+from ops.consumer_groups import Reading, reading_of
 from ops.diagnosis import Figures, Finding, of_service, of_topics
 from ops.terminal import KAFKA_SECONDS, DatabaseOption, JsonOption, KafkaOption, answered, bar, console, place_of, show
 
@@ -72,7 +73,8 @@ async def _examined(broker: KafkaSettings, url: str) -> list[Finding]:
         found, ends = await _kafka(broker)
         step(1)
         for name in SERVICES:
-            found += await _service(name, broker, url, ends)
+            reading = None if ends is None else await reading_of(broker, name)
+            found += await _service(name, url, ends, reading)
             step(1)
     return found
 
@@ -95,11 +97,11 @@ async def _ends(settings: KafkaSettings, without: set[str]) -> Ends:
         return {(settings.name_of(place.topic), place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
 
 
-async def _service(name: str, url: str, ends: Ends | None) -> list[Finding]:
+async def _service(name: str, url: str, ends: Ends | None, reading: Reading | None) -> list[Finding]:
     where = f"{name} database"
     try:
         async with open_database(url, name) as connection:
-            return [*of_service(name, await _figures(connection, name, ends))]
+            return [*of_service(name, await _figures(connection, name, ends, reading))]
     except asyncpg.InvalidCatalogNameError:
         return [Finding("bad", where, f"there is none on {place_of(url)}", f"start {name}: it makes its own")]
     except asyncpg.UndefinedTableError:
@@ -108,7 +110,7 @@ async def _service(name: str, url: str, ends: Ends | None) -> list[Finding]:
         return [Finding("bad", where, f"{place_of(url)} does not answer or refuses: {type(problem).__name__}", "see its log")]
 
 
-async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None) -> Figures:
+async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None, reading: Reading | None) -> Figures:
     version = await connection.fetchval("SELECT version_num FROM alembic_version")
     partitions = await connection.fetch(_PROGRESS)
     passed = {(row["topic"], row["partition"]): row["next_offset"] for row in partitions}
@@ -123,6 +125,8 @@ async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None)
         halted=sum(row["halted"] for row in partitions),
         holes=[f"{row['topic']} ({row['kind']}, {row['partitions']} partitions)" for row in await connection.fetch(_HOLES)],
         cycles_waiting=await connection.fetchval(_CLOSING) if has_cycles else 0,
+        ahead=[] if reading is None else await reading.ahead_of(passed),
+        unowned=[] if reading is None else reading.unowned(passed),
         **dict(await connection.fetchrow(_FIGURES)),
     )
 

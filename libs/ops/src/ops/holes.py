@@ -13,7 +13,10 @@ from ops.terminal import DatabaseOption, JsonOption, answered, show, stop
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _COLUMNS = ("topic", "partition", "kind", "position_before", "position_after", "found_at", "ended_at", "ended_by", "reason")
-_LIST = f"SELECT {', '.join(_COLUMNS)} FROM log_holes WHERE $1 OR ended_at IS NULL ORDER BY found_at, topic, partition"
+_LIST = """
+SELECT topic, partition, kind, position_before, position_after, found_at, ended_at, ended_by, reason
+FROM log_holes WHERE $1 OR ended_at IS NULL ORDER BY found_at, topic, partition
+"""
 _ACCEPT = """
 UPDATE log_holes SET ended_at = clock_timestamp(), ended_by = $1, reason = $2
 WHERE ended_at IS NULL AND ($3::text IS NULL OR topic = $3) AND ($4::int IS NULL OR partition = $4)

@@ -9,11 +9,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from common.contracts.topics import groups_of
 from common.kernel.errors import Transient
-from common.runtime.broker import KafkaSettings
+from common.runtime.kafka_settings import KafkaSettings
 from common.runtime.log_reader import Log, LogReader
 from common.runtime.progress import Place
 from ops.connection import database as open_database
-from ops.connection import database_address, kafka_address
+from ops.connection import database_address, kafka_settings
 from ops.consumer_groups import groups
 from ops.databases import chosen
 from ops.terminal import DatabaseOption, JsonOption, KafkaOption, answered, show
@@ -52,9 +52,8 @@ def restore_offsets(
 
     For a database that was restored from a backup: what the service had handled since comes again, and it decides the same again.
     """
-    (name,), broker, url = chosen(service), kafka_address(kafka), database_address(database)
-    settings = KafkaSettings(broker, "aftersales-restore-offsets")
-    changes = answered(lambda: _restore(settings, url, name, dry_run=dry_run), kafka=broker, database_url=url)
+    (name,), broker, url = chosen(service), kafka_settings(kafka, "restore-offsets"), database_address(database)
+    changes = answered(lambda: _restore(broker, url, name, dry_run=dry_run), kafka=broker.bootstrap_servers, database_url=url)
     title = f"{name}: {'would be set' if dry_run else 'set'} to what its database has handled"
     show(title, [asdict(change) for change in changes], ("group", "topic", "partition", "old", "new", "note"), as_json=json)
 
@@ -100,7 +99,7 @@ def change_of(group: str, place: Place, position: int, log: Log) -> Change:
 
 
 async def _commit(kafka: KafkaSettings, group: str, changes: Sequence[Change]) -> None:
-    offsets = {TopicPartition(change.topic, change.partition): change.new for change in changes}
-    async with AIOKafkaConsumer(**kafka.client(), group_id=group, enable_auto_commit=False) as consumer:
+    offsets = {TopicPartition(kafka.topic(change.topic), change.partition): change.new for change in changes}
+    async with AIOKafkaConsumer(**kafka.client(), group_id=kafka.group(group), enable_auto_commit=False) as consumer:
         consumer.assign(list(offsets))
         await consumer.commit(offsets)

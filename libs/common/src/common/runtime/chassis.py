@@ -210,29 +210,12 @@ class Chassis:
 
     async def note_lag(self) -> None:
         """Goes where a position was set anew; on the replica that leads, holds all positions against their logs and shows the lag."""
-        await self._find_topics_again()
-        await self._seek()
+        await self.watch.follow(self.broker)
         if self.relay.leads:
             await self.watch.look()
         else:
             self.watch.rest()
         self.metrics.lags(self.watch.lags)
-
-    async def _find_topics_again(self) -> None:
-        """A topic that was gone when its metadata was read would stay unread until they are read again, half a minute later."""
-        for topics, consumer in self.broker.consumers():
-            if any(consumer.partitions_for_topic(topic) is None for topic in topics):
-                await consumer._client.force_metadata_update()
-
-    async def _seek(self) -> None:
-        """Until a batch begins where the position was set, the partition is sought again: a batch that failed meanwhile goes back too."""
-        async with self.database.transaction() as connection:
-            wanted = await log_holes.to_seek(connection)
-        for _, consumer in self.broker.consumers() if wanted else ():
-            for place in consumer.assignment():
-                offset = wanted.get(self._place(place))
-                if offset is not None and await consumer.position(place) != offset:
-                    consumer.seek(place, offset)
 
     async def ends_of(self, topics: Collection[str]) -> dict[str, int]:
         """Where each partition of topics that this service reads ends now, by a look that notes holes: `{"kpi-facts/0": 1234}`."""

@@ -13,7 +13,7 @@ from aiokafka.client import CoordinationType
 from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 
-from common.runtime.broker import KafkaSettings
+from common.runtime.kafka_settings import KafkaSettings
 from common.runtime.progress import Gap, Place
 from common.runtime.topic_ids import TopicIds, told
 
@@ -38,7 +38,7 @@ class LogReader:
 
     def __init__(self, kafka: KafkaSettings, groups: Mapping[str, Collection[str]]) -> None:
         self._kafka = kafka
-        self._groups = groups
+        self._groups = {kafka.group(group): {kafka.topic(topic) for topic in topics} for group, topics in groups.items()}
         self._consumer: AIOKafkaConsumer | None = None
         self._coordinators: dict[str, int] = {}
 
@@ -67,9 +67,7 @@ class LogReader:
             ),
         )
         by_group: dict[TopicPartition, int] = {place: offset for offsets in committed for place, offset in offsets.items()}
-        return {
-            (place.topic, place.partition): Log(found[place.topic][1], starts[place], ends[place], by_group.get(place)) for place in places
-        }
+        return {self._named(place): Log(found[place.topic][1], starts[place], ends[place], by_group.get(place)) for place in places}
 
     async def unread(self, gaps: Mapping[Place, Gap]) -> list[Place]:
         """Those gaps in which something stood or stands that was not handled, deleted records included.
@@ -77,11 +75,11 @@ class LogReader:
         What is left leaves no trace in a position: marks of transactions, and what compaction took away.
         """
         async with asyncio.timeout(_READ_SECONDS), self._open() as consumer:
-            starts = await consumer.beginning_offsets([TopicPartition(*place) for place in gaps])
+            starts = await consumer.beginning_offsets([self._there(place) for place in gaps])
             found = []
             for place, gap in gaps.items():
-                lost = starts[TopicPartition(*place)] > gap.position
-                if lost or await _first(consumer, TopicPartition(*place), gap.position, gap.first) is not None:
+                lost = starts[self._there(place)] > gap.position
+                if lost or await _first(consumer, self._there(place), gap.position, gap.first) is not None:
                     found.append(place)
             return found
 
@@ -92,7 +90,7 @@ class LogReader:
         found: dict[Place, int] = {}
         async with asyncio.timeout(_LOOK_SECONDS), self._open() as consumer:
             for place, offset in offsets.items():
-                first = await _first(consumer, TopicPartition(*place), offset, offset + 1)
+                first = await _first(consumer, self._there(place), offset, offset + 1)
                 if first is not None and first.offset == offset:
                     found[place] = first.timestamp
         return found
@@ -114,6 +112,12 @@ class LogReader:
                 raise
             self._consumer = consumer
         return self._consumer
+
+    def _there(self, place: Place) -> TopicPartition:
+        return TopicPartition(self._kafka.topic(place[0]), place[1])
+
+    def _named(self, found: TopicPartition) -> Place:
+        return self._kafka.name_of(found.topic), found.partition
 
     def _open(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from common.runtime import log_holes, progress
+from common.runtime.broker import Broker
 from common.runtime.database import Database
 from common.runtime.log_holes import Position
 from common.runtime.log_reader import Log, LogReader
@@ -30,6 +31,21 @@ class LogWatch:
     def rest(self) -> None:
         """Another replica looks now; when this one does again, it trusts nothing that it saw before."""
         self._blind, self.lags = True, {}
+
+    async def follow(self, broker: Broker) -> None:
+        """Lets this replica's readers go where a position was set anew, and find a topic again that was gone for a while.
+
+        A partition is sought until a batch has begun where its position was set: a batch that failed meanwhile goes back too.
+        """
+        async with self._database.transaction() as connection:
+            wanted = await log_holes.to_seek(connection)
+        for topics, consumer in broker.consumers():
+            if any(consumer.partitions_for_topic(broker.kafka.topic(topic)) is None for topic in topics):
+                await consumer._client.force_metadata_update()  # else they are read again half a minute later
+            for place in consumer.assignment() if wanted else ():
+                offset = wanted.get((broker.kafka.name_of(place.topic), place.partition))
+                if offset is not None and await consumer.position(place) != offset:
+                    consumer.seek(place, offset)
 
     async def look(self) -> Mapping[Place, Log]:
         """One look: notes holes and lag, and returns the logs as they were."""
