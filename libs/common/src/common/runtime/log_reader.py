@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.client import CoordinationType
+from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 
@@ -131,7 +131,7 @@ class LogReader:
 
     async def _committed(self, consumer: AIOKafkaConsumer, group: str, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         if group not in self._coordinators:
-            self._coordinators[group] = await _coordinator(consumer, group)
+            self._coordinators[group] = await coordinator_of(consumer._client, group)
         topics: dict[str, list[int]] = {}
         for place in places:
             topics.setdefault(place.topic, []).append(place.partition)
@@ -153,12 +153,12 @@ async def _ask(consumer: AIOKafkaConsumer, request: Any) -> Any:
     return await consumer._client.send(node, request)
 
 
-async def _coordinator(consumer: AIOKafkaConsumer, group: str) -> int:
+async def coordinator_of(client: AIOKafkaClient, group: str) -> int:
     """The broker that keeps the group's offsets. A new cluster first has to make the topic for them."""
     while True:
         try:
-            node: int = await consumer._client.coordinator_lookup(CoordinationType.GROUP, group)
-            if await consumer._client.ready(node):
+            node: int = await client.coordinator_lookup(CoordinationType.GROUP, group)
+            if await client.ready(node):
                 return node
         except KafkaError as error:
             if not error.retriable:
