@@ -1,20 +1,20 @@
 """Records that Kafka has lost, or that nobody would read, are found and said; until a person has spoken nothing counts as caught up."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from tests.faults.kit import Base, base_of, complaints_here, ends, keys_of_partition, lodged, send, settled, until
+from tests.faults.lost import admin_of, command, delete_before, make_anew
 
 from common.contracts.topics import consumed_by
 from common.kernel.clock import now
 from common.runtime import progress, topic_admin
-from common.runtime.broker import KafkaSettings
+from common.runtime.kafka_settings import KafkaSettings
 from common.runtime.service import Application
 from devstack import Stack, open_stack
 from devstack.settings import read
@@ -42,34 +42,6 @@ async def cluster(own_stack: Stack) -> Stack:
     async with base_of(own_stack, "postgres") as server:
         await server.run('DROP DATABASE IF EXISTS "complaints" WITH (FORCE)')
     return own_stack
-
-
-@asynccontextmanager
-async def _admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()
-
-
-async def make_anew(stack: Stack, topic: str) -> None:
-    """The topic is deleted, and created again under its name."""
-    async with _admin(stack) as admin:
-        await admin.delete_topics([topic])
-
-        async def gone() -> bool:
-            return topic not in await admin.list_topics()
-
-        await until(f"{topic} is gone", gone)
-    await topic_admin.apply(KafkaSettings(stack.kafka, "tests"))
-
-
-async def delete_before(stack: Stack, partition: int, offset: int) -> None:
-    """Kafka forgets the records of one partition before an offset, as retention does."""
-    async with _admin(stack) as admin:
-        await admin.delete_records({TopicPartition(TOPIC, partition): RecordsToDelete(offset)})
 
 
 def claims(count: int, prefix: str) -> list[Any]:
@@ -139,7 +111,7 @@ async def test_records_that_were_deleted_unread_are_a_hole_of_their_number(clust
         await send(cluster, claims(2, "read"))
         await settled(cluster, base, [TOPIC])
     await send(cluster, claims(16, "unread"))
-    await delete_before(cluster, 0, 18)
+    await delete_before(cluster, TOPIC, 0, 18)
     await send(cluster, claims(3, "after"))
     async with complaints_here(cluster) as application, base_of(cluster, "complaints") as base:
         assert await hole(base, "deleted_unread") == {
@@ -148,8 +120,21 @@ async def test_records_that_were_deleted_unread_are_a_hole_of_their_number(clust
         await settled(cluster, base, [TOPIC])
         assert (await known(base, "unread"), await known(base, "after")) == (0, 3)
         assert await caught_up(application) is None
-        await base.run(ACCEPT)
+        assert "complaints holes" in await what_doctor_finds_bad(cluster)
+        status, listed = await command(cluster, "holes", "list", "--service", "complaints", "--json")
+        assert (status, [one["kind"] for one in json.loads(listed)]) == (0, ["deleted_unread"])
+        accept = ("holes", "accept", "--service", "complaints", "--by", "Wang", "--reason")
+        assert (await command(cluster, *accept, " "))[0] == 2, "a reason is given"
+        assert (await command(cluster, *accept, "sent again by the hotline", "--topic", TOPIC, "--partition", "0"))[0] == 0
         await catches_up(application)
+        assert "complaints holes" not in await what_doctor_finds_bad(cluster)
+        assert await base.one("SELECT ended_by || ': ' || reason FROM log_holes") == "Wang: sent again by the hotline"
+
+
+async def what_doctor_finds_bad(stack: Stack) -> set[str]:
+    """What doctor finds bad."""
+    _, found = await command(stack, "doctor", "--json")
+    return {one["what"] for one in json.loads(found) if one["state"] == "bad"}
 
 
 async def test_a_batch_that_begins_after_the_position_is_not_handled_when_what_lies_between_was_deleted(cluster: Stack) -> None:
@@ -164,7 +149,7 @@ async def test_a_batch_that_begins_after_the_position_is_not_handled_when_what_l
 
         await until("the partition is paused", paused)
         await send(cluster, claims(5, "unread"))
-        await delete_before(cluster, 0, 7)
+        await delete_before(cluster, TOPIC, 0, 7)
         await send(cluster, claims(2, "after"))
         await base.run("UPDATE consumer_progress SET halted = false")
         assert (await hole(base, "deleted_unread"))["position_before"] == 2
@@ -172,7 +157,7 @@ async def test_a_batch_that_begins_after_the_position_is_not_handled_when_what_l
 
 async def test_a_new_service_on_an_old_cluster_finds_no_hole_in_what_it_never_was_to_read(cluster: Stack) -> None:
     await send(cluster, claims(9, "forgotten"))
-    await delete_before(cluster, 0, 6)
+    await delete_before(cluster, TOPIC, 0, 6)
     async with complaints_here(cluster) as application, base_of(cluster, "complaints") as base:
         await settled(cluster, base, [TOPIC])
         await catches_up(application)
@@ -199,7 +184,7 @@ async def test_a_group_whose_offsets_are_set_to_the_start_reads_duplicates_and_f
 
 async def commit(stack: Stack, offsets: dict[int, int]) -> None:
     """Sets the group's offsets; nobody may be in it."""
-    async with _admin(stack) as admin:
+    async with admin_of(stack) as admin:
 
         async def empty() -> bool:
             (described,) = await admin.describe_consumer_groups(["complaints"])
@@ -213,7 +198,7 @@ async def commit(stack: Stack, offsets: dict[int, int]) -> None:
 
 async def committed(stack: Stack, partition: int) -> int | None:
     """Where the group goes on."""
-    async with _admin(stack) as admin:
+    async with admin_of(stack) as admin:
         place = TopicPartition(TOPIC, partition)
         return int((await admin.list_consumer_group_offsets("complaints", partitions=[place]))[place].offset)
 
@@ -232,6 +217,7 @@ async def test_a_database_that_is_older_than_the_groups_offsets_is_found_and_wha
         await server.run('DROP DATABASE "complaints" WITH (FORCE)')
         await server.run('ALTER DATABASE "backup" RENAME TO "complaints"')
     await send(cluster, claims(4, "after"))
+    assert "complaints offsets" in await what_doctor_finds_bad(cluster)
     async with complaints_here(cluster) as application, base_of(cluster, "complaints") as base:
         await settled(cluster, base, [TOPIC])
         await catches_up(application)
@@ -309,6 +295,7 @@ async def test_one_replica_shows_the_lag_of_all_partitions_also_of_those_that_no
             return samples.get((TOPIC, "0")) == 7 and len(samples) == len(await _all_partitions(cluster))
 
         await until("the lag of all partitions is shown", seen)
+        assert "complaints partitions" in await what_doctor_finds_bad(cluster)
 
 
 async def _all_partitions(stack: Stack) -> list[tuple[str, int]]:

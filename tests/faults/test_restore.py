@@ -1,8 +1,6 @@
 """A database that comes back from a backup, by the words of the runbook: nothing is lost, nothing is doubled."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 from tests.counted import PROOF
 from tests.faults.killing import CYCLE, Watch, clear, look_at, play
 from tests.faults.kit import base_of, until
+from tests.faults.lost import command
 from tests.faults.test_kill import assert_in_order, assert_nothing_lost, assert_same_decisions
 
 from devstack import Stack
@@ -18,17 +17,7 @@ from ops.processes import SERVICES, services
 from ops.publishing import publish
 from ops.simulation.quarter import SCHEME, Plan, simulate
 
-AFTERSALES = Path(sys.executable).parent / "aftersales"
 _SEED = 9
-
-
-async def command(stack: Stack, *words: str) -> tuple[int, str]:
-    """Exit status and output of an operator's command."""
-    platform = Platform(stack.kafka, stack.database_url, SERVICES)
-    done = await asyncio.to_thread(
-        subprocess.run, [AFTERSALES, *words], env=platform.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    return done.returncode, done.stdout
 
 
 @pytest.mark.real
@@ -91,9 +80,7 @@ async def test_a_restored_database_with_restored_offsets_ends_as_if_nothing_had_
             assert await base.one("SELECT count(*) FROM log_holes") == 0, "the offsets were set, so nothing was skipped"
     found = await look_at(fresh_stack)
 
-    text = (
-        f"{service}: {lost} events handled after the backup; {len(sent)} claims, {found.repeated} sent again; restored in {took:.0f} s"
-    )
+    text = f"{service}: {lost} events handled after the backup; {len(sent)} claims, {found.repeated} sent again; restored in {took:.0f} s"
     print(f"\n{text}")  # noqa: T201 - the counts are what the proof is for
     assert_nothing_lost(found, sent, ids, text)
     assert_same_decisions(wanted, found, text)
