@@ -1,6 +1,7 @@
 """What a Kafka loses: topics and records, deleted as an operator or retention deletes them; and an operator's commands meanwhile."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -52,7 +53,15 @@ async def delete_before(stack: Stack, topic: str, partition: int, offset: int) -
 async def command(stack: Stack, *words: str) -> tuple[int, str]:
     """Exit status and output of an operator's command."""
     environment = Platform(stack.kafka, stack.database_url, SERVICES).environment()
-    done = await asyncio.to_thread(
-        subprocess.run, [AFTERSALES, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    return done.returncode, done.stdout or done.stderr
+
+    def run() -> tuple[int, str]:
+        done = subprocess.run([AFTERSALES, *words], env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout or done.stderr
+
+    return await asyncio.to_thread(run)
+
+
+async def what_doctor_finds_bad(stack: Stack) -> set[str]:
+    """What doctor finds bad."""
+    _, found = await command(stack, "doctor", "--json")
+    return {one["what"] for one in json.loads(found) if one["state"] == "bad"}

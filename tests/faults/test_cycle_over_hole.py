@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from tests.faults.kit import Wire, base_of, send, settled, until, wire
-from tests.faults.lost import command, make_anew
+from tests.faults.lost import command, make_anew, what_doctor_finds_bad
 
 from appraisal.app import build
 from appraisal.settings import Settings
@@ -70,9 +70,7 @@ async def test_a_cycle_waits_for_the_end_of_a_hole_and_is_then_cut_anew(fresh_st
             await until("the cycle says for what it waits", waits)
             assert await base.one("SELECT state FROM cycles") == "closing"
             assert not await cut(), "the cut from before the hole is not kept"
-            _, found = await command(fresh_stack, "doctor", "--json")
-            bad = {one["what"] for one in json.loads(found) if one["state"] == "bad"}
-            assert bad >= {"appraisal holes", "appraisal cycles"}
+            assert await what_doctor_finds_bad(fresh_stack) >= {"appraisal holes", "appraisal cycles"}
 
             # what the runbook says: the facts are sent again, then a person accepts the hole
             since = datetime(2026, 1, 1, tzinfo=UTC).isoformat()

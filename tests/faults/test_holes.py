@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from tests.faults.kit import Base, base_of, complaints_here, ends, keys_of_partition, lodged, send, settled, until
-from tests.faults.lost import admin_of, command, delete_before, make_anew
+from tests.faults.lost import admin_of, command, delete_before, make_anew, what_doctor_finds_bad
 
 from common.contracts.topics import consumed_by
 from common.kernel.clock import now
@@ -129,12 +129,6 @@ async def test_records_that_were_deleted_unread_are_a_hole_of_their_number(clust
         await catches_up(application)
         assert "complaints holes" not in await what_doctor_finds_bad(cluster)
         assert await base.one("SELECT ended_by || ': ' || reason FROM log_holes") == "Wang: sent again by the hotline"
-
-
-async def what_doctor_finds_bad(stack: Stack) -> set[str]:
-    """What doctor finds bad."""
-    _, found = await command(stack, "doctor", "--json")
-    return {one["what"] for one in json.loads(found) if one["state"] == "bad"}
 
 
 async def test_a_batch_that_begins_after_the_position_is_not_handled_when_what_lies_between_was_deleted(cluster: Stack) -> None:

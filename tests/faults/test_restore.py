@@ -20,6 +20,23 @@ from ops.simulation.quarter import SCHEME, Plan, simulate
 _SEED = 9
 
 
+async def at_work(stack: Stack, service: str, handled: int) -> None:
+    """Returns when a service has handled so many records."""
+    watch = Watch(stack.database_url)
+    looking = asyncio.create_task(watch.look())
+    async with asyncio.timeout(60):
+        await watch.until(lambda: watch.of(service) >= handled)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+
+
+async def runs_to_its_end(platform: Platform) -> None:
+    """Everything is handled, and the cycle is closed and graded."""
+    await platform.settled(90)
+    await platform.close_cycle(CYCLE, SCHEME, for_real=True)
+    await platform.settled(60)
+
+
 @pytest.mark.real
 @pytest.mark.proof
 @pytest.mark.parametrize("service", SERVICES if PROOF else ["appraisal"])
@@ -37,14 +54,9 @@ async def test_a_restored_database_with_restored_offsets_ends_as_if_nothing_had_
 
     await clear(fresh_stack)
     with services(fresh_stack.kafka, fresh_stack.database_url, tmp_path / "restored") as running:
-        watch = Watch(fresh_stack.database_url)
-        looking = asyncio.create_task(watch.look())
         await publish(platform.settings, sent[: len(sent) // 2])
-        async with asyncio.timeout(60):
-            await watch.until(lambda: watch.of(service) >= wanted.counts[service]["events_in"] // 4)
+        await at_work(fresh_stack, service, wanted.counts[service]["events_in"] // 4)
         running[service].kill()  # a backup is taken in the midst of work
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
         async with base_of(fresh_stack, "postgres") as server:
             await server.run(f'CREATE DATABASE "backup" TEMPLATE "{service}"')
         async with base_of(fresh_stack, "backup") as backup:
@@ -73,9 +85,7 @@ async def test_a_restored_database_with_restored_offsets_ends_as_if_nothing_had_
         await until("the group is empty and its offsets are set", restored, 90)
         took = time.monotonic() - at
         running[service].start()
-        await platform.settled(90)
-        await platform.close_cycle(CYCLE, SCHEME, for_real=True)
-        await platform.settled(60)
+        await runs_to_its_end(platform)
         async with base_of(fresh_stack, service) as base:
             assert await base.one("SELECT count(*) FROM log_holes") == 0, "the offsets were set, so nothing was skipped"
     found = await look_at(fresh_stack)

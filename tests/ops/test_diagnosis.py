@@ -69,7 +69,7 @@ def test_a_cycle_that_is_asked_to_close_is_trouble_only_over_a_hole() -> None:
 
 
 def test_a_partition_that_nobody_reads_is_no_news_where_the_service_does_not_run() -> None:
-    assert [one.what for one in _worse(replace(WELL, shards=0, unowned=["service-request-claims/0"]))] == ["intake runs"]
+    assert [one.what for one in _worse(replace(WELL, leaderless_seconds=31.0, unowned=["service-request-claims/0"]))] == ["intake runs"]
 
 
 def test_events_that_wait_for_an_earlier_one_are_no_trouble() -> None:

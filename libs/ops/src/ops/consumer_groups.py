@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
-from common.contracts.topics import groups_of
+from common.contracts.groups import groups_of
 from common.runtime.kafka_settings import KafkaSettings
 from common.runtime.log_reader import Log, LogReader, coordinator_of
 from common.runtime.progress import Gap, Place

@@ -121,7 +121,7 @@ def _missing(name: str, now: Figures) -> Iterator[Finding]:
     if now.ahead:
         found = f"offsets lie ahead of the database: {_some(now.ahead)}"
         yield Finding("bad", f"{name} offsets", found, f"stop {name}, then aftersales restore-offsets --service {name}")
-    if now.unowned and now.shards:
+    if now.unowned and now.leaderless_seconds < HANDED_OVER:
         yield Finding("bad", f"{name} partitions", f"nobody reads {_some(now.unowned)}", f"start {name}; see /health/ready and its log")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from common.contracts.topics import groups_of
+from common.contracts.groups import groups_of
 from common.kernel.errors import Transient
 from common.runtime.kafka_settings import KafkaSettings
 from common.runtime.log_reader import Log, LogReader

@@ -302,15 +302,6 @@ def consumed_by(service: str) -> tuple[Topic, ...]:
     return tuple(topic for topic in TOPICS if service in topic.consumers)
 
 
-def groups_of(service: str) -> dict[str, tuple[Topic, ...]]:
-    """The consumer groups of `service` by name, each with the topics that it reads; there are no others."""
-    groups: dict[str, tuple[Topic, ...]] = {}
-    for topic in consumed_by(service):
-        name = f"{service}-{topic.bulk}" if topic.bulk else service
-        groups[name] = (*groups.get(name, ()), topic)
-    return groups
-
-
 def dead_letter_topics() -> Iterator[tuple[str, Topic]]:
     """Every dead-letter topic by name, with the topic that it belongs to."""
     for topic in TOPICS:

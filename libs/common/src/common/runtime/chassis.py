@@ -14,7 +14,7 @@ from sqlalchemy import text
 from common.contracts.topics import Topic
 from common.kernel.clock import now
 from common.kernel.errors import Malformed
-from common.runtime import dead_letters, health, holding, log_holes, membership, migrations, outbox, sql_metrics
+from common.runtime import dead_letters, health, holding, membership, migrations, outbox, sql_metrics
 from common.runtime.broker import Broker, KafkaError, KafkaSettings, missing_topics
 from common.runtime.consumer import STOP_AFTER, CaseConsumer
 from common.runtime.database import Database, kind_of

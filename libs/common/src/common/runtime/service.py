@@ -15,7 +15,8 @@ from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from common.contracts.topics import TOPICS, consumed_by, groups_of
+from common.contracts.groups import groups_of
+from common.contracts.topics import TOPICS, consumed_by
 from common.runtime import logging
 from common.runtime.broker import Broker, KafkaSettings, subscribe
 from common.runtime.chassis import Chassis
