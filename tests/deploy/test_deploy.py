@@ -104,6 +104,7 @@ def test_what_can_go_wrong_with_the_chassis_wakes_somebody_up() -> None:
         "aftersales_timer_oldest_due_seconds",
         "aftersales_consumer_lag_records",
         "aftersales_partitions_halted",
+        "aftersales_log_holes_open",
     }
 
 

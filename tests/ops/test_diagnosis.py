@@ -46,6 +46,9 @@ def test_a_service_that_keeps_up_needs_nothing() -> None:
         ("intake lag", "warn", {"lag": 10, "behind_seconds": 61.0}),
         ("intake lag", "bad", {"lag": 10, "behind_seconds": 901.0}),
         ("intake halts", "bad", {"halted": 1}),
+        ("intake holes", "bad", {"holes": ["service-request-claims (set_back, 1 partitions)"]}),
+        ("intake offsets", "bad", {"ahead": ["service-request-claims/0"]}),
+        ("intake partitions", "bad", {"unowned": ["service-request-claims/0"]}),
         ("intake holds back", "warn", {"letters": 1}),
         ("intake holds back", "bad", {"letters": 1, "parked": 1}),
         ("intake outbox", "warn", {"unpublished": 1, "unpublished_seconds": 61.0}),
@@ -57,6 +60,16 @@ def test_each_trouble_is_one_finding_that_says_what_to_do(what: str, state: str,
     [found] = _worse(replace(WELL, **changed))  # type: ignore[arg-type]  # the names are those of the fields
     assert (found.what, found.state) == (what, state)
     assert found.do
+
+
+def test_a_cycle_that_is_asked_to_close_is_trouble_only_over_a_hole() -> None:
+    assert not _worse(replace(WELL, cycles_waiting=1))
+    found = _worse(replace(WELL, cycles_waiting=1, holes=["kpi-facts (made_anew, 12 partitions)"]))
+    assert [(one.what, one.state) for one in found] == [("intake holes", "bad"), ("intake cycles", "bad")]
+
+
+def test_a_partition_that_nobody_reads_is_no_news_where_the_service_does_not_run() -> None:
+    assert [one.what for one in _worse(replace(WELL, leaderless_seconds=31.0, unowned=["service-request-claims/0"]))] == ["intake runs"]
 
 
 def test_events_that_wait_for_an_earlier_one_are_no_trouble() -> None:

@@ -47,6 +47,14 @@ class Figures:
     unpublished_seconds: float
     timers_due: int
     timer_seconds: float
+    holes: Sequence[str] = ()
+    """Where records are missing, in words."""
+    cycles_waiting: int = 0
+    """Cycles that somebody has asked to close."""
+    ahead: Sequence[str] = ()
+    """Partitions that would be read on from beyond what the database has handled."""
+    unowned: Sequence[str] = ()
+    """Partitions with lag that no replica reads."""
 
 
 def of_topics(differences: Sequence[Difference], total: int) -> list[Finding]:
@@ -76,6 +84,7 @@ def _findings(name: str, now: Figures) -> Iterator[Finding]:
     lag = "unknown" if now.lag is None else f"{now.lag} records"
     behind = f"{lag} behind, for {now.behind_seconds:.0f} s" if now.behind_seconds or now.lag else "caught up"
     yield Finding(_late(now.behind_seconds, BEHIND_WARN, BEHIND_BAD), f"{name} lag", behind, _if(now.behind_seconds, "see its log"))
+    yield from _missing(name, now)
     if now.halted:
         yield Finding(
             "bad", f"{name} halts", f"{now.halted} partitions stopped", f"mend the defect, then aftersales resume --service {name}"
@@ -99,6 +108,25 @@ def _findings(name: str, now: Figures) -> Iterator[Finding]:
         timers,
         _if(now.timer_seconds > LATE_WARN, "they wait for lag, and for parked aggregates: mend those"),
     )
+
+
+def _missing(name: str, now: Figures) -> Iterator[Finding]:
+    """What is not read, and what waits for it."""
+    if now.holes:
+        do = f"runbook, 'Kafka or PostgreSQL was lost'; then aftersales holes accept --service {name}"
+        yield Finding("bad", f"{name} holes", f"records are missing: {_some(now.holes)}", do)
+        if now.cycles_waiting:
+            found = f"{now.cycles_waiting} cycles wait until the holes have ended"
+            yield Finding("bad", f"{name} cycles", found, f"end the holes: aftersales holes list --service {name}")
+    if now.ahead:
+        found = f"offsets lie ahead of the database: {_some(now.ahead)}"
+        yield Finding("bad", f"{name} offsets", found, f"stop {name}, then aftersales restore-offsets --service {name}")
+    if now.unowned and now.leaderless_seconds < HANDED_OVER:
+        yield Finding("bad", f"{name} partitions", f"nobody reads {_some(now.unowned)}", f"start {name}; see /health/ready and its log")
+
+
+def _some(found: Sequence[str]) -> str:
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
 def _held(name: str, now: Figures) -> Finding:

@@ -18,6 +18,7 @@ from common.runtime import topic_admin
 from common.runtime.kafka_settings import KafkaSettings
 from ops.connection import database as open_database
 from ops.connection import database_address, kafka_settings
+from ops.consumer_groups import Reading, reading_of
 from ops.diagnosis import Figures, Finding, of_service, of_topics
 from ops.terminal import KAFKA_SECONDS, DatabaseOption, JsonOption, KafkaOption, answered, bar, console, place_of, show
 
@@ -41,6 +42,11 @@ SELECT (SELECT CASE WHEN until = '-infinity' OR until > now() + interval '1 minu
        (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM timers WHERE state = 'armed' AND due_at < now())
        AS timer_seconds
 """
+_HOLES = """
+SELECT kind, topic, count(*)::int AS partitions FROM log_holes WHERE ended_at IS NULL
+GROUP BY kind, topic ORDER BY min(found_at)
+"""
+_CLOSING = "SELECT count(*)::int FROM cycles WHERE state = 'closing'"
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "bold red"}
 
 Ends = Mapping[tuple[str, int], int]
@@ -67,7 +73,8 @@ async def _examined(broker: KafkaSettings, url: str) -> list[Finding]:
         found, ends = await _kafka(broker)
         step(1)
         for name in SERVICES:
-            found += await _service(name, url, ends)
+            reading = None if ends is None else await reading_of(broker, name)
+            found += await _service(name, url, ends, reading)
             step(1)
     return found
 
@@ -90,11 +97,11 @@ async def _ends(settings: KafkaSettings, without: set[str]) -> Ends:
         return {(settings.name_of(place.topic), place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
 
 
-async def _service(name: str, url: str, ends: Ends | None) -> list[Finding]:
+async def _service(name: str, url: str, ends: Ends | None, reading: Reading | None) -> list[Finding]:
     where = f"{name} database"
     try:
         async with open_database(url, name) as connection:
-            return [*of_service(name, await _figures(connection, name, ends))]
+            return [*of_service(name, await _figures(connection, name, ends, reading))]
     except asyncpg.InvalidCatalogNameError:
         return [Finding("bad", where, f"there is none on {place_of(url)}", f"start {name}: it makes its own")]
     except asyncpg.UndefinedTableError:
@@ -103,10 +110,11 @@ async def _service(name: str, url: str, ends: Ends | None) -> list[Finding]:
         return [Finding("bad", where, f"{place_of(url)} does not answer or refuses: {type(problem).__name__}", "see its log")]
 
 
-async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None) -> Figures:
+async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None, reading: Reading | None) -> Figures:
     version = await connection.fetchval("SELECT version_num FROM alembic_version")
     partitions = await connection.fetch(_PROGRESS)
     passed = {(row["topic"], row["partition"]): row["next_offset"] for row in partitions}
+    has_cycles = await connection.fetchval("SELECT to_regclass('cycles') IS NOT NULL")
     own = {topic.name for topic in consumed_by(name)}
     lag = None if ends is None else sum(max(end - passed.get(place, 0), 0) for place, end in ends.items() if place[0] in own)
     return Figures(
@@ -115,6 +123,10 @@ async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None)
         lag=lag,
         behind_seconds=max((row["behind"] or 0 for row in partitions), default=0),
         halted=sum(row["halted"] for row in partitions),
+        holes=[f"{row['topic']} ({row['kind']}, {row['partitions']} partitions)" for row in await connection.fetch(_HOLES)],
+        cycles_waiting=await connection.fetchval(_CLOSING) if has_cycles else 0,
+        ahead=[] if reading is None else await reading.ahead_of(passed),
+        unowned=[] if reading is None else reading.unowned(passed),
         **dict(await connection.fetchrow(_FIGURES)),
     )
 

@@ -31,6 +31,8 @@ COMMANDS: dict[str, Command] = {
     "run": Command("ops.run:app", "Kafka, PostgreSQL and the four services on this machine until Ctrl-C."),
     "dead-letters": Command("ops.dead_letters:app", "What the services could not handle, why, and the way back."),
     "outbox": Command("ops.outbox:app", "What the services have decided: on Kafka, or still on its way there."),
+    "holes": Command("ops.holes:app", "Records that Kafka lost before they were read, and going on without them."),
+    "restore-offsets": Command("ops.restore_offsets:app", "A service reads on from where its restored database stands."),
     "resume": Command("ops.resume:app", "Partitions that stopped after too many defects in a row go on."),
     "clock": Command("ops.clock:run", "Working time, deadlines and SLA clocks: calculated from JSON lines, and explained."),
     "sla": Command("ops.sla:app", "How the promises of a period were kept: met, breached, open, by stage, region, priority or person."),

@@ -14,7 +14,7 @@ def build(settings: Settings) -> Application:
         handlers=handlers,
         unit_of_work=UnitOfWork,
         jobs=jobs,
-        bulk=Bulk("kpi-facts", "appraisal-facts", ingest.BATCH, ingest.ingest),
+        bulk=Bulk(ingest.BATCH, ingest.ingest),
         own_metrics=metrics.declare,
     )
 

@@ -26,7 +26,7 @@ from common.contracts.fields import DecimalString, Word, pattern_of
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.topics import topic_of
 from common.kernel.clock import now
-from common.kernel.errors import Malformed
+from common.kernel.errors import Malformed, Transient
 from common.runtime import dead_letters, outbox, progress
 from common.runtime.chassis import Chassis
 from common.runtime.database import kind_of
@@ -170,9 +170,12 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     read_facts = [(record, read(record) or read_with_care(record)) for record in batch]
     newest: dict[bytes, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
+    superseded: list[tuple[bytes, Any]] = []
     others: list[tuple[Any, progress.Result]] = []
     async with chassis.database.transaction() as connection:
-        tally = await progress.begin(connection, {(record.topic, record.partition) for record in batch})
+        tally = await progress.begin(connection, (), batch)
+        if tally.halted or (tally.gaps and await chassis.watch.reader.unread(tally.gaps)):
+            raise Transient("a partition is halted, or records before the batch were not handled")
         far = {row.key for _, row in read_facts if isinstance(row, FactRow) and row.revision > MAX_STEP}
         known = await fact_store.revisions_of(connection, far) if far else {}
         for record, row in read_facts:
@@ -187,7 +190,7 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
                 continue
             if before[0].revision < row.revision:
                 newest[row.key] = (row, record)
-                others.append((before[1], "applied"))  # and superseded in the same moment
+                superseded.append((row.key, before[1]))
             elif before[0].revision == row.revision and before[0].values != row.values:
                 letters.append(_contradiction(record))
                 others.append((record, "dead"))
@@ -198,6 +201,8 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
             _, record = newest.pop(key)
             others.append((record, "dead" if contradicts else "duplicate"))
             letters += [_contradiction(record)] if contradicts else []
+        # a fact that another one of its batch supersedes was applied for a moment, unless it was known before
+        others += [(record, "duplicate" if key in old or tally.knows(record) else "applied") for key, record in superseded]
         tally.add_applied(record for _, record in newest.values())
         for record, result in others:
             tally.add(record, result)

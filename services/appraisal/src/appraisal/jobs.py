@@ -1,5 +1,6 @@
 """Time in: cycles that were asked to close are graded once everything before their cut was handled (decisions 27)."""
 
+from collections.abc import Collection
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +14,7 @@ from appraisal.domain.cycle import Span
 from appraisal.presets import find_scheme
 from appraisal.repository import UnitOfWork
 from common.kernel.clock import now
+from common.runtime import log_holes
 from common.runtime.batch import Batch
 from common.runtime.cause import Cause
 from common.runtime.chassis import Chassis
@@ -34,16 +36,36 @@ async def close_cycles(chassis: Chassis) -> None:
 
 
 async def _one_step(chassis: Chassis, closing: Closing) -> None:
-    """The cut is taken in two: first the claims, whose facts then have to reach `kpi-facts`, then the facts."""
+    """The cut is taken in two: first the claims, whose facts then have to reach `kpi-facts`, then the facts.
+
+    Over a hole in the logs nothing is cut or graded; a cut that was taken before the hole was found is taken anew when it has ended.
+    """
     async with chassis.database.transaction() as connection:
-        if not closing.cut:
-            await repository.set_cut(connection, closing, await chassis.ends_of(_CLAIMS))
+        if (hole := await log_holes.open_hole(connection)) is not None:
+            await repository.set_cut(connection, closing, {})
+            _waits(chassis, closing, f"{hole}: see aftersales holes list")
+        elif not closing.cut:
+            await _cut(chassis, connection, closing, _CLAIMS)
         elif not await repository.has_passed(connection, closing.cut) or await repository.has_unsent_facts(connection):
             return
         elif not any(place.startswith("kpi-facts/") for place in closing.cut):
-            await repository.set_cut(connection, closing, {**closing.cut, **await chassis.ends_of(_FACTS)})
+            await _cut(chassis, connection, closing, _FACTS)
         else:
             await _grade(chassis, connection, closing)
+
+
+async def _cut(chassis: Chassis, connection: AsyncConnection, closing: Closing, topics: Collection[str]) -> None:
+    """Adds the ends of topics to the cut, unless the look at them has found a hole just now."""
+    ends = await chassis.ends_of(topics)
+    if await log_holes.open_hole(connection) is None:
+        await repository.set_cut(connection, closing, {**closing.cut, **ends})
+
+
+def _waits(chassis: Chassis, closing: Closing, for_: str) -> None:
+    """Says once for what a cycle waits."""
+    if chassis.said.get(closing.id) != for_:
+        chassis.said[closing.id] = for_
+        log.warning("cycle_waits", cycle=closing.id, for_=for_)
 
 
 async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing) -> None:
@@ -55,7 +77,7 @@ async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing
     await batch.load(connection, [(UnitOfWork.cycles, closing.id)])
     org = await repository.org_as_of(connection, span.end)
     if org is None:
-        log.warning("cycle_waits", cycle=closing.id, for_="an org snapshot from before its end")
+        _waits(chassis, closing, "an org snapshot from before its end")
         return
     appraised = appraise(
         Inputs(
@@ -75,6 +97,7 @@ async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing
     await repository.add_grades(connection, rows)
     await batch.save(connection)
     chassis.relay.wake()
+    chassis.said.pop(closing.id, None)
     log.info("cycle_closed", cycle=closing.id, graded=len(appraised.grades), new_versions=len(rows), not_graded=len(appraised.not_graded))
 
 

@@ -37,6 +37,11 @@ class Record:
     headers: tuple[tuple[str, bytes | None], ...]
     appended_at: datetime
 
+    @property
+    def timestamp(self) -> int:
+        """When Kafka appended it, in milliseconds since 1970, as Kafka's clients have it."""
+        return (self.appended_at - FIRST) // timedelta(milliseconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Received:

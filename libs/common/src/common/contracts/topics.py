@@ -52,6 +52,8 @@ class Topic:
     compacted: bool = False
     rejected: type[ClaimRejected] | None = None
     """How a claim of this topic is answered when a rule refuses it."""
+    bulk: str = ""
+    """Set where each reader takes this topic in large batches, by a group of its own: `<service>-<bulk>`."""
 
     def key_of(self, event: Event) -> str:
         """The record's key for `event`, which is also its CloudEvents subject."""
@@ -239,7 +241,9 @@ TOPICS: tuple[Topic, ...] = (
             sla_clocks.SlaClockCorrected,
         ),
     ),
-    Topic("kpi-facts", "decisions", "case_id", SERVICES, ("appraisal",), (kpi_facts.KpiRecorded,), partitions=12, retention=None),
+    Topic(
+        "kpi-facts", "decisions", "case_id", SERVICES, ("appraisal",), (kpi_facts.KpiRecorded,), partitions=12, retention=None, bulk="facts"
+    ),
     Topic(
         "org-snapshots",
         "decisions",

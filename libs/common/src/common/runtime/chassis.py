@@ -14,12 +14,13 @@ from sqlalchemy import text
 from common.contracts.topics import Topic
 from common.kernel.clock import now
 from common.kernel.errors import Malformed
-from common.runtime import dead_letters, health, holding, membership, migrations, outbox, progress, sql_metrics
+from common.runtime import dead_letters, health, holding, membership, migrations, outbox, sql_metrics
 from common.runtime.broker import Broker, KafkaError, KafkaSettings, missing_topics
 from common.runtime.consumer import STOP_AFTER, CaseConsumer
 from common.runtime.database import Database, kind_of
 from common.runtime.dead_letters import DeadLetter
 from common.runtime.jobs import Job
+from common.runtime.log_watch import LogWatch
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.progress import Place
 from common.runtime.relay import Relay
@@ -46,6 +47,7 @@ class Chassis:
     consumer: CaseConsumer
     relay: Relay
     replica: ReplicaName
+    watch: LogWatch
     timers: TimerWorker | None
     metrics: ChassisMetrics
     topics: Sequence[str]
@@ -53,6 +55,8 @@ class Chassis:
     jobs: Sequence[Job] = ()
     own_metrics: Any = None
     """What the service's `metrics.declare` returned, for its jobs."""
+    said: dict[str, str] = field(default_factory=dict)
+    """What a job has said in the log about each thing that it works on: said again when it changes."""
     on_failure: Callable[[], None] = lambda: None
     sick: dict[str, str] = field(default_factory=dict)
     failed: bool = False
@@ -66,6 +70,7 @@ class Chassis:
             await self._wait_for("the database", self._prepare_database)
             await self._wait_for("the replica's name", self._take_name)
             await self._wait_for("Kafka", self._find_topics)
+            await self._wait_for("Kafka", self._look_first)
         except TimeoutError:
             self.fail()
             await asyncio.Event().wait()  # the process is ending; there is nothing to consume
@@ -111,6 +116,7 @@ class Chassis:
             log.warning("outbox_left_for_the_next_start")
         await self._end(self._tasks)
         self.replica.release()
+        await self.watch.reader.close()
         await self.database.close()
         log.info("stopped")
 
@@ -172,6 +178,10 @@ class Chassis:
         missing = await missing_topics(self.kafka, self.topics)
         return f"topics {', '.join(missing)}: create them with `aftersales topics apply`" if missing else None
 
+    async def _look_first(self) -> None:
+        """Nothing is consumed before the positions were held against the logs: a restored database would be passed over."""
+        await self.watch.look()
+
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(self._keep_running(name, run), name=name))
 
@@ -189,38 +199,28 @@ class Chassis:
     async def _note_lag_for_ever(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(15):
                     await self.note_lag()
-            except (TimeoutError, KafkaError) as error:
-                log.warning("lag_unknown", error=type(error).__name__)
+                await asyncio.sleep(0.5)
             except Exception as error:
-                if kind_of(error) == "defect":
+                if kind_of(error) == "defect" and not isinstance(error, KafkaError):
                     raise
                 log.warning("lag_unknown", error=type(error).__name__)
-            await asyncio.sleep(0.5)
+                await asyncio.sleep(2)
 
     async def note_lag(self) -> None:
-        """Compares what was handled with where the partitions end. The database's time is read first: what came later may be unseen."""
-        ends: dict[Place, int] = {}
-        async with self.database.transaction() as connection:
-            at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-        for _, consumer in self.broker.consumers():
-            if assigned := consumer.assignment():
-                ends |= {self._place(place): end for place, end in (await consumer.end_offsets(assigned)).items()}
-        if ends:
-            async with self.database.transaction() as connection:
-                lags = await progress.note_lag(connection, ends, at)
-            self.metrics.lags(lags)
+        """Goes where a position was set anew; on the replica that leads, holds all positions against their logs and shows the lag."""
+        await self.watch.follow(self.broker)
+        if self.relay.leads:
+            await self.watch.look()
+        else:
+            self.watch.rest()
+        self.metrics.lags(self.watch.lags)
 
     async def ends_of(self, topics: Collection[str]) -> dict[str, int]:
-        """Where each partition of topics that this service reads ends now: `{"kpi-facts/0": 1234}`."""
-        ends: dict[Place, int] = {}
-        for read, consumer in self.broker.consumers():
-            own = [topic for topic in self.consumed if topic.name in topics and topic.name in read]
-            places = [TopicPartition(self.kafka.topic(topic.name), partition) for topic in own for partition in range(topic.partitions)]
-            if places:
-                ends |= {self._place(place): end for place, end in (await consumer.end_offsets(places)).items()}
-        return {f"{topic}/{partition}": end for (topic, partition), end in ends.items()}
+        """Where each partition of topics that this service reads ends now, by a look that notes holes: `{"kpi-facts/0": 1234}`."""
+        logs = await self.watch.look()
+        return {f"{topic}/{partition}": found.end for (topic, partition), found in logs.items() if topic in topics}
 
     def _place(self, found: TopicPartition) -> Place:
         return self.kafka.name_of(found.topic), found.partition

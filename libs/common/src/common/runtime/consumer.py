@@ -7,7 +7,7 @@ sorted (also of those that do not exist yet), progress, inbox keys sorted, parke
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -27,7 +27,7 @@ from common.runtime.handling import Handler
 from common.runtime.holding import HeldBack, HeldBackEvents
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.policies import Policy
-from common.runtime.progress import Place, Tally
+from common.runtime.progress import Gap, Place, Placed, Tally
 from common.runtime.rule_handlers import RULE_HANDLERS
 from common.runtime.rule_store import RuleBook
 from common.runtime.unit_of_work import UnitOfWork
@@ -53,6 +53,7 @@ class CaseConsumer:
         policy: Policy | None,
         metrics: ChassisMetrics,
         wake: Callable[[], None],
+        unread: Callable[[Mapping[Place, Gap]], Awaitable[Collection[Place]]] | None = None,
     ) -> None:
         self.service = service
         self.database = database
@@ -61,6 +62,8 @@ class CaseConsumer:
         self._unit_of_work = unit_of_work
         self._rules = None if policy is None else RuleBook(policy)
         self._wake = wake
+        self._unread = unread
+        """Which gaps before a batch hold records; without Kafka there is nobody to ask."""
         self._failures = 0
         self._defects: Counter[Place] = Counter()
         """In a row, for each partition."""
@@ -171,9 +174,11 @@ class CaseConsumer:
         known = [found for found in readable if type(found.event) in self.handlers]
         async with self.database.transaction() as connection:
             places = {(record.topic, record.partition) for record in records}
-            held, tally = await self._lock(connection, {ref for found in known for ref in refs_of(found, self.handlers)}, places)
+            held, tally = await self._lock(connection, {ref for found in known for ref in refs_of(found, self.handlers)}, places, records)
             if places & set(tally.halted):  # fetched before the partition was paused, perhaps by a process that has only just started
                 raise Transient("a partition is halted")
+            if tally.gaps and self._unread is not None and await self._unread(tally.gaps):
+                raise Transient("records before the batch were not handled")  # the next look at the logs says which, and goes back
             tally.replayed = any(found.envelope.replay_of for found in readable)
             verdicts = dict(zip(map(id, readable), await inbox.take(connection, readable), strict=True))
             work = [found for found in known if verdicts[id(found)] == "new" and refused is None]
@@ -196,11 +201,13 @@ class CaseConsumer:
             await state.close(connection, self.service)
         self._after_commit(state)
 
-    async def _lock(self, connection: AsyncConnection, refs: Collection[str], places: Collection[Place]) -> tuple[HeldBackEvents, Tally]:
+    async def _lock(
+        self, connection: AsyncConnection, refs: Collection[str], places: Collection[Place], batch: Sequence[Placed] = ()
+    ) -> tuple[HeldBackEvents, Tally]:
         """Locks what the transaction names, and the partitions of what waits for it: in one go, so that no two wait for each other."""
         await lock_names(connection, refs)
         held = await holding.waiting_for(connection, refs) if refs else HeldBackEvents([], [], {})
-        return held, await progress.begin(connection, {*places, *held.places})
+        return held, await progress.begin(connection, {*places, *held.places}, batch)
 
     async def _open(
         self, connection: AsyncConnection, tally: Tally, held: HeldBackEvents, work: Sequence[Received], *, going_on: str = ""

@@ -75,7 +75,8 @@ class ChassisMetrics:
         )
         self.lag = gauge(
             "aftersales_consumer_lag_records",
-            "Records of a partition that are not handled yet: end offset minus the offset committed with the effects.",
+            "Records of a partition that are not handled yet: end offset minus the offset committed with the effects. "
+            "One replica shows all partitions, also those that nobody reads at the moment.",
             ["service", "topic", "partition"],
         )
         self.end_to_end = histogram(
@@ -88,6 +89,12 @@ class ChassisMetrics:
             "aftersales_partitions_halted",
             "Partitions that stopped after 50 defects of ours in a row; `aftersales resume` goes on.",
             ["service"],
+        )
+        self.holes = gauge(
+            "aftersales_log_holes_open",
+            "Partitions on which records are missing, or would never be read: made_anew, set_back, deleted_unread, skipped. "
+            "Timers and cycles wait until `aftersales holes accept`, or until the records are there again.",
+            ["service", "topic", "kind"],
         )
         self.build = gauge("aftersales_build_info", "Always 1; the version that runs.", ["service", "version"])
         self.build.labels(service, version).set(1)
@@ -122,7 +129,7 @@ class ChassisMetrics:
             self.elapsed_ratio.labels(self.service, outcome.stage).observe(outcome.used_share)
 
     def lags(self, lags: Mapping[Place, int]) -> None:
-        """Shows the lag of the partitions that this replica reads, and of no others."""
+        """Shows the lag of these partitions and of no others: all of them on the replica that leads, none on the others."""
         self.lag.clear()
         for (topic, partition), records in lags.items():
             self.lag.labels(self.service, topic, str(partition)).set(records)

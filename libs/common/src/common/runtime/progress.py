@@ -1,4 +1,7 @@
-"""How far the service has come on each partition, counted in the transaction of the effect, and when it had last caught up."""
+"""How far the service has come on each partition, counted in the transaction of the effect, and when it had last caught up.
+
+What a position may be held against, and what becomes of it when Kafka has lost records, stands in `log_holes`.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,7 +25,7 @@ INSERT INTO consumer_progress (topic, partition)
 SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS t (topic, partition) ORDER BY 1, 2 ON CONFLICT DO NOTHING
 """)
 _LOCK = text("""
-SELECT topic, partition, next_offset, halted FROM consumer_progress
+SELECT topic, partition, next_offset, topic_id, halted FROM consumer_progress
 JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS t (topic, partition) USING (topic, partition)
 ORDER BY topic, partition FOR UPDATE OF consumer_progress
 """)
@@ -30,10 +33,12 @@ _ADD = text("""
 UPDATE consumer_progress AS p
 SET next_offset = greatest(p.next_offset, t.next_offset), events_in = p.events_in + t.events_in, applied = p.applied + t.applied,
     duplicates = p.duplicates + t.duplicates, dead = p.dead + t.dead,
-    replayed_at = CASE WHEN :replayed THEN clock_timestamp() ELSE p.replayed_at END
+    replayed_at = CASE WHEN :replayed THEN clock_timestamp() ELSE p.replayed_at END,
+    last_appended = CASE WHEN t.next_offset > p.next_offset THEN t.last_appended ELSE p.last_appended END,
+    seek = p.seek AND t.last_appended IS NULL
 FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:next_offsets AS bigint[]), CAST(:events_in AS int[]),
-            CAST(:applied AS int[]), CAST(:duplicates AS int[]), CAST(:dead AS int[]))
-     AS t (topic, partition, next_offset, events_in, applied, duplicates, dead)
+            CAST(:applied AS int[]), CAST(:duplicates AS int[]), CAST(:dead AS int[]), CAST(:last_appended AS bigint[]))
+     AS t (topic, partition, next_offset, events_in, applied, duplicates, dead, last_appended)
 WHERE p.topic = t.topic AND p.partition = t.partition
 """)
 _LAG = text("""
@@ -48,7 +53,8 @@ WHERE p.topic = t.topic AND p.partition = t.partition
 RETURNING p.topic, p.partition, greatest(t.end_offset - p.next_offset, 0) AS lag
 """)
 _CAUGHT_UP = text("""
-SELECT CASE WHEN count(*) < :expected OR bool_or(caught_up_at IS NULL AND counts) THEN NULL
+SELECT CASE WHEN count(*) < :expected OR bool_or(caught_up_at IS NULL AND counts) OR EXISTS (SELECT FROM log_holes WHERE ended_at IS NULL)
+            THEN NULL
             ELSE coalesce(min(caught_up_at) FILTER (WHERE counts), now()) END AS at
 FROM (SELECT caught_up_at, (behind_since IS NULL OR behind_since > now() - CAST(:patience AS interval)) AS counts
       FROM consumer_progress) AS p
@@ -64,6 +70,16 @@ class Placed(Protocol):
     def partition(self) -> int: ...
     @property
     def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A batch that begins after the position: `position` is the offset that was to come, `first` the one that came."""
+
+    position: int
+    first: int
 
 
 @dataclass(slots=True)
@@ -88,6 +104,10 @@ class Tally:
     seen: Mapping[Place, int]
     halted: Collection[Place] = ()
     """The partitions that an operator has to let go on."""
+    gaps: Mapping[Place, Gap] = field(default_factory=dict)
+    """Where the batch begins later than the position; what lies between may be records that nobody has handled."""
+    last_appended: Mapping[Place, int] = field(default_factory=dict)
+    """When Kafka appended the last record of the batch, in milliseconds since 1970."""
     counts: dict[Place, _Counts] = field(default_factory=dict)
     replayed: bool = False
     """Whether any of the records belongs to a replayed history."""
@@ -97,7 +117,7 @@ class Tally:
         place = (record.topic, record.partition)
         counts = self.counts.setdefault(place, _Counts())
         counts.next_offset = max(counts.next_offset, record.offset + 1)
-        if result in ("duplicate", "dead") and record.offset < self.seen.get(place, 0):
+        if result in ("duplicate", "dead") and self.knows(record):
             return
         counts.events_in += 1
         if result == "applied":
@@ -107,6 +127,10 @@ class Tally:
         else:
             counts.dead += 1
             counts.parked += result == "parked"
+
+    def knows(self, record: Placed) -> bool:
+        """Whether the record was handled before: Kafka delivers it again."""
+        return record.offset < self.seen.get((record.topic, record.partition), 0)
 
     def add_applied(self, records: Iterable[Placed]) -> None:
         """Many records that were applied: the same as `add` for each, at a tenth of the cost."""
@@ -129,13 +153,32 @@ class Tally:
         counts.dead -= 1
 
 
-async def begin(connection: AsyncConnection, places: Iterable[Place]) -> Tally:
-    """A tally for these partitions, whose rows are locked until the transaction ends."""
-    keys = _keys(sorted(set(places)))
+async def begin(connection: AsyncConnection, places: Iterable[Place], batch: Iterable[Placed] = ()) -> Tally:
+    """A tally for these partitions, and for those of a batch that came from Kafka; their rows are locked until the transaction ends.
+
+    The batch has each partition's records in their order. The tally says where it leaves a gap; a partition that no look at Kafka
+    has seen yet has no position to hold a batch against.
+    """
+    first: dict[Place, int] = {}
+    last: dict[Place, Placed] = {}
+    for record in batch:
+        place = (record.topic, record.partition)
+        if place not in last:
+            first[place] = record.offset
+        last[place] = record
+    keys = _keys(sorted({*places, *last}))
     await connection.execute(_ENSURE, keys)
-    rows = list(await connection.execute(_LOCK, keys))
-    halted = {(row.topic, row.partition) for row in rows if row.halted}
-    return Tally({(row.topic, row.partition): row.next_offset for row in rows}, halted)
+    rows = {(row.topic, row.partition): row for row in await connection.execute(_LOCK, keys)}
+    return Tally(
+        seen={place: row.next_offset for place, row in rows.items()},
+        halted={place for place, row in rows.items() if row.halted},
+        gaps={
+            place: Gap(rows[place].next_offset, offset)
+            for place, offset in first.items()
+            if rows[place].topic_id is not None and offset > rows[place].next_offset
+        },
+        last_appended={place: record.timestamp for place, record in last.items()},
+    )
 
 
 async def save(connection: AsyncConnection, tally: Tally) -> None:
@@ -153,9 +196,15 @@ async def save(connection: AsyncConnection, tally: Tally) -> None:
             "applied": [counts.applied for counts in found],
             "duplicates": [counts.duplicates for counts in found],
             "dead": [counts.dead for counts in found],
+            "last_appended": [tally.last_appended.get(place) for place in places],
             "replayed": tally.replayed,
         },
     )
+
+
+async def ensure(connection: AsyncConnection, places: Iterable[Place]) -> None:
+    """Positions for partitions that have none yet."""
+    await connection.execute(_ENSURE, _keys(sorted(places)))
 
 
 async def note_lag(connection: AsyncConnection, ends: Mapping[Place, int], at: datetime) -> dict[Place, int]:

@@ -45,8 +45,25 @@ CREATE TABLE consumer_progress (
     behind_since timestamptz,
     replayed_at timestamptz,
     halted boolean NOT NULL DEFAULT false,
+    topic_id text,
+    last_appended bigint,
+    seek boolean NOT NULL DEFAULT false,
     PRIMARY KEY (topic, partition)
 );
+CREATE TABLE log_holes (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic text NOT NULL,
+    partition int NOT NULL,
+    kind text NOT NULL,
+    position_before bigint NOT NULL,
+    position_after bigint NOT NULL,
+    last_appended bigint,
+    found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz,
+    ended_by text,
+    reason text
+);
+CREATE UNIQUE INDEX log_holes_open ON log_holes (topic, partition, kind) WHERE ended_at IS NULL;
 CREATE TABLE waiting (
     number bigint GENERATED ALWAYS AS IDENTITY,
     source text NOT NULL,

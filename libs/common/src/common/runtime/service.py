@@ -15,6 +15,7 @@ from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from common.contracts.groups import groups_of
 from common.contracts.topics import TOPICS, consumed_by
 from common.runtime import logging
 from common.runtime.broker import Broker, KafkaSettings, subscribe
@@ -23,6 +24,8 @@ from common.runtime.consumer import CaseConsumer
 from common.runtime.database import Database, kind_of
 from common.runtime.handling import handlers_in
 from common.runtime.jobs import jobs_in
+from common.runtime.log_reader import LogReader
+from common.runtime.log_watch import LogWatch
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.policies import Policy
 from common.runtime.records import from_kafka
@@ -38,10 +41,8 @@ CASE_BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """A topic that is taken in large batches, set-based, instead of one use case an event (appraisal's `kpi-facts`)."""
+    """How topics are read that are taken in large batches, set-based, instead of one use case an event (appraisal's `kpi-facts`)."""
 
-    topic: str
-    group: str
     max_records: int
     handle: Callable[[Chassis, Sequence[Any]], Awaitable[None]]
 
@@ -84,8 +85,9 @@ def service(
     metrics = ChassisMetrics(name, VERSION, policy.stages if policy else (), registry, prefix=settings.kafka_prefix)
     relay = Relay(database, kafka, kafka.client_id, transactional_id=f"{name}-relay", keep_days=settings.outbox_keep_days)
     broker = Broker(kafka)
-    consumer = CaseConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake)
-    consumed = consumed_by(name)
+    consumed, groups = consumed_by(name), groups_of(name)
+    reader = LogReader(kafka, {group: [topic.name for topic in topics] for group, topics in groups.items()})
+    consumer = CaseConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake, reader.unread)
     partitions = sum(topic.partitions for topic in consumed)
     timers = None
     if policy is not None:
@@ -110,6 +112,7 @@ def service(
         consumer=consumer,
         relay=relay,
         replica=ReplicaName(database, settings.replica),
+        watch=LogWatch(database, reader, {topic.name for topic in consumed if topic.compacted}),
         timers=timers,
         metrics=metrics,
         topics=_topics_of(name),
@@ -118,18 +121,17 @@ def service(
         own_metrics=own_metrics(registry),
     )
     broker.before_start = chassis.start
-    case_topics = [topic.name for topic in consumed if bulk is None or topic.name != bulk.topic]
 
     async def on_cases(batch: Sequence[Any]) -> None:
         await consumer.consume([from_kafka(record) for record in batch])
 
-    subscribe(broker, case_topics, group=name, replica=settings.replica, max_records=CASE_BATCH, handle=on_cases)
-    if bulk is not None:
+    async def on_bulk(batch: Sequence[Any]) -> None:
+        assert bulk is not None
+        await bulk.handle(chassis, batch)
 
-        async def on_bulk(batch: Sequence[Any]) -> None:
-            await bulk.handle(chassis, batch)
-
-        subscribe(broker, [bulk.topic], group=bulk.group, replica=settings.replica, max_records=bulk.max_records, handle=on_bulk)
+    for group, topics in groups.items():
+        size, handle = (CASE_BATCH, on_cases) if group == name or bulk is None else (bulk.max_records, on_bulk)
+        subscribe(broker, [topic.name for topic in topics], group=group, replica=settings.replica, max_records=size, handle=handle)
     return Application(chassis)
 
 

@@ -18,6 +18,7 @@ SELECT topic, rule, count(*) AS n FROM dead_letters WHERE closed_at IS NULL GROU
 UNION ALL SELECT record->>'topic', 'waiting', count(*) FROM waiting GROUP BY 1
 UNION ALL SELECT record->>'topic', 'parked', count(*) FROM parked GROUP BY 1
 """)
+_HOLES = text("SELECT topic, kind, count(*) AS n FROM log_holes WHERE ended_at IS NULL GROUP BY 1, 2")
 _AGES = text("""
 SELECT coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(created_at) FROM outbox WHERE published_at IS NULL)), 0)::float
        AS outbox,
@@ -38,6 +39,8 @@ async def refresh(connection: AsyncConnection, metrics: ChassisMetrics) -> None:
         metrics.clocks_open.labels(service, row.stage).set(row.n)
     for row in await connection.execute(_DEAD):
         metrics.dead_letters.labels(service, row.topic, row.rule).set(row.n)
+    for row in await connection.execute(_HOLES):
+        metrics.holes.labels(service, row.topic, row.kind).set(row.n)
     ages = (await connection.execute(_AGES)).one()
     metrics.outbox_oldest.labels(service).set(ages.outbox)
     metrics.outbox_refused.labels(service).set(ages.refused)
@@ -51,6 +54,7 @@ def clear(metrics: ChassisMetrics) -> None:
         metrics.compliance,
         metrics.clocks_open,
         metrics.dead_letters,
+        metrics.holes,
         metrics.outbox_oldest,
         metrics.outbox_refused,
         metrics.timer_oldest,

@@ -1,0 +1,87 @@
+"""No cycle is graded over records that nobody has read: it waits for a person's word, and its cut is taken anew."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from tests.faults.kit import Wire, base_of, send, settled, until, wire
+from tests.faults.lost import command, make_anew, what_doctor_finds_bad
+
+from appraisal.app import build
+from appraisal.settings import Settings
+from common.runtime import topic_admin
+from common.runtime.kafka_settings import KafkaSettings
+from devstack import Stack
+from ops.platform import Platform
+
+pytestmark = pytest.mark.real
+
+AT = datetime(2026, 2, 2, 2, tzinfo=UTC)
+TOPICS = ("org-claims", "kpi-fact-claims", "kpi-facts")
+
+
+def organisation() -> Wire:
+    """A supervisor and a specialist."""
+    one = {"post": "supervisor", "department": "service", "team": "t1", "employee_id": "B1", "superior": None}
+    other = {**one, "post": "specialist", "employee_id": "S1", "superior": "B1"}
+    return wire("org-claims", "org.described", "hq", "org-1", datetime(2026, 1, 1, tzinfo=UTC), {"org_id": "hq", "members": [one, other]})
+
+
+def figures(numbers: range) -> list[Wire]:
+    """Solutions of the specialist, every third of them too late."""
+    said = {"indicator": "in_time_solution", "subject": "employee:S1", "denominator": "1"}
+    return [
+        wire("kpi-fact-claims", "kpi.reported", f"K{n}", f"K{n}", AT, {**said, "case_id": f"K{n}", "numerator": str(int(n % 3 > 0))})
+        for n in numbers
+    ]
+
+
+async def test_a_cycle_waits_for_the_end_of_a_hole_and_is_then_cut_anew(fresh_stack: Stack) -> None:
+    await topic_admin.apply(KafkaSettings(fresh_stack.kafka, "tests"))
+    told = {"KAFKA_BOOTSTRAP_SERVERS": fresh_stack.kafka, "DATABASE_URL": fresh_stack.database_url}
+    application = build(Settings.model_validate(told))
+    platform = Platform(fresh_stack.kafka, fresh_stack.database_url, ("appraisal",))
+    await application.start()
+    try:
+        async with base_of(fresh_stack, "appraisal") as base:
+            await send(fresh_stack, [organisation(), *figures(range(9))])
+            await settled(fresh_stack, base, TOPICS)
+            await base.run("UPDATE consumer_progress SET halted = true WHERE topic = 'kpi-facts'")
+
+            async def all_paused() -> bool:
+                consumers = application.chassis.broker.consumers()
+                return all(consumer.paused() == consumer.assignment() for topics, consumer in consumers if "kpi-facts" in topics)
+
+            await until("the readers of facts stand still", all_paused)
+            await send(fresh_stack, figures(range(9, 30)))
+            await settled(fresh_stack, base, TOPICS[:2])
+            await platform.close_cycle("2026Q1", "department-360@1")
+
+            async def cut() -> dict[str, int]:
+                found: dict[str, int] = json.loads(await base.one("SELECT cut FROM cycles") or "{}")
+                return {place: end for place, end in found.items() if place.startswith("kpi-facts/")}
+
+            await until("the cycle is cut", cut)
+            await make_anew(fresh_stack, "kpi-facts")
+
+            async def waits() -> bool:
+                return any("kpi-facts" in for_ for for_ in application.chassis.said.values())
+
+            await until("the cycle says for what it waits", waits)
+            assert await base.one("SELECT state FROM cycles") == "closing"
+            assert not await cut(), "the cut from before the hole is not kept"
+            assert await what_doctor_finds_bad(fresh_stack) >= {"appraisal holes", "appraisal cycles"}
+
+            # what the runbook says: the facts are sent again, then a person accepts the hole
+            since = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+            assert (await command(fresh_stack, "outbox", "republish", "--service", "appraisal", "--since", since))[0] == 0
+            await base.run("UPDATE consumer_progress SET halted = false")
+            await settled(fresh_stack, base, TOPICS)
+            assert await base.one("SELECT state FROM cycles") == "closing"
+            accept = ("holes", "accept", "--service", "appraisal", "--by", "Wang", "--reason", "sent again from the outbox")
+            assert (await command(fresh_stack, *accept))[0] == 0
+            await until("the cycle is closed", lambda: base.one("SELECT count(*) FROM cycles WHERE state = 'closed'"))
+            assert await base.one("SELECT count(*) FROM kpi_facts") == 30
+            assert sum((await cut()).values()) >= 30, "it was cut where the new topic ended"
+    finally:
+        await application.stop()
