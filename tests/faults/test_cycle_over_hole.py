@@ -85,3 +85,31 @@ async def test_a_cycle_waits_for_the_end_of_a_hole_and_is_then_cut_anew(fresh_st
             assert sum((await cut()).values()) >= 30, "it was cut where the new topic ended"
     finally:
         await application.stop()
+
+
+async def test_a_cycle_that_cannot_be_read_is_parked_and_the_others_close(fresh_stack: Stack) -> None:
+    await topic_admin.apply(KafkaSettings(fresh_stack.kafka, "tests"))
+    told = {"KAFKA_BOOTSTRAP_SERVERS": fresh_stack.kafka, "DATABASE_URL": fresh_stack.database_url}
+    application = build(Settings.model_validate(told))
+    platform = Platform(fresh_stack.kafka, fresh_stack.database_url, ("appraisal",))
+    await application.start()
+    try:
+        async with base_of(fresh_stack, "appraisal") as base:
+            await send(fresh_stack, [organisation(), *figures(range(9))])
+            await settled(fresh_stack, base, TOPICS)
+            await platform.close_cycle("2026Q1", "department-360@1")
+            await until("the cycle is closed", lambda: base.one("SELECT count(*) FROM cycles WHERE state = 'closed'"))
+            columns = "cycle, scheme, as_of, for_real, requested_by, replay_of"
+            await base.run(
+                f"INSERT INTO cycles (id, sequence, state, cut, {columns}) SELECT 'spoilt', 0, 'closing', '7', {columns} FROM cycles"
+            )
+            await until("it is parked", lambda: base.one("SELECT count(*) FROM parked_keys WHERE aggregate = 'cycles:spoilt'"))
+            await platform.close_cycle("2026Q2", "department-360@1")
+            await until("the other one closes", lambda: base.one("SELECT state = 'closed' FROM cycles WHERE cycle = '2026Q2'"))
+            assert application.chassis.sick == {}
+            # mended and redriven it goes on
+            await base.run("UPDATE cycles SET cut = '{}', id = '2026Q3|department-360@1', cycle = '2026Q3' WHERE id = 'spoilt'")
+            await base.run("UPDATE parked_keys SET redrive = true")
+            await until("the mended one closes", lambda: base.one("SELECT state = 'closed' FROM cycles WHERE cycle = '2026Q3'"))
+    finally:
+        await application.stop()

@@ -9,15 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appraisal import fact_store, repository, use_cases
 from appraisal.domain.appraising import Inputs, appraise
-from appraisal.domain.closing import Closing, posts_of, span_under
+from appraisal.domain.closing import Closing, ClosingState, posts_of, span_under
 from appraisal.domain.cycle import Span
 from appraisal.presets import find_scheme
 from appraisal.repository import UnitOfWork
 from common.kernel.clock import now
-from common.runtime import log_holes
+from common.runtime import holding, log_holes
 from common.runtime.batch import Batch
 from common.runtime.cause import Cause
 from common.runtime.chassis import Chassis
+from common.runtime.database import kind_of
 from common.runtime.jobs import every
 
 log = structlog.get_logger(__name__)
@@ -31,27 +32,41 @@ async def close_cycles(chassis: Chassis) -> None:
     """Brings each closing cycle one step further: cut, then graded."""
     async with chassis.database.transaction() as connection:
         closing = await repository.closing_cycles(connection)
-    for one in closing:
-        await _one_step(chassis, one)
+    for id in closing:
+        await _one_step_or_park(chassis, id)
 
 
-async def _one_step(chassis: Chassis, closing: Closing) -> None:
+async def _one_step_or_park(chassis: Chassis, id: str) -> None:
+    """A cycle that cannot be read or graded is parked with its reason, as a case is in which an event meets a defect; others go on."""
+    try:
+        async with chassis.database.transaction() as connection:
+            await _one_step(chassis, connection, id)
+    except Exception as error:
+        if kind_of(error) == "transient":
+            raise
+        ref = UnitOfWork.cycles.ref(id)
+        log.error("aggregate_parked", aggregate=ref, exc_info=error)
+        async with chassis.database.transaction() as connection:
+            await holding.park(connection, (), {ref: type(error).__name__})
+
+
+async def _one_step(chassis: Chassis, connection: AsyncConnection, id: str) -> None:
     """The cut is taken in two: first the claims, whose facts then have to reach `kpi-facts`, then the facts.
 
     Over a hole in the logs nothing is cut or graded; a cut that was taken before the hole was found is taken anew when it has ended.
     """
-    async with chassis.database.transaction() as connection:
-        if (hole := await log_holes.open_hole(connection)) is not None:
-            await repository.set_cut(connection, closing, {})
-            _waits(chassis, closing, f"{hole}: see aftersales holes list")
-        elif not closing.cut:
-            await _cut(chassis, connection, closing, _CLAIMS)
-        elif not await repository.has_passed(connection, closing.cut) or await repository.has_unsent_facts(connection):
-            return
-        elif not any(place.startswith("kpi-facts/") for place in closing.cut):
-            await _cut(chassis, connection, closing, _FACTS)
-        else:
-            await _grade(chassis, connection, closing)
+    closing = await repository.cycle_of(connection, id)
+    if (hole := await log_holes.open_hole(connection)) is not None:
+        await repository.set_cut(connection, closing, {})
+        _waits(chassis, closing, f"{hole}: see aftersales holes list")
+    elif not closing.cut:
+        await _cut(chassis, connection, closing, _CLAIMS)
+    elif not await repository.has_passed(connection, closing.cut) or await repository.has_unsent_facts(connection):
+        return
+    elif not any(place.startswith("kpi-facts/") for place in closing.cut):
+        await _cut(chassis, connection, closing, _FACTS)
+    else:
+        await _grade(chassis, connection, id)
 
 
 async def _cut(chassis: Chassis, connection: AsyncConnection, closing: Closing, topics: Collection[str]) -> None:
@@ -68,13 +83,16 @@ def _waits(chassis: Chassis, closing: Closing, for_: str) -> None:
         log.warning("cycle_waits", cycle=closing.id, for_=for_)
 
 
-async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing) -> None:
+async def _grade(chassis: Chassis, connection: AsyncConnection, id: str) -> None:
+    batch = Batch(chassis.name, UnitOfWork, None)
+    await batch.load(connection, [(UnitOfWork.cycles, id)])
+    closing: Closing = batch.held((UnitOfWork.cycles.name, id)).value
+    if closing.state is not ClosingState.CLOSING:  # another replica graded it before the lock was ours
+        return
     scheme = find_scheme(closing.scheme)
     assert scheme is not None  # a close under an unknown scheme was refused
     span = span_under(scheme, closing.cycle, closing.as_of)
     assert isinstance(span, Span)  # so was one before the end
-    batch = Batch(chassis.name, UnitOfWork, None)
-    await batch.load(connection, [(UnitOfWork.cycles, closing.id)])
     org = await repository.org_as_of(connection, span.end)
     if org is None:
         _waits(chassis, closing, "an org snapshot from before its end")

@@ -62,10 +62,21 @@ _PASSED = text("SELECT topic || '/' || partition AS place, next_offset FROM cons
 _UNSENT_FACTS = text("SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND aggregatetype = 'kpi-facts')")
 
 
-async def closing_cycles(connection: AsyncConnection) -> list[Closing]:
-    """The cycles that somebody has asked to close and that are not graded yet."""
-    found = await connection.execute(select(CycleRow.__table__).where(CycleRow.state == "closing"))  # type: ignore[attr-defined, arg-type]  # SQLModel's columns are typed as their values
-    return [_cycle(CycleRow(**row)) for row in found.mappings()]
+_CLOSING = text("""
+SELECT id FROM cycles c WHERE state = 'closing' AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = 'cycles:' || c.id) ORDER BY id
+""")
+
+
+async def closing_cycles(connection: AsyncConnection) -> list[str]:
+    """The cycles that somebody has asked to close and that are not graded yet; one that is parked waits for its redrive."""
+    return list((await connection.execute(_CLOSING)).scalars())
+
+
+async def cycle_of(connection: AsyncConnection, id: str) -> Closing:
+    """One cycle as it stands now."""
+    table = CycleRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it to tables only
+    row = (await connection.execute(select(table).where(table.c.id == id))).mappings().one()
+    return _cycle(CycleRow(**row))
 
 
 async def set_cut(connection: AsyncConnection, closing: Closing, cut: Mapping[str, int]) -> None:

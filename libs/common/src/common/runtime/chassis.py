@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from common.contracts.topics import Topic
 from common.kernel.clock import now
-from common.kernel.errors import Malformed
+from common.kernel.errors import Malformed, Transient
 from common.runtime import dead_letters, health, holding, membership, migrations, outbox, sql_metrics
 from common.runtime.broker import Broker, KafkaError, KafkaSettings, missing_topics
 from common.runtime.consumer import STOP_AFTER, CaseConsumer
@@ -219,7 +219,10 @@ class Chassis:
 
     async def ends_of(self, topics: Collection[str]) -> dict[str, int]:
         """Where each partition of topics that this service reads ends now, by a look that notes holes: `{"kpi-facts/0": 1234}`."""
-        logs = await self.watch.look()
+        try:
+            logs = await self.watch.look()
+        except KafkaError as error:
+            raise Transient("Kafka does not say where its topics end") from error
         return {f"{topic}/{partition}": found.end for (topic, partition), found in logs.items() if topic in topics}
 
     def _place(self, found: TopicPartition) -> Place:

@@ -11,6 +11,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from common.kernel.errors import Transient
+
 _LIMITS = {"statement_timeout": "5000", "lock_timeout": "2000", "idle_in_transaction_session_timeout": "30000"}
 _TRANSIENT = ("08", "25", "40", "53", "55", "57", "58")
 _DATA = ("22", "23")
@@ -77,6 +79,8 @@ async def driver(connection: AsyncConnection) -> Any:
 
 def kind_of(error: BaseException) -> Literal["transient", "unique", "data", "defect"]:
     """What an error of the database means for a batch: try again, try again from the start, one record's data, or our defect."""
+    if isinstance(error, Transient):
+        return "transient"
     state = _sqlstate(error)
     if state == _UNIQUE:
         return "unique"
