@@ -68,6 +68,15 @@ def test_an_hour_that_comes_twice_keeps_the_order_of_the_file(tmp_path: Path) ->
     assert report["local_times"]["guessed"]["rows"] == 0
 
 
+def test_local_times_in_doubt_are_told_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replayed(tmp_path, BERLIN, log(("1", "2026-10-25 01:00", "new"), ("1", "2026-10-25 02:30", "done"), ("2", "2026-03-29 02:30", "done")))
+    printed = capsys.readouterr().out
+    assert "a local time that the clocks show twice: row 2" in printed
+    assert "a local time that the clocks skip: row 3" in printed
+    assert "the order of the file leaves open which time is meant: rows 2, 3" in printed
+    assert "in time, of 2 completions, by the deadline" in printed
+
+
 def test_an_hour_that_never_comes_keeps_the_order_of_the_file_and_is_reported(tmp_path: Path) -> None:
     report = replayed(tmp_path, BERLIN, log(("1", "2026-03-29 02:30", "new"), ("1", "2026-03-29 03:15", "done")))
     assert hours(report) == "0.75"

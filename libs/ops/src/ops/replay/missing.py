@@ -48,4 +48,5 @@ class Suspects:
 
 
 def _hint(column: str, value: str, rows: int) -> str:
-    return f'{value!r} in {rows:,} rows of the column {column!r} is taken for a name; if nothing is meant, declare missing: ["{value}"]'
+    where = f"{rows:,} row{'' if rows == 1 else 's'} of the column {column!r}"
+    return f'{value!r} in {where} is taken for a name; if nothing is meant, declare missing: ["{value}"]'

@@ -19,6 +19,11 @@ _SPREADS = {
     "queue_hours": "in a queue, hours",
     "solution_days": "solution, days",
 }
+_LOCAL_TIMES = {
+    "twice": "a local time that the clocks show twice",
+    "never": "a local time that the clocks skip",
+    "guessed": "of these, the order of the file leaves open which time is meant",
+}
 _READINGS = {
     "elapsed_days": "n × 24 hours",
     "working_days_end_of_day": "end of the n-th working day",
@@ -36,16 +41,17 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         ", ".join(counts),
     ):
         console.print(line, soft_wrap=True, highlight=False)
-    for line in (*_refusals(report), *(f"hint: {hint['hint']}" for hint in report["hints"])):
+    for line in (*_refusals(report), *_local_times(report["local_times"]), *(f"hint: {hint['hint']}" for hint in report["hints"])):
         console.print(line, soft_wrap=True, highlight=False)
     console.print(_spreads(figures))
     if "completed_within" in figures:
-        console.print(_within(figures["completed_within"], figures["completions"]))
+        console.print(_within(figures))
         for table in _priorities(figures["by_priority"] | {"all": figures}):
             console.print(table)
     for name in ("within_working_days", "satisfaction", "by_outcome"):
         if name in figures:
-            console.print(_pairs(name.replace("_", " "), figures[name].items()))
+            how = f", {_judged(figures)}" if name == "within_working_days" else ""
+            console.print(_pairs(f"{name.replace('_', ' ')}{how}", figures[name].items()))
     if "compensation" in figures:
         console.print(f"compensation in all: {Decimal(figures['compensation']):,}", highlight=False)
     if "published" in report:
@@ -63,6 +69,21 @@ def _refusals(report: dict[str, Any]) -> Iterator[str]:
         yield f"  {reason}: {numbers_text(rows['first'], rows['rows'])}"
 
 
+def _local_times(found: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Which rows have a time that the clocks show twice or never, and for which of them nothing says what is meant."""
+    for kind, told in _LOCAL_TIMES.items():
+        if rows := found[kind]["rows"]:
+            yield f"  {told}: {numbers_text(found[kind]['first'], rows)}"
+
+
+def _judged(figures: dict[str, Any]) -> str:
+    """How it was judged what is in time."""
+    by = figures["in_time_by"]
+    if not by["date"]:
+        return "by the deadline"
+    return "by the date" if not by["deadline"] else f"{by['deadline']:,} by the deadline and {by['date']:,} by the date"
+
+
 def _spreads(figures: dict[str, Any]) -> Table:
     names = ("n", "mean", "p50", "p90", "p99")
     table = _table("how long it took", names)
@@ -72,8 +93,11 @@ def _spreads(figures: dict[str, Any]) -> Table:
     return table
 
 
-def _within(readings: dict[str, dict[str, int]], completions: int) -> Table:
-    table = _table(f"in time, of {completions:,} completions", (f"n = {days}" for days in readings["elapsed_days"]))
+def _within(figures: dict[str, Any]) -> Table:
+    readings = figures["completed_within"]
+    table = _table(
+        f"in time, of {figures['completions']:,} completions, {_judged(figures)}", (f"n = {days}" for days in readings["elapsed_days"])
+    )
     for key, title in _READINGS.items():
         table.add_row(title, *(f"{count:,}" for count in readings[key].values()))
     return table
