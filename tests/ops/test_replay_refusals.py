@@ -84,6 +84,13 @@ def test_a_refused_completion_still_completes_the_case(tmp_path: Path) -> None:
     assert report["rows"]["events"] == 2  # received, and finished in row 4
 
 
+def test_what_happened_before_the_first_time_of_an_event_is_in_the_figures_alone(tmp_path: Path) -> None:
+    log = "id,at,what,team,agent\n1,1969-12-31T23:00:00Z,new,t1,ann\n1,1970-01-01T00:00:00Z,done,t1,ann\n"
+    report = replayed(tmp_path, CASES, log)
+    assert report["claims"] == {"made": 2, "refused": {"refused:service_request.received:time": 1}}
+    assert report["figures"]["completion_hours"]["sum"] == "1"
+
+
 def test_a_row_of_which_one_claim_is_refused_makes_none_and_each_refusal_is_counted(tmp_path: Path) -> None:
     report = replayed(tmp_path, CASES, "id,at,what,team,agent\n1,2026-01-05T10:00:00Z,done,t1,\n")
     assert report["claims"] == {"made": 0, "refused": {"blank:by": 1, "blank:handled_by": 1}}

@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from common.contracts.envelope import FIRST
 from common.contracts.event import Envelope, Event
 from common.contracts.topics import topic_of
 from common.kernel.ids import derived_id
-from common.kernel.instants import from_micros
+from common.kernel.instants import from_micros, to_micros
 from ops.replay.claim_rules import ClaimRule
 from ops.replay.mapping import Mapping
 from ops.replay.rows import Row, Step, Unusable
+
+_EARLIEST = to_micros(FIRST)
 
 
 class Planned(NamedTuple):
@@ -87,7 +90,7 @@ def _add_claims(claims: list[Planned], steps: Iterable[Step], row: Row, first: R
     reasons: list[str] = []
     for moment, at in steps:
         for rule in mapping.claims_at(moment):
-            claim = _made(rule, row, first, mapping.rules[row.rule].sets)
+            claim = _made(rule, row, first, mapping.rules[row.rule].sets) if at >= _EARLIEST else f"refused:{rule.claim.TYPE}:time"
             if isinstance(claim, str):
                 reasons.append(claim)
             else:
