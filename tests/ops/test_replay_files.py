@@ -177,6 +177,16 @@ def test_a_report_that_stands_already_is_replaced_only_by_a_whole_one(tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "own.yaml", "report.json"]
 
 
+def test_a_file_that_breaks_off_is_known_before_anything_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "table.csv.gz"
+    header = (
+        "Business Name,Complaint Type,Mediation Start Date,Mediation Close Date,Complaint Result,Satisfaction,Restitution,Business State"
+    )
+    log.write_bytes(gzip.compress(f"{header}\n{'ACME,B02,04/01/2016,04/04/2016,Cash,NA,0.00,NY' + chr(10)}".encode() * 500)[:-20])
+    assert main(["replay", str(log), "--mapping", "nyc_complaints", "--kafka", "127.0.0.1:1"]) == 1
+    assert "table.csv.gz: line" in capsys.readouterr().err  # and not that there is no Kafka
+
+
 def test_a_calendar_that_ends_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hours = {"time_zone": "UTC", "weekly_hours": {"mon": [["09:00", "18:00"]]}}
     rows = "1,2299-12-30T10:00:00Z,new,a\n1,2299-12-31T10:00:00Z,done,a\n1,1900-01-01T00:00:00Z,new,a\n"

@@ -287,6 +287,7 @@ def test_a_wrong_time_is_an_error_of_the_mapping(when: dict[str, str], place: st
 def test_a_clock_is_for_mere_dates_and_keeps_their_offset() -> None:
     mixed = column(format="iso", zone="UTC", clock="09:00")
     assert mixed.instant("2026-08-03").at == mixed.instant("2026-08-03T09:00").at
+    assert mixed.instant("2026-08-03").other == mixed.instant("2026-08-04T00:00").at - 1
     assert mixed.instant("2026-08-03T16:30+05:00").at == mixed.instant("2026-08-03T11:30Z").at
     assert (mixed.instant("2026-08-03").dated, mixed.instant("2026-08-03T09:00").dated) == (True, False)
     offset = column(format="%Y-%m-%d %z", clock="09:00")
@@ -337,6 +338,24 @@ def test_complaints_with_times_are_judged_by_the_deadline_and_those_with_dates_b
     figures = replayed(tmp_path, complaints(iso, iso, CLOSED_AT_18), table)["figures"]
     assert figures["in_time_by"] == {"deadline": 2, "date": 3}
     assert figures["within_working_days"] == {"1": 3, "3": 5}
+
+
+def test_a_mere_date_does_not_come_before_the_time_of_that_day_that_stands_before_it(tmp_path: Path) -> None:
+    mixed = desk({"format": "iso", "zone": "Europe/Berlin"}, CLOSED_AT_18)
+    rows = [("1", "2026-03-27T10:00", "new"), ("1", "2026-03-27", "done"), ("2", "2026-03-27", "new"), ("2", "2026-03-27T10:00", "done")]
+    report = replayed(tmp_path, mixed, log(*rows))
+    assert report["figures"]["reopenings"] == 0
+    assert report["figures"]["completion_hours"]["sum"] == "10"  # the second case may have begun at midnight
+    assert report["figures"]["in_time_by"] == {"deadline": 0, "date": 2}
+    assert report["local_times"]["guessed"]["rows"] == 0
+
+
+@pytest.mark.parametrize("clock", ["00:00", "09:00", "23:59"])
+def test_a_complaint_that_knows_one_time_of_its_day_is_not_over_before_it_begins(clock: str, tmp_path: Path) -> None:
+    iso = {"format": "iso", "zone": "Europe/Berlin", "clock": clock}
+    table = "start,end,what\n2026-03-27,2026-03-27T08:00,x\n2026-03-27T08:00,2026-03-27,x\n2026-03-27,2026-03-26T08:00,x\n"
+    report = replayed(tmp_path, complaints(iso, iso), table)
+    assert {reason: rows["all"] for reason, rows in report["rejected"].items()} == {"end_before_start": [3]}
 
 
 def test_a_complaint_of_one_day_is_not_over_before_it_begins(tmp_path: Path) -> None:

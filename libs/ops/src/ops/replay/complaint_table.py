@@ -34,15 +34,16 @@ def _between(row: Row, began: Instant, ended: Instant | None, mapping: Mapping) 
     if ended is None:
         return row._replace(other=began.other, dated=began.dated).read_as(began.at, guessed=began.other is not None)
     dated = began.dated or ended.dated
-    if dated and mapping.date_of("start", began.at) == mapping.date_of("end", ended.at):
-        ended = ended._replace(at=max(began.at, ended.at))
-    found = readings([(began.at, began.other), (ended.at, ended.other)])
+    found = readings([began, ended])
+    if found is None and dated and mapping.date_of("start", began.at) == mapping.date_of("end", ended.at):
+        known = ended.at if began.dated else began.at
+        found = [(known, False), (known, False)]
     if found is None:
         raise Unusable("end_before_start")
     (at, at_guessed), (until, until_guessed) = found
-    unsure = next(((time.at, time.other) for time in (began, ended) if time.other is not None), (began.at, None))
-    told = row._replace(at=unsure[0], other=unsure[1], dated=dated).read_as(at, at_guessed or until_guessed)
-    return told._replace(at=at, until=until)
+    unsure = next((time for time in (began, ended) if time.other is not None and not time.dated), Instant(began.at))
+    told = row._replace(at=unsure.at, other=unsure.other, dated=False).read_as(at, at_guessed or until_guessed)
+    return told._replace(at=at, until=until, dated=dated)
 
 
 def compensation(row: Row, mapping: Mapping) -> Fraction:

@@ -37,6 +37,8 @@ class Row(NamedTuple):
         """The row at the instant that its local time was found to mean; itself when that was never in doubt."""
         if self.other is None:
             return self
+        if self.dated:
+            return self._replace(at=at, other=None)
         return self._replace(at=at, other=None, local="twice" if self.other > self.at else "never", guessed=guessed)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -22,9 +22,26 @@ class Instant(NamedTuple):
 
     at: int
     other: int | None = None
-    """For a local time that the clocks show twice, the second of the two; for one that they skip, as if they had skipped later."""
+    """For a local time that the clocks show twice, the second of the two; for one that they skip, as if they had skipped later.
+
+    For a mere date the last microsecond of its day: it happened between the two.
+    """
     dated: bool = False
     """Whether the source knows the date only."""
+
+    def first_from(self, reached: int | None) -> int | None:
+        """The first instant that is meant, perhaps, at or after `reached`."""
+        if reached is None:
+            return self.at if self.other is None else min(self.at, self.other)
+        if self.dated and self.other is not None:
+            return max(self.at, reached) if reached <= self.other else None
+        return min((found for found in (self.at, self.other) if found is not None and found >= reached), default=None)
+
+    def last_until(self, next_at: int | None) -> int | None:
+        """The last instant that is meant, perhaps, at or before `next_at`."""
+        if self.dated and self.other is not None:
+            return self.other if next_at is None else min(self.other, next_at)
+        return max((found for found in (self.at, self.other) if found is not None and (next_at is None or found <= next_at)), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +61,36 @@ class TimeColumn:
                 found = datetime.combine(found, self.clock, found.tzinfo)
             if not FIRST_YEAR <= found.year <= LAST_YEAR:
                 raise Unusable("bad_time")
-            told = self._local(found, dated) if found.tzinfo is None else Instant(to_micros(found), None, dated)
+            if dated:
+                return self._day(found)
+            told = self._local(found) if found.tzinfo is None else Instant(to_micros(found))
         except (ValueError, OverflowError, ClockError):
             raise Unusable("bad_time" if value else "no_time") from None
         if leap and not _begins_a_month(told.at):
             raise Unusable("bad_time")
         return told
 
-    def _local(self, found: datetime, dated: bool) -> Instant:
+    def _day(self, found: datetime) -> Instant:
+        """A mere date. Nobody wrote the time of day, so nobody means one that the clocks show twice or never."""
+        found = found if found.tzinfo is not None else found.replace(tzinfo=self._zone())
+        over = datetime.combine(found.date() + timedelta(days=1), time.min, found.tzinfo)
+        return Instant(to_micros(found), to_micros(over) - 1, dated=True)
+
+    def _local(self, found: datetime) -> Instant:
+        at, other = (to_micros(found.replace(tzinfo=self._zone(), fold=fold)) for fold in (0, 1))
+        return Instant(at, None if other == at else other)
+
+    def _zone(self) -> ZoneInfo:
         if self.zone is None:
             raise Unusable("no_zone")
-        at = to_micros(found.replace(tzinfo=self.zone))
-        if dated:  # nobody wrote the time of day, so nobody means one that does not come
-            return Instant(at, None, True)
-        other = to_micros(found.replace(tzinfo=self.zone, fold=1))
-        return Instant(at, None if other == at else other)
+        return self.zone
 
 
 def read_time(document: object, place: str, columns: Columns) -> TimeColumn:
     """`{column, format: iso | a strptime pattern, zone: an IANA name, clock: "HH:MM" for mere dates, missing}`."""
     declared = entries(document, place, known=_KNOWN, required=("column", "format"))
     form = text(declared["format"], f"{place}.format")
-    zone = _zone(declared["zone"], f"{place}.zone") if "zone" in declared else None
+    zone = _read_zone(declared["zone"], f"{place}.zone") if "zone" in declared else None
     read = iso_reader(zone) if form == "iso" else pattern_reader(form, place, zone)
     clock = _clock(declared["clock"], f"{place}.clock") if "clock" in declared else None
     if clock is not None and re.search("%[HI]", form):
@@ -79,7 +104,7 @@ def _begins_a_month(at: int) -> bool:
     return begins == begins.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def _zone(document: object, place: str) -> ZoneInfo:
+def _read_zone(document: object, place: str) -> ZoneInfo:
     name = text(document, place)
     try:
         return ZoneInfo(name)
