@@ -102,6 +102,11 @@ def test_what_is_no_table_is_a_sentence(content: bytes, expected: str, tmp_path:
     assert expected in told(tmp_path, content, capsys)
 
 
+def test_stamps_without_any_zone_are_a_sentence_about_the_zone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = DESK | {"times": {"at": {"column": "at", "format": "iso"}}}
+    assert "declare `zone`" in told(tmp_path, HEADER.encode() + b"1,2026-01-05T10:00,done,ann\n", capsys, own)
+
+
 def test_values_of_a_file_without_a_header_are_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = told(tmp_path, b"4711,Anne Smith,anne@example.org,done\n", capsys)
     assert "Anne" not in said

@@ -53,7 +53,8 @@ def _unless_nothing_was_read(report: dict[str, Any]) -> int:
     if report["figures"].get("events", report["figures"].get("complaints")) or rows["skipped"]:
         return 0
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in rows["rejected"].items())
-    sys.stderr.write(f"aftersales replay: no row of {report['file']['name']} can be read ({reasons}): does the mapping fit the file?\n")
+    remedy = "declare `zone` for stamps without an offset" if "no_zone" in rows["rejected"] else "does the mapping fit the file?"
+    sys.stderr.write(f"aftersales replay: no row of {report['file']['name']} can be read ({reasons}): {remedy}\n")
     return 1
 
 
