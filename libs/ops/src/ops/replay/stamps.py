@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ops.replay.declarations import MappingError
-from ops.replay.zone_words import WORD, is_fixed, offset_of
+from ops.replay.zone_words import UNSURE, WORD, is_fixed, offset_of
 
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d|\d{8})(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?\s?(" + WORD + ")?",
@@ -125,6 +125,8 @@ def _always(form: str, zone: ZoneInfo | None, place: str) -> timezone | None:
     for match in _ZONE.finditer(_DIRECTIVE.sub(_HOLE, form)):
         word = match[0]
         numeric = word[0] in "+-" and not form.endswith((f"%S{word}", f"%M{word}", f"%f{word}", f" {word}"))
+        if word in UNSURE:
+            raise MappingError(f"{place}.format", f"{word} stands for no one offset: write %Z in its place and declare the `zone`")
         if numeric or word != word.upper() or not is_fixed(word):
             continue
         if zone is not None and not (offset_of(word, None, 2000) == UTC and zone.key in ("UTC", "Etc/UTC", "GMT", "Etc/GMT")):

@@ -18,6 +18,9 @@ _HOURS = {
 }  # fmt: skip
 """Abbreviations that mean one offset wherever they are used; others, as CST and IST, mean what they mean in the declared zone."""
 
+UNSURE = frozenset("EST CST CDT MST IST BST AST ADT NST NDT SST ECT EET PKT GST WIB SAST BRT ART AKT".split()) - {*_HOURS}
+"""Abbreviations of zones that name no one offset by themselves."""
+
 
 def is_fixed(word: str) -> bool:
     """Whether the word means the same offset without a declared zone."""
