@@ -18,7 +18,9 @@ _HOURS = {
 }  # fmt: skip
 """Abbreviations that mean one offset wherever they are used; others, as CST and IST, mean what they mean in the declared zone."""
 
-UNSURE = frozenset("EST CST CDT MST IST BST AST ADT NST NDT SST ECT EET PKT GST WIB SAST BRT ART AKT".split()) - {*_HOURS}
+UNSURE = frozenset(
+    ("EST", "CST", "CDT", "MST", "IST", "BST", "AST", "ADT", "NST", "NDT", "SST", "ECT", "PKT", "GST", "WIB", "SAST", "BRT", "ART")
+)
 """Abbreviations of zones that name no one offset by themselves."""
 
 
