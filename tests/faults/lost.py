@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from tests.faults.kit import until
 from typer.testing import CliRunner
@@ -59,3 +59,24 @@ async def what_doctor_finds_bad(stack: Stack) -> set[str]:
     """What doctor finds bad; asked without its command, into whose output a service of this process would log."""
     found = await doctor._examined(KafkaSettings(stack.kafka, "tests"), stack.database_url)
     return {one.what for one in found if one.state == "bad"}
+
+
+async def commit(stack: Stack, topic: str, offsets: dict[int, int]) -> None:
+    """Sets the group's offsets; nobody may be in it."""
+    async with admin_of(stack) as admin:
+
+        async def empty() -> bool:
+            (described,) = await admin.describe_consumer_groups(["complaints"])
+            return described.groups[0][2] in ("Empty", "Dead")
+
+        await until("nobody is in the group any more", empty, 60)
+    async with AIOKafkaConsumer(bootstrap_servers=stack.kafka, group_id="complaints", enable_auto_commit=False) as consumer:
+        consumer.assign([TopicPartition(topic, partition) for partition in offsets])
+        await consumer.commit({TopicPartition(topic, partition): offset for partition, offset in offsets.items()})
+
+
+async def committed(stack: Stack, topic: str, partition: int) -> int | None:
+    """Where the group goes on."""
+    async with admin_of(stack) as admin:
+        place = TopicPartition(topic, partition)
+        return int((await admin.list_consumer_group_offsets("complaints", partitions=[place]))[place].offset)
