@@ -1,24 +1,20 @@
 """What a Kafka loses: topics and records, deleted as an operator or retention deletes them; and an operator's commands meanwhile."""
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from importlib import import_module
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from tests.faults.kit import until
+from typer.testing import CliRunner
 
 from common.runtime import topic_admin
 from common.runtime.kafka_settings import KafkaSettings
 from devstack import Stack
-from ops.platform import Platform
-from ops.processes import SERVICES
-
-AFTERSALES = Path(sys.executable).parent / "aftersales"
+from ops import doctor
+from ops.main import COMMANDS
 
 
 @asynccontextmanager
@@ -51,17 +47,36 @@ async def delete_before(stack: Stack, topic: str, partition: int, offset: int) -
 
 
 async def command(stack: Stack, *words: str) -> tuple[int, str]:
-    """Exit status and output of an operator's command."""
-    environment = Platform(stack.kafka, stack.database_url, SERVICES).environment()
-
-    def run() -> tuple[int, str]:
-        done = subprocess.run([AFTERSALES, *words], check=False, env=environment, capture_output=True, text=True)
-        return done.returncode, done.stdout or done.stderr
-
-    return await asyncio.to_thread(run)
+    """Exit status and output of an operator's command, which runs in a thread: it has an event loop of its own."""
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": stack.kafka, "DATABASE_URL": stack.database_url}
+    module, _, name = COMMANDS[words[0]].target.partition(":")
+    app = getattr(import_module(module), name)
+    done = await asyncio.to_thread(CliRunner().invoke, app, words[1:], env=environment)
+    return done.exit_code, done.output if done.exit_code else done.stdout
 
 
 async def what_doctor_finds_bad(stack: Stack) -> set[str]:
-    """What doctor finds bad."""
-    _, found = await command(stack, "doctor", "--json")
-    return {one["what"] for one in json.loads(found) if one["state"] == "bad"}
+    """What doctor finds bad; asked without its command, into whose output a service of this process would log."""
+    found = await doctor._examined(KafkaSettings(stack.kafka, "tests"), stack.database_url)
+    return {one.what for one in found if one.state == "bad"}
+
+
+async def commit(stack: Stack, topic: str, offsets: dict[int, int]) -> None:
+    """Sets the group's offsets; nobody may be in it."""
+    async with admin_of(stack) as admin:
+
+        async def empty() -> bool:
+            (described,) = await admin.describe_consumer_groups(["complaints"])
+            return described.groups[0][2] in ("Empty", "Dead")
+
+        await until("nobody is in the group any more", empty, 60)
+    async with AIOKafkaConsumer(bootstrap_servers=stack.kafka, group_id="complaints", enable_auto_commit=False) as consumer:
+        consumer.assign([TopicPartition(topic, partition) for partition in offsets])
+        await consumer.commit({TopicPartition(topic, partition): offset for partition, offset in offsets.items()})
+
+
+async def committed(stack: Stack, topic: str, partition: int) -> int | None:
+    """Where the group goes on."""
+    async with admin_of(stack) as admin:
+        place = TopicPartition(topic, partition)
+        return int((await admin.list_consumer_group_offsets("complaints", partitions=[place]))[place].offset)
