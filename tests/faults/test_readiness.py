@@ -111,6 +111,25 @@ async def test_readiness_needs_partitions(application: Application) -> None:
 
 
 @pytest.mark.real
+async def test_readiness_ends_while_nobody_sends_what_is_decided(application: Application, stack: Stack) -> None:
+    relaying = [task for task in application.chassis._tasks if task.get_name().startswith("relay")]
+    for task in relaying:
+        task.cancel()
+    await asyncio.gather(*relaying, return_exceptions=True)
+    async with base_of(stack, "complaints") as base:
+        await base.run(
+            "INSERT INTO outbox (aggregatetype, aggregateid, type, event_id, payload, headers, aggregate) "
+            "VALUES ('complaints', 'C-unheard', 'complaint.received', 'C-unheard', '{}', '[]', '')"
+        )
+        try:
+            assert (await answer(application))[0] == 200
+            await base.run("UPDATE relay_lease SET until = now() - interval '31 seconds'")
+            assert await answer(application) == (503, "no replica sends what is decided: 1 events wait\n")
+        finally:
+            await base.run("DELETE FROM outbox WHERE event_id = 'C-unheard'")
+
+
+@pytest.mark.real
 async def test_readiness_ends_with_the_stop(application: Application) -> None:
     await application.chassis.drain()
     assert await answer(application) == (503, "it is stopping\n")

@@ -192,6 +192,7 @@ async def test_an_event_that_kafka_refuses_parks_its_aggregate_and_holds_back_it
         assert await on(stack, topic) == [("a", "first"), ("a", "second")]
         refused = await service.rows("SELECT aggregateid, refused FROM outbox WHERE refused IS NOT NULL ORDER BY id")
         assert refused == [{"aggregateid": key, "refused": "MessageSizeTooLargeError"} for key in ("b", "c")]
+        assert await service.rows("SELECT id FROM unsent") == []
         parked = await service.rows("SELECT aggregate, reason FROM parked_keys ORDER BY 1")
         assert parked == [{"aggregate": f"complaints:{key}", "reason": "unsendable_event"} for key in ("b", "c")]
 

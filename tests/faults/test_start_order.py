@@ -91,7 +91,7 @@ def read_by(service: str) -> list[str]:
 @pytest.mark.real
 @pytest.mark.parametrize("down", ["Kafka", "the database"])
 def test_a_service_that_waits_for_too_long_says_for_what_and_ends_with_status_1(down: str, stack: Stack, tmp_path: Path) -> None:
-    process = ServiceProcess("intake", stack.kafka, stack.database_url, tmp_path, {"start_seconds": "1"})
+    process = ServiceProcess("intake", stack.kafka, stack.database_url, tmp_path, {"start_seconds": "5"})
     if down == "Kafka":
         process.kafka = "127.0.0.1:1"
     if down == "the database":

@@ -35,8 +35,8 @@ SELECT (SELECT CASE WHEN until = '-infinity' OR until > now() + interval '1 minu
        (SELECT count(*) FROM dead_letters WHERE closed_at IS NULL)::int AS letters,
        (SELECT count(*) FROM parked_keys)::int AS parked,
        (SELECT count(*) FROM waiting)::int AS waiting,
-       (SELECT count(*) FROM outbox WHERE published_at IS NULL)::int AS unpublished,
-       (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float FROM outbox WHERE published_at IS NULL)
+       (SELECT count(*) FROM unsent)::int AS unpublished,
+       (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float FROM unsent)
        AS unpublished_seconds,
        (SELECT count(*) FROM timers WHERE state = 'armed' AND due_at < now())::int AS timers_due,
        (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM timers WHERE state = 'armed' AND due_at < now())

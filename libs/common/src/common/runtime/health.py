@@ -12,8 +12,8 @@ from common.runtime.relay_lease import LEASE_SECONDS
 
 # A lease changes hands within its length; whoever finds it over for three times that, and events waiting, has no relay.
 _UNHEARD = text("""
-SELECT count(*) FROM outbox, relay_lease WHERE published_at IS NULL AND refused IS NULL
-       AND (until < clock_timestamp() - make_interval(secs => :seconds) OR until > clock_timestamp() + make_interval(secs => :seconds))
+SELECT count(*) FROM unsent, relay_lease
+WHERE (until < clock_timestamp() - make_interval(secs => :seconds) OR until > clock_timestamp() + make_interval(secs => :seconds))
 HAVING count(*) > 0
 """)
 

@@ -60,7 +60,7 @@ class ChassisMetrics:
         )
         self.outbox_oldest = gauge(
             "aftersales_outbox_oldest_unpublished_seconds",
-            "Age of the oldest decided event that is not on Kafka yet; 0 when there is none.",
+            "Age of the oldest decided event that is not on Kafka yet, but for what Kafka refuses; 0 when there is none.",
             ["service"],
         )
         self.outbox_refused = gauge(

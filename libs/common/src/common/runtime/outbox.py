@@ -26,15 +26,13 @@ FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:types AS text[
      WITH ORDINALITY AS t (topic, key, type, event_id, payload, headers, aggregate, n)
 ORDER BY n
 """)
-# What Kafka has refused holds back the later events of the same key, and of no other.
+# The view `unsent` is what can go out: what Kafka has refused holds back the later events of the same key, and of no other.
 _UNSENT = text("""
 SELECT id, aggregatetype, aggregateid, payload, headers, aggregate, found > count(*) OVER () OR found = :rows AS more
 FROM (SELECT next.*, row_number() OVER in_order AS number, sum(octet_length(payload)) OVER in_order AS bytes, count(*) OVER () AS found
-      FROM (SELECT id, aggregatetype, aggregateid, payload, headers, aggregate FROM outbox AS o
-            WHERE published_at IS NULL AND refused IS NULL AND aggregatetype <> ALL(CAST(:without AS text[]))
+      FROM (SELECT id, aggregatetype, aggregateid, payload, headers, aggregate FROM unsent
+            WHERE aggregatetype <> ALL(CAST(:without AS text[]))
                   AND EXISTS (SELECT FROM relay_lease WHERE owner = :owner AND epoch = :epoch AND until > clock_timestamp())
-                  AND NOT EXISTS (SELECT FROM outbox AS r WHERE r.refused IS NOT NULL AND r.id < o.id
-                                  AND r.aggregatetype = o.aggregatetype AND r.aggregateid = o.aggregateid)
             ORDER BY id LIMIT :rows) AS next
       WINDOW in_order AS (ORDER BY id)) AS bounded
 WHERE number = 1 OR bytes <= :bytes ORDER BY id

@@ -36,8 +36,10 @@ log = structlog.get_logger(__name__)
 START_SECONDS = 30
 RENEW_SECONDS = 24 * 3600
 """How old a producer becomes: Kafka forgets a transactional id that nobody has asked for in seven days, and with it its epoch."""
-TOPIC_SECONDS = 5
-"""How long a topic has to show itself, and how long one that Kafka does not let us write to is left alone."""
+TOPIC_SECONDS = 2
+"""How long a topic has to show itself, while all others wait."""
+SHUT_SECONDS = 15
+"""How long one that does not, or that Kafka does not let us write to, is then left alone."""
 
 _OF_THE_RECORD = (MessageSizeTooLargeError, RecordListTooLargeError, PolicyViolationError)
 _OF_THE_TOPIC = (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, InvalidTopicError)
@@ -176,10 +178,13 @@ class Relay:
         outcome = _Outcome()
         one_by_one = bool(self._suspects)
         behind: set[tuple[str, str]] = set()
+        is_open: dict[str, bool] = {}
         futures: dict[asyncio.Future[Any], ToSend] = {}
         try:
             for row in rows:
-                if (row.topic, row.key) in behind or not await self._is_open(producer, row.topic):
+                if row.topic not in is_open:
+                    is_open[row.topic] = await self._is_open(producer, row.topic)
+                if (row.topic, row.key) in behind or not is_open[row.topic]:
                     continue
                 self._check(epoch)
                 try:
@@ -232,8 +237,6 @@ class Relay:
 
     async def _is_open(self, producer: AIOKafkaProducer, topic: str) -> bool:
         """Whether the topic is there for us; one that is not keeps only its own records waiting."""
-        if topic in self._shut:
-            return False
         try:
             async with asyncio.timeout(TOPIC_SECONDS):
                 await producer.partitions_for(self._kafka.topic(topic))
@@ -244,7 +247,7 @@ class Relay:
 
     def _shut_topic(self, topic: str, error: BaseException) -> None:
         log.warning("topic_takes_nothing", topic=topic, error=type(error).__name__)
-        self._shut[topic] = asyncio.get_running_loop().time() + TOPIC_SECONDS
+        self._shut[topic] = asyncio.get_running_loop().time() + SHUT_SECONDS
 
     def _topics_shut(self) -> list[str]:
         now = asyncio.get_running_loop().time()

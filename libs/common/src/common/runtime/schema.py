@@ -26,6 +26,11 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE INDEX outbox_refused ON outbox (aggregatetype, aggregateid, id) WHERE refused IS NOT NULL;
+CREATE VIEW unsent AS
+SELECT id, aggregatetype, aggregateid, payload, headers, aggregate, created_at FROM outbox AS o
+WHERE published_at IS NULL AND refused IS NULL
+      AND NOT EXISTS (SELECT FROM outbox AS r WHERE r.refused IS NOT NULL AND r.id < o.id
+                      AND r.aggregatetype = o.aggregatetype AND r.aggregateid = o.aggregateid);
 CREATE TABLE relay_lease (
     the_only_one boolean PRIMARY KEY CHECK (the_only_one),
     owner text NOT NULL,

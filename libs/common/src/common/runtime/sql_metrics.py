@@ -20,7 +20,7 @@ UNION ALL SELECT record->>'topic', 'parked', count(*) FROM parked GROUP BY 1
 """)
 _HOLES = text("SELECT topic, kind, count(*) AS n FROM log_holes WHERE ended_at IS NULL GROUP BY 1, 2")
 _AGES = text("""
-SELECT coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(created_at) FROM outbox WHERE published_at IS NULL)), 0)::float
+SELECT coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(created_at) FROM unsent)), 0)::float
        AS outbox,
        coalesce(extract(epoch FROM clock_timestamp() - (SELECT min(due_at) FROM timers WHERE state = 'armed' AND due_at < now())), 0)::float
        AS timer,
