@@ -33,15 +33,18 @@ def share_before(clock: ClockState, micros: int) -> Fraction:
 
 
 def _consumed_at(clock: ClockState, goal: int) -> datetime | None:
-    calendar, start = clock.calendar, to_micros(clock.started_at)
+    calendar = clock.calendar
     if goal == 0 or clock.fixed is not None:
-        return calendar.instant(calendar.timeline.add(start, goal))
+        return calendar.instant(calendar.timeline.add(to_micros(clock.started_at), goal))
+    if goal > clock.elapsed_micros:
+        left = goal - clock.elapsed_micros
+        return calendar.instant(calendar.timeline.add(to_micros(clock.as_of), left)) if clock.state == "running" else None
     for segment in clock.segments:
         if segment.state == "running":
             if segment.micros >= goal > 0:
                 return calendar.instant(segment.calendar.timeline.add(segment.start, goal))
             goal -= segment.micros
-    return calendar.instant(calendar.timeline.add(to_micros(clock.as_of), max(0, goal))) if clock.state == "running" else None
+    raise AssertionError("the running segments make up what has elapsed")
 
 
 def used_share(clock: ClockState) -> Fraction | None:

@@ -21,7 +21,7 @@ class TimerMark:
     version: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class WasTold:
     """What was published about a clock so far, and what its last fold went by. Only `Telling` changes one, its own copy."""
 
@@ -36,6 +36,12 @@ class WasTold:
     deadline: datetime | None = None
     provisional: bool = False
     rules: tuple[str, ...] = ()
+
+    def copy(self) -> "WasTold":
+        """Another one, to be changed; every event makes one, and `replace` takes four times as long."""
+        other = object.__new__(WasTold)
+        other.__dict__.update(self.__dict__)
+        return other
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ class Clock:
     timer: TimerMark
     replay_of: str
     folded: Folded
+    timed_under: int
+    """The revision of the rules under which its timer was set."""
 
     @property
     def state(self) -> ClockState:
@@ -125,6 +133,11 @@ class Clock:
                 found.append(ThresholdDue(max(due, terms.since), key, threshold))
         return sorted(found, key=lambda one: (one.at, one.key))
 
+    @property
+    def due_at(self) -> datetime | None:
+        """The same as `next_due`: what the timer says, as long as the rules are those under which it was set."""
+        return self.timer.due_at if self.timed_under == self.folded.revision else self.next_due()
+
     def next_due(self, thresholds: Sequence[ThresholdDue] | None = None) -> datetime | None:
         """When something will come to light if nobody does anything: a threshold, the deadline, or a rule that comes into force.
 
@@ -143,7 +156,8 @@ MOMENT = timedelta(microseconds=1)
 
 def refolded(rules: Rules, clock: Clock, ledger: Ledger, known_to: datetime) -> Clock:
     """The clock as that ledger, which begins with its own, and the rules have it."""
-    return replace(clock, ledger=ledger, known_to=known_to, folded=fold_under(rules, ledger, known_to, clock.folded))
+    folded = fold_under(rules, ledger, known_to, clock.folded)
+    return replace(clock, ledger=ledger, known_to=known_to, folded=folded)
 
 
 def _due_of(state: ClockState, threshold: Threshold) -> datetime | None:

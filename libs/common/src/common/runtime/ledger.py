@@ -57,7 +57,7 @@ class ClockBook:
             if clock.is_unsettled:
                 clock, found = self._tell(clock, clock)
                 facts += found
-            while (due := clock.next_due()) is not None and due < moment:
+            while (due := clock.due_at) is not None and due < moment:
                 clock, found = self._tell(clock, self._at(clock, _next_stop(clock, moment)))
                 facts += found
         return facts
@@ -99,6 +99,7 @@ class ClockBook:
             timer=TimerMark(),
             replay_of=cause.replay_of,
             folded=folded,
+            timed_under=folded.revision,
         )
         return self._tell(clock, clock, entry)[1]
 
@@ -129,7 +130,7 @@ class ClockBook:
         due, timer = clock.next_due(to_come), clock.timer
         if due != timer.due_at:
             timer = TimerMark(due, timer.version + 1)
-        clock = replace(clock, told=telling.told, timer=timer)
+        clock = replace(clock, told=telling.told, timer=timer, timed_under=clock.folded.revision)
         self.clocks[clock.aggregate] = {**self.clocks.get(clock.aggregate, {}), clock.stage: clock}
         self.changed.add(clock.id)
         return clock, telling.facts

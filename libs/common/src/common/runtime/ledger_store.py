@@ -22,7 +22,7 @@ from common.runtime.ledger import ClockBook
 log = structlog.get_logger(__name__)
 
 _EVENTS = text("""
-SELECT c.id, c.aggregate, c.stage, c.told, e.sequence, e.type, e.at, e.event_id, e.data
+SELECT c.id, c.aggregate, c.stage, c.rules, c.told, e.sequence, e.type, e.at, e.event_id, e.data
 FROM clocks c JOIN clock_events e ON e.clock_id = c.id
 WHERE c.aggregate = ANY(CAST(:aggregates AS text[])) ORDER BY c.id, e.sequence
 """)
@@ -164,6 +164,7 @@ def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
         timer=kept.timer,
         replay_of=began["replay_of"],
         folded=fold_under(book.rules, ledger, kept.known_to),
+        timed_under=first.rules,
     )
 
 

@@ -1,7 +1,7 @@
 """What has to be published about one clock, given what was published before: each fact once, and a wrong one corrected."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -46,7 +46,7 @@ class Telling:
         self.service = service
         self.rules = rules
         self.clock = clock
-        self.told = replace(clock.told)
+        self.told = clock.told.copy()
         self._said = clock.said
         self.deadline = deadline
         self.facts: list[Fact] = []
