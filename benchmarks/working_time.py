@@ -21,7 +21,6 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import asyncpg
 import numpy as np
@@ -37,6 +36,7 @@ from common.kernel.calendars import built_in
 from common.kernel.clock import now
 from common.kernel.instants import to_micros
 from common.kernel.working_time import Calendar
+from common.kernel.zones import zone_named
 from common.runtime import migrations, progress
 from common.runtime.consumer import CaseConsumer
 from common.runtime.database import Database
@@ -62,7 +62,7 @@ class DayStepping:
     """Working time as one writes it first, right in every zone: a day, its hours, how much of them is left, the next day."""
 
     def __init__(self, calendar: Calendar) -> None:
-        self.zone = ZoneInfo(calendar.time_zone)
+        self.zone = zone_named(calendar.time_zone)
         self.closed = calendar.closed_dates
         self.week = [tuple((_wall(hours.start), _wall(hours.end)) for hours in day) for day in calendar.weekly_hours]
         self.special = dict.fromkeys(calendar.make_up_days, self.week[0])

@@ -1,7 +1,6 @@
 """Which instants a cycle takes in: local midnights, half-open, whatever the zone does to its clocks."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -9,8 +8,9 @@ from hypothesis import strategies as st
 from tests.counted import counted
 
 from appraisal.domain.cycle import Period, cycle_containing, cycle_from, span_of
+from common.kernel.zones import ZoneInfo, zone_named
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+SHANGHAI = zone_named("Asia/Shanghai")
 ZONES = ["Asia/Shanghai", "UTC", "Europe/Berlin", "America/Asuncion", "Asia/Beirut", "Pacific/Apia", "Australia/Lord_Howe"]
 
 
@@ -42,12 +42,12 @@ def test_the_first_midnight_belongs_to_a_cycle_and_the_last_to_the_next() -> Non
 
 def test_where_the_clocks_skip_midnight_the_cycle_starts_when_they_change() -> None:
     # In Paraguay 1 October 2017 began at 01:00, four hours behind UTC until then.
-    assert span_of(cycle_from("2017Q4"), ZoneInfo("America/Asuncion")).start == datetime(2017, 10, 1, 4, tzinfo=UTC)
+    assert span_of(cycle_from("2017Q4"), zone_named("America/Asuncion")).start == datetime(2017, 10, 1, 4, tzinfo=UTC)
 
 
 def test_where_midnight_comes_twice_the_cycle_starts_at_the_first_and_is_told_in_utc() -> None:
     # In Cuba 1 November 2020 had the hour after midnight twice, first four and then five hours behind UTC.
-    start = span_of(cycle_from("2020-11"), ZoneInfo("America/Havana")).start
+    start = span_of(cycle_from("2020-11"), zone_named("America/Havana")).start
     assert (start.isoformat(), start.tzinfo) == ("2020-11-01T04:00:00+00:00", UTC)
 
 
@@ -79,7 +79,7 @@ def test_only_a_month_may_start_late_and_only_on_a_day_that_every_month_has(writ
 @given(
     at=st.datetimes(datetime(1975, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - Hypothesis wants bounds without a zone
     period=st.sampled_from(Period),
-    zone=st.sampled_from(ZONES).map(ZoneInfo),
+    zone=st.sampled_from(ZONES).map(zone_named),
     first_day=st.integers(1, 28),
 )
 @counted(300, proof=3_000)

@@ -1,6 +1,6 @@
 """A second, slow answer to every clock question: it walks through time in quarter hours and looks at the wall clock.
 
-It shares no code with the product. Instants and ranges given to it lie on quarter hours.
+It shares no code with the product but the zones' rules. Instants and ranges given to it lie on quarter hours.
 """
 
 from collections import Counter
@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 from tests.counted import counted
+
+from common.kernel.zones import ZoneInfo, zone_named
 
 SLOT = timedelta(minutes=15)
 SLOT_SECONDS = 900
@@ -49,7 +50,7 @@ def hours_on(calendar: dict[str, Any], day: date) -> list[list[str]]:
 
 def is_open(calendar: dict[str, Any], at: datetime) -> bool:
     """Whether the wall clock of the zone shows a time inside a range of today, or of yesterday's over midnight."""
-    wall = at.astimezone(ZoneInfo(calendar["time_zone"]))
+    wall = at.astimezone(zone_named(calendar["time_zone"]))
     shown = wall.isoformat()[11:16]
     today = any(start <= shown < end if start < end else shown >= start for start, end in hours_on(calendar, wall.date()))
     yesterday = hours_on(calendar, wall.date() - timedelta(days=1))
@@ -86,7 +87,7 @@ def _written(calendar: dict[str, Any], weekday: str, slot: int) -> bool:
 
 def end_of_working_day(calendar: dict[str, Any], start: datetime, number: int) -> datetime | None:
     """The end of the last worked slot that belongs to the n-th working day after the local date of the start."""
-    zone = ZoneInfo(calendar["time_zone"])
+    zone = zone_named(calendar["time_zone"])
     first = start.astimezone(zone).date()
     for ahead in range(1, 60):
         day = first + timedelta(days=ahead)

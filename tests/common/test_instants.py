@@ -1,13 +1,13 @@
 """Instants: the offset and the date that a zone shows, in the half days too in which its clocks change."""
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.counted import counted
 
 from common.kernel.instants import from_micros, ordinal_on, to_micros, written_on
+from common.kernel.zones import zone_named
 
 CHANGES = (
     ("Asia/Shanghai", datetime(1900, 12, 31, 15, 54, 17, tzinfo=UTC)),  # from local mean time, at an odd second
@@ -23,7 +23,7 @@ near = st.integers(-10 * 86_400 * 10**6, 10 * 86_400 * 10**6) | st.integers(-2, 
 @given(st.sampled_from(CHANGES), near)
 @counted(500, proof=20_000)
 def test_the_offset_and_the_date_are_those_that_the_zones_own_clock_shows(change: tuple[str, datetime], away: int) -> None:
-    zone, micros = ZoneInfo(change[0]), to_micros(change[1]) + away
+    zone, micros = zone_named(change[0]), to_micros(change[1]) + away
     shown = from_micros(micros, zone)
     written = written_on(micros, zone)
     assert (written.isoformat(), written.utcoffset()) == (shown.isoformat(), shown.utcoffset())

@@ -145,14 +145,15 @@ def test_each_case_is_settled_by_its_own_rows(tmp_path: Path) -> None:
 def test_local_minutes_through_a_year_are_never_turned_round(zone: str, tmp_path: Path) -> None:
     """Real instants, a quarter of an hour apart around each change of the clocks, written as local times."""
     from datetime import UTC, datetime, timedelta
-    from zoneinfo import ZoneInfo
+
+    from common.kernel.zones import zone_named
 
     rows = []
     at = datetime(2026, 1, 1, tzinfo=UTC)
     while at < datetime(2027, 1, 1, tzinfo=UTC):
-        offsets = {(at + timedelta(hours=hour)).astimezone(ZoneInfo(zone)).utcoffset() for hour in (-3, 0, 3)}
+        offsets = {(at + timedelta(hours=hour)).astimezone(zone_named(zone)).utcoffset() for hour in (-3, 0, 3)}
         if len(offsets) > 1:
-            rows.append(("1", f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}", "work"))
+            rows.append(("1", f"{at.astimezone(zone_named(zone)):%Y-%m-%d %H:%M}", "work"))
         at += timedelta(minutes=15)
     rows = [("1", "2026-01-01 12:00", "new"), *rows, ("1", "2026-12-31 12:00", "done")]
     report = replayed(tmp_path, desk({"format": "%Y-%m-%d %H:%M", "zone": zone}), log(*rows))

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import asyncpg
 import typer
@@ -20,6 +19,7 @@ from common.kernel.instants import to_micros
 from common.kernel.sla_clock import ClockState, Segment
 from common.kernel.timeline import Stretch
 from common.kernel.working_time import Calendar
+from common.kernel.zones import ZoneInfo
 from common.runtime import rule_store
 from common.runtime.database import Database
 from common.runtime.folding import Folded, RuleUsed, Terms, TraitsChanged, fold_under

@@ -4,12 +4,12 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from common.kernel.clock import now
 from common.kernel.exact import ratio_text
+from common.kernel.zones import ZoneInfo, zone_named
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database
 from ops.terminal import DatabaseOption, JsonOption, answered, show, stop
@@ -114,6 +114,6 @@ def _day(given: str, option: str) -> date:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+        return zone_named(name)
+    except KeyError:
         stop(f"--time-zone {name}: no such zone; one is called Asia/Shanghai.", 2)

@@ -13,6 +13,7 @@ from typing import Any
 from appraisal.domain.explanation import explanation, facts_of
 from appraisal.presets import find_scheme
 from common.kernel.exact import decimal_text, parse_exact
+from common.kernel.zones import data_version
 
 
 class NotThere(Exception):
@@ -122,7 +123,6 @@ async def _recomputed(connection: Any, found: Found) -> str | None:
     None when it cannot be: without the scheme or the snapshot, or when these inputs have no grade any more.
     """
     from datetime import datetime
-    from importlib.metadata import version
 
     from appraisal import repository
     from appraisal.domain.appraising import Inputs, appraise
@@ -139,7 +139,7 @@ async def _recomputed(connection: Any, found: Found) -> str | None:
         return None
     number = document["subject"].partition(":")[2]
     ratings = [one for one in await repository.ratings_of(connection, document["cycle"], document["scheme"]) if one.appraisee == number]
-    again = appraise(Inputs(scheme, org, posts_of(scheme, document["cycle"]), facts_of(found.inputs), ratings, version("tzdata")))
+    again = appraise(Inputs(scheme, org, posts_of(scheme, document["cycle"]), facts_of(found.inputs), ratings, data_version()))
     return next((one.digest for one in again.grades if one.member.employee_id == number), None)
 
 

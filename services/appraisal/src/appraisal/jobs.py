@@ -1,7 +1,6 @@
 """Time in: cycles that were asked to close are graded once everything before their cut was handled (decisions 27)."""
 
 from collections.abc import Collection
-from importlib.metadata import version
 from typing import Any
 
 import structlog
@@ -14,6 +13,7 @@ from appraisal.domain.cycle import Span
 from appraisal.presets import find_scheme
 from appraisal.repository import UnitOfWork
 from common.kernel.clock import now
+from common.kernel.zones import data_version
 from common.runtime import holding, log_holes
 from common.runtime.batch import Batch
 from common.runtime.cause import Cause
@@ -104,7 +104,7 @@ async def _grade(chassis: Chassis, connection: AsyncConnection, id: str) -> None
             posts=posts_of(scheme, closing.cycle),
             facts=await fact_store.facts_between(connection, span.start, span.end, closing.as_of),
             ratings=await repository.ratings_of(connection, closing.cycle, closing.scheme),
-            tzdata=version("tzdata"),
+            tzdata=data_version(),
         )
     )
     before = await repository.latest_grades(connection, closing.id)

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypedDict
-from zoneinfo import ZoneInfo
 
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import parse_date
 from common.kernel.timeline import Hours
+from common.kernel.zones import zone_named
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
@@ -83,8 +83,8 @@ def _zone(value: object, field: str) -> str:
     if not isinstance(value, str):
         raise _bad(field, "the name of a time zone is expected")
     try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):  # zoneinfo's answers to unknown names, odd characters and folders
+        zone_named(value)
+    except KeyError:
         raise _bad(field, "no time zone of the IANA database has this name") from None
     return value
 

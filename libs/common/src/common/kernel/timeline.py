@@ -7,10 +7,10 @@ from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import DAY, EPOCH_ORDINAL, SECOND, offset_on, year_of
+from common.kernel.zones import ZoneInfo
 
 TEN_YEARS = 3653 * DAY
 HUNDRED_YEARS = 36525 * DAY

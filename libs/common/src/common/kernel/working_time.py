@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
-from zoneinfo import ZoneInfo
 
 from common.kernel.calendar_json import CalendarParts, read_calendar, write_calendar
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import SECOND, ordinal_on, to_micros, written_on
 from common.kernel.timeline import Hours, Timeline
+from common.kernel.zones import ZoneInfo, zone_named
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Calendar:
     @cached_property
     def zone(self) -> ZoneInfo:
         """The zone whose wall clock the hours are read from."""
-        return ZoneInfo(self.time_zone)
+        return zone_named(self.time_zone)
 
     @cached_property
     def timeline(self) -> Timeline:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from common.kernel.zones import ZoneInfo
 from ops.replay.declarations import MappingError
 from ops.replay.zone_words import UNSURE, WORD, is_fixed, offset_of
 

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import FIRST_YEAR, LAST_YEAR, from_micros, to_micros
+from common.kernel.zones import ZoneInfo, zone_named
 from ops.replay.declarations import Columns, MappingError, entries, text
 from ops.replay.missing import Part
 from ops.replay.rows import Unusable
@@ -107,8 +107,8 @@ def _begins_a_month(at: int) -> bool:
 def _read_zone(document: object, place: str) -> ZoneInfo:
     name = text(document, place)
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # zoneinfo's answers to unknown names, odd characters and folders
+        return zone_named(name)
+    except KeyError:
         raise MappingError(place, "the IANA name of a time zone is expected, such as Europe/Stockholm") from None
 
 

@@ -3,8 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
+from common.kernel.zones import ZoneInfo
 from ops.replay.rows import Unusable
 
 WORD = r"(?:UTC|GMT)[+-]\d{1,2}(?::?\d\d)?|[+-]\d\d(?::?\d\d(?::?\d\d)?)?|[Zz]|[A-Za-z]{2,6}"

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo
+
+from common.kernel.zones import ZoneInfo
 
 _WRITTEN = re.compile(r"(?P<year>[0-9]{4})(?:Q(?P<quarter>[1-4])|H(?P<half>[12])|-(?P<month>0[1-9]|1[0-2]))?")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998

@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from appraisal.domain.committee import Committee, committee_from
 from appraisal.domain.cycle import Period
@@ -20,6 +19,7 @@ from appraisal.domain.pay import PayRule, pay_from
 from appraisal.domain.raters import RatersRate
 from appraisal.domain.scale import Scale, scale_from
 from appraisal.domain.sections import Section, sections_from
+from common.kernel.zones import ZoneInfo, zone_named
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,47}")
 _VERSION = re.compile(r"[1-9][0-9]{0,5}")
@@ -158,8 +158,8 @@ def _cycle_from(part: Part) -> CycleRule:
 
 def _zone_from(part: Part) -> ZoneInfo:
     try:
-        return ZoneInfo(part.text("zone", "Asia/Shanghai"))
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        return zone_named(part.text("zone", "Asia/Shanghai"))
+    except KeyError as error:
         raise part.bad("zone", "unknown_zone", "must be a time zone of the IANA data base") from error
 
 
