@@ -94,7 +94,7 @@ def test_the_days_are_those_of_the_zone_and_of_no_service_that_has_no_database_y
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--from", "7.7.2025"], "--from 7.7.2025: a date such as 2026-07-01 is expected."),
+        (["--from", "7.7.2025"], "--from 7.7.2025: a date like 2026-10-01 between 1900 and 2299 is expected."),
         (["--from", "2025-07-07", "--to", "2025-07-06"], "--to lies before --from."),
         (["--from", "2025-07-07", "--time-zone", "Mars/Base"], "--time-zone Mars/Base: no such zone"),
         (["--from", "2025-07-07", "--service", "catering"], "There is no service 'catering'"),

@@ -10,7 +10,12 @@ import yaml
 
 from common.contracts.claims.operator import SlaPolicyActivated
 from common.kernel.clock import now
+<<<<<<< HEAD
 from ops.connection import kafka_settings
+=======
+from common.kernel.instants import NotAnInstant, instant_of
+from ops.connection import kafka_address
+>>>>>>> d4aa942 (Instants are read as RFC 3339 writes them, by one reader: Python's takes any separator, pydantic's took seconds since 1970 as text)
 from ops.policy_lint import keeps_clocks
 from ops.policy_lint import lint as findings_of
 from ops.rule_records import send
@@ -53,7 +58,7 @@ def activate(
 ) -> None:
     """Put a policy in force: for clocks that begin from then on, and with --open-clocks for those that run.
 
-    The file is checked first, with exit 1 where it would not hold; an instant is ISO 8601 with an offset, and not of the past.
+    The file is checked first, with exit 1 where it would not hold; an instant is RFC 3339 with an offset, and not of the past.
     """
     if found := findings_of(file, calendars=tuple(calendar or ())):
         stop("\n".join(map(str, found)))
@@ -74,11 +79,9 @@ def _from_when(given: str | None) -> datetime:
     if given is None:
         return now()
     try:
-        at = datetime.fromisoformat(given)
-    except ValueError:
-        stop(f"--effective {given}: ISO 8601 with an offset is expected, such as 2026-12-01T00:00:00+08:00", 2)
-    if at.tzinfo is None:
-        stop(f"--effective {given}: an offset is expected, such as +08:00", 2)
+        at = instant_of(given)
+    except NotAnInstant as problem:
+        stop(f"--effective {given}: {problem}", 2)
     if at < now():
         stop(f"--effective {given}: what was promised in the past stays promised", 2)
     return at

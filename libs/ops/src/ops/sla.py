@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from common.kernel.clock import now
+from common.kernel.clock_errors import ClockError
 from common.kernel.exact import ratio_text
+from common.kernel.instants import parse_date
 from common.kernel.zones import ZoneInfo, zone_named
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database
@@ -107,9 +109,9 @@ def _row(service: str, by: By, row: dict[str, Any], zone: ZoneInfo) -> dict[str,
 
 def _day(given: str, option: str) -> date:
     try:
-        return date.fromisoformat(given)
-    except ValueError:
-        stop(f"{option} {given}: a date such as 2026-07-01 is expected.", 2)
+        return parse_date(given, option)
+    except ClockError as problem:
+        stop(f"{option} {given}: {problem.message}.", 2)
 
 
 def _zone(name: str) -> ZoneInfo:

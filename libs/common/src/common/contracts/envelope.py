@@ -12,6 +12,7 @@ from common.contracts.event import Envelope, Event
 from common.contracts.strict_json import canonical, strict_json
 from common.contracts.topics import BY_NAME, EVENTS, Topic
 from common.kernel.errors import Malformed
+from common.kernel.instants import NotAnInstant, instant_of
 
 MAX_BYTES = 256 * 1024
 """The largest event; a larger record is a dead letter."""
@@ -178,14 +179,13 @@ def _envelope(attributes: dict[str, str], record: Record, topic: Topic) -> Envel
 
 
 def parse_instant(text: str, *, field: str) -> datetime:
-    """An instant in UTC from ISO 8601 with an offset; what is finer than a microsecond is cut."""
+    """An instant in UTC from RFC 3339; what is finer than a microsecond is cut."""
     try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is None:
-            raise Malformed("bad_instant", field=field, reason="expected an offset, such as +08:00 or Z")
-        return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Malformed("bad_instant", field=field, reason="expected ISO 8601 with an offset") from None
+        return instant_of(text).astimezone(UTC)
+    except NotAnInstant as problem:
+        raise Malformed("bad_instant", field=field, reason=str(problem)) from None
+    except OverflowError:
+        raise Malformed("bad_instant", field=field, reason="the year in UTC must lie in 1–9999") from None
 
 
 def _event(envelope: Envelope, body: bytes, topic: Topic) -> Event | None:

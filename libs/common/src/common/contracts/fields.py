@@ -2,12 +2,20 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, StringConstraints
+
+from common.kernel.instants import instant_of
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$"
 
-Instant = AwareDatetime
-"""ISO 8601 with an offset."""
+
+def _instant(value: object) -> object:
+    # pydantic's own reader would take seconds since 1970 as text, any separator, and no leap second
+    return instant_of(value) if isinstance(value, str) else value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
+"""RFC 3339: date and time with an offset."""
 
 RequestId = Annotated[str, StringConstraints(pattern=_ID.replace("95", "91"))]
 """Four characters shorter than other ids, which leaves room for what is derived from it: `<request>-w1`, `<request>-c1`."""

@@ -1,5 +1,6 @@
 """Instants as they cross a border, and as whole microseconds since 1970 inside."""
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
@@ -12,21 +13,54 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 _HALF_DAY = DAY // 2
 FIRST_YEAR, LAST_YEAR = 1900, 2299
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|(60))(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_MINUTE = len("2026-01-01T00:00:")
+
+
+class NotAnInstant(ValueError):
+    """The text is no instant as RFC 3339 writes one; the message says what is expected instead."""
+
+
+def instant_of(text: str) -> datetime:
+    """The instant that an RFC 3339 text names, with the offset that it has; fractions beyond microseconds are cut.
+
+    A leap second is the first instant of the next minute. Raises `NotAnInstant` for anything else: Python's own reader
+    takes any character for the `T`, week dates, and texts without an offset or without seconds.
+    """
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise NotAnInstant("a date and time with an offset is expected, such as 2026-08-03T09:05:00+08:00 (RFC 3339)")
+    try:
+        if match[1]:
+            return _leap_second(text)
+        return datetime.fromisoformat(text if text[-1] != "z" else f"{text[:-1]}Z")
+    except (ValueError, OverflowError):
+        raise NotAnInstant("there is no such day") from None
+
+
+def _leap_second(text: str) -> datetime:
+    offset = text[-6:] if text[-1] not in "Zz" else "Z"
+    after = datetime.fromisoformat(f"{text[:_MINUTE]}59{offset}") + timedelta(seconds=1)
+    in_utc = after.astimezone(UTC)
+    if (in_utc.day, in_utc.hour, in_utc.minute) != (1, 0, 0):
+        raise NotAnInstant("a leap second is the last one of a month in UTC: the second 60 is expected nowhere else")
+    return after
 
 
 def parse_instant(value: object, field: str) -> datetime:
-    """The instant that an ISO 8601 text with an offset names; fractions beyond microseconds are cut.
+    """The instant that an RFC 3339 text names, as `instant_of` reads it.
 
-    Raises `ClockError` `bad_instant` without an offset, for anything else than such a text, and outside 1900–2299.
+    Raises `ClockError` `bad_instant` for anything else than such a text, and outside 1900–2299.
     """
-    if not isinstance(value, str) or "T" not in value[8:11].upper().replace(" ", "T"):
-        raise ClockError("bad_instant", field, "an ISO 8601 date and time with an offset is expected")
+    if not isinstance(value, str):
+        raise ClockError("bad_instant", field, "a text such as 2026-08-03T09:05:00+08:00 is expected (RFC 3339)")
     try:
-        instant = datetime.fromisoformat(value)
-    except ValueError:
-        raise ClockError("bad_instant", field, "an ISO 8601 date and time with an offset is expected") from None
-    if instant.tzinfo is None:
-        raise ClockError("bad_instant", field, "the instant has no offset from UTC")
+        instant = instant_of(value)
+    except NotAnInstant as problem:
+        raise ClockError("bad_instant", field, str(problem)) from None
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise ClockError("bad_instant", field, f"the year must lie in {FIRST_YEAR}–{LAST_YEAR}")
     return instant
@@ -34,7 +68,7 @@ def parse_instant(value: object, field: str) -> datetime:
 
 def parse_date(value: object, field: str, code: str = "bad_date") -> date:
     """The local date that an ISO 8601 text (YYYY-MM-DD) names; raises `ClockError` with the code that is given."""
-    if isinstance(value, str) and len(value) == len("2026-01-01"):
+    if isinstance(value, str) and _DATE.fullmatch(value):
         try:
             day = date.fromisoformat(value)
         except ValueError:
