@@ -8,7 +8,7 @@ import asyncio
 import random
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from itertools import combinations
 from typing import Annotated, Any
 
@@ -27,6 +27,7 @@ from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.topics import topic_of
 from common.kernel.clock import now
 from common.kernel.errors import Malformed, Transient
+from common.kernel.instants import instant_of
 from common.runtime import dead_letters, outbox, progress
 from common.runtime.chassis import Chassis
 from common.runtime.database import kind_of
@@ -97,8 +98,8 @@ def read(record: Any) -> FactRow | None:
             return None
         version, event_id, source, type, subject, time_text, _, _, recorded_text = told[:9]
         fact = _validate(value)
-        time = micros(datetime.fromisoformat(time_text.decode()))
-        recorded_at = micros(datetime.fromisoformat(recorded_text.decode()))
+        time = micros(instant_of(time_text.decode()))
+        recorded_at = micros(instant_of(recorded_text.decode()))
     except (ValidationError, DecodeError, KeyError, ValueError, TypeError):
         return None
     case_id, indicator, about, occurrence = fact.case_id, fact.indicator, fact.subject, fact.occurrence

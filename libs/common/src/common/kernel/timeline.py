@@ -1,37 +1,23 @@
-"""When a calendar is open, as sorted stretches of UTC microseconds with their running sum: one bisection an answer."""
+"""Working time from microsecond to microsecond, year by year: one bisection an answer.
+
+No answer depends on what was asked before, and a year is looked at in detail only where a question begins or ends.
+"""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
-from itertools import pairwise
-from operator import itemgetter
 from typing import NamedTuple
 
 from common.kernel.clock_errors import ClockError
-from common.kernel.instants import DAY, EPOCH_ORDINAL, SECOND, offset_on, year_of
+from common.kernel.instants import DAY, EPOCH_ORDINAL, year_of
+from common.kernel.open_years import Hours, OpenYear, Outline, open_year, pieces_of, united_pieces
 from common.kernel.zones import ZoneInfo
+
+__all__ = ["HUNDRED_YEARS", "TEN_YEARS", "Hours", "Stretch", "Timeline"]
 
 TEN_YEARS = 3653 * DAY
 HUNDRED_YEARS = 36525 * DAY
-_MARGIN = 3 * DAY  # a local date's ranges, over midnight and in any zone, lie within so much of its day in UTC
-
-
-class Hours(NamedTuple):
-    """One opening range of a day in seconds after local midnight; an end that is not after its start is the next day's."""
-
-    start: int
-    end: int
-
-    @property
-    def last(self) -> int:
-        """The end counted from the midnight before the start, so always after it (up to 48 h)."""
-        return self.end if self.end > self.start else self.end + 86_400
-
-    @property
-    def length(self) -> int:
-        """Seconds on the wall clock, without regard to daylight saving."""
-        return self.last - self.start
+_MOST_KEPT = 500_000  # stretches of all calendars together, about 70 MB
 
 
 class Stretch(NamedTuple):
@@ -41,36 +27,42 @@ class Stretch(NamedTuple):
     end: int
 
 
-class _Table(NamedTuple):
-    first_year: int
-    last_year: int
-    covers_from: int
-    covers_to: int
-    starts: list[int]
-    ends: list[int]
-    before: list[int]  # working time before each stretch, from the table's beginning
-    after: list[int]  # and after it
-    days: list[int]  # ordinals of the working days
-    day_ends: list[int]  # where the last range of each ends
-    sparse: bool  # somewhere more than ten years pass without working time
+class _Kept:
+    """The years in detail that the process holds; all are let go when they become too many, and made again when asked for."""
+
+    def __init__(self) -> None:
+        self.years: dict[tuple[Timeline, int], OpenYear] = {}
+        self.size = 0
+
+    def year(self, timeline: "Timeline", number: int) -> OpenYear:
+        found = self.years.get((timeline, number))
+        if found is None:
+            found = timeline.built(number)
+            if self.size > _MOST_KEPT:
+                self.years, self.size = {}, 0
+            self.years[timeline, number] = found
+            self.size += len(found.starts) + len(found.days)
+        return found
+
+
+_kept = _Kept()
 
 
 class Timeline:
     """Working time of one zone's weekly hours and special dates, from microsecond to microsecond.
 
     A moment is working when the zone's wall clock shows a time inside a range: minutes that a change of the clocks
-    repeats count twice, minutes that it skips not at all. Ranges that overlap count once. The table grows by years as
-    questions come, and is replaced as a whole, so threads may share it.
+    repeats count twice, minutes that it skips not at all. Ranges that overlap count once. Threads may share it.
     """
 
-    __slots__ = ("_pieces_of_year", "_special", "_table", "_weekly", "_zone")
+    __slots__ = ("_latest", "_outlines", "_special", "_weekly", "_zone")
 
     def __init__(self, zone: ZoneInfo, weekly: Sequence[tuple[Hours, ...]], special: Mapping[date, tuple[Hours, ...]]) -> None:
         self._zone = zone
         self._weekly = tuple(weekly)
         self._special = {day.toordinal(): hours for day, hours in special.items()}
-        self._pieces_of_year: dict[int, list[tuple[int, list[Stretch]]]] = {}
-        self._table: _Table | None = None
+        self._outlines: dict[int, Outline] = {}
+        self._latest: OpenYear | None = None
 
     def hours_of(self, ordinal: int) -> tuple[Hours, ...]:
         """The ranges that begin on the date with this ordinal, by precedence of special dates over the week."""
@@ -79,19 +71,24 @@ class Timeline:
 
     def stretches_of(self, ordinal: int) -> list[Stretch]:
         """When the ranges of a date are open; empty when it has none, or when the clocks skip them."""
-        hours = self.hours_of(ordinal)
-        return _on_utc(_offsets(self._zone, date.fromordinal(ordinal).year), ordinal, hours) if hours else []
+        return [Stretch(*piece) for piece in pieces_of(self._zone, ordinal, self.hours_of(ordinal))]
 
     def is_working(self, at: int) -> bool:
         """Whether the calendar is open at the instant; closing time is closed."""
-        table = self._covering(at, at)
-        index = bisect_right(table.starts, at) - 1
-        return index >= 0 and at < table.ends[index]
+        year = self._around(at)
+        index = bisect_right(year.starts, at) - 1
+        return index >= 0 and at < year.ends[index]
 
     def between(self, start: int, end: int) -> int:
         """Working microseconds in [start, end)."""
-        table = self._covering(start, end)
-        return _passed(table, end) - _passed(table, start)
+        year = self._around(start)
+        if year.since <= end < year.until:
+            return _passed(year, end) - _passed(year, start)
+        if end < start:
+            return -self.between(end, start)
+        last = self._around(end)
+        whole = sum(self._outline(number).total for number in range(year.number + 1, last.number))
+        return year.outline.total - _passed(year, start) + whole + _passed(last, end)
 
     def add(self, start: int, amount: int) -> int:
         """The first instant at which `amount` working microseconds have passed since `start`.
@@ -99,182 +96,124 @@ class Timeline:
         For an amount of 0: the next working instant at or after `start`. Raises `never_open` when ten years pass without
         working time on the way, `bad_target` when it would take more than a hundred years.
         """
-        table = self._covering(start, start)
-        while True:
-            first = bisect_right(table.starts, start) - 1
-            if not amount:
-                goal = 0
-                index = first if first >= 0 and start < table.ends[first] else first + 1
-            elif first < 0:
-                goal = amount
-                index = bisect_left(table.after, goal)
-            else:
-                end = table.ends[first]
-                goal = table.after[first] + amount - (end - start if start < end else 0)
-                index = bisect_left(table.after, goal, first)
-            if index < len(table.ends):
-                break
-            self._refuse_endless(start, max(start, table.ends[-1] if table.ends else start), table)
-            table = self._grown(table.first_year, table.last_year + max(1, table.last_year - table.first_year))
-        if table.sparse:
-            _refuse_gap(table.starts, table.ends, start, first + 1, index)
-        deadline = table.ends[index] - table.after[index] + goal if amount else max(start, table.starts[index])
-        if deadline - start > HUNDRED_YEARS:
-            raise _too_far()
-        return deadline
+        year = self._around(start)
+        first = bisect_right(year.starts, start) - 1
+        is_open = first >= 0 and start < year.ends[first]
+        if amount:
+            goal = amount + (year.after[first] - (year.ends[first] - start if is_open else 0) if first >= 0 else 0)
+            if goal <= year.outline.total:
+                return _reached(year, goal, max(first, 0))
+            left = goal - year.outline.total
+        elif is_open:
+            return start
+        elif first + 1 < len(year.starts):
+            return year.starts[first + 1]
+        else:
+            left = 0
+        return self._reached_later(start, year, left)
 
     def end_of_working_day(self, start: int, ordinal: int, number: int) -> int:
         """The end of the last range of the `number`-th working day after the date `ordinal`, on which `start` lies."""
-        table = self._covering(start, start)
-        while True:
-            index = bisect_right(table.days, ordinal) + number - 1
-            if index < len(table.days):
-                break
-            self._refuse_endless(start, max(start, table.day_ends[-1] if table.day_ends else start), table)
-            table = self._grown(table.first_year, table.last_year + max(1, table.last_year - table.first_year))
-        if table.sparse:
-            starts = [(day - EPOCH_ORDINAL) * DAY for day in table.days]
-            _refuse_gap(starts, table.day_ends, start, index - number + 1, index)
-        if table.day_ends[index] - start > HUNDRED_YEARS:
-            raise _too_far()
-        return table.day_ends[index]
+        year = self._year(date.fromordinal(ordinal).year)
+        index = bisect_right(year.days, ordinal) + number - 1
+        if index < len(year.days):
+            return year.day_ends[index]
+        left, closed = index - len(year.days), max(start, year.outline.last_day_closes)
+        for later in self._later(start, year.number):
+            _refuse_gap(later.until if later.first_day_opens is None else later.first_day_opens, closed)
+            if left < later.days:
+                return _near(start, self._year(year_of(later.until - 1)).day_ends[left])
+            left, closed = left - later.days, max(closed, later.last_day_closes)
+        raise _too_far()
 
     def working_days(self, start: int, ordinal: int, number: int) -> list[date]:
         """The first working days after the date `ordinal`, on which `start` lies, up to the `number`-th."""
         self.end_of_working_day(start, ordinal, number)
-        table = self._covering(start, start)
-        first = bisect_right(table.days, ordinal)
-        return [date.fromordinal(day) for day in table.days[first : first + number]]
+        found: list[int] = []
+        year = date.fromordinal(ordinal).year
+        while len(found) < number:
+            days = self._year(year).days
+            first = bisect_right(days, ordinal)
+            found += days[first : first + number - len(found)]
+            year += 1
+        return [date.fromordinal(day) for day in found]
 
     def open_stretch(self, at: int) -> Stretch:
-        """The whole open stretch around a working instant."""
-        table = self._covering(at, at)
-        index = bisect_right(table.starts, at) - 1
-        return Stretch(table.starts[index], table.ends[index])
+        """The open stretch around a working instant: the ranges of the days about it that overlap."""
+        today = at // DAY + EPOCH_ORDINAL
+        near = [piece for day in range(today - 3, today + 3) for piece in pieces_of(self._zone, day, self.hours_of(day))]
+        return next(Stretch(start, end) for start, end in united_pieces(sorted(near)) if start <= at < end)
 
-    def stretches(self, start: int, end: int) -> list[Stretch]:
+    def stretches(self, start: int, end: int) -> Iterator[Stretch]:
         """The open stretches between two instants, in order, cut to them."""
-        table = self._covering(start, end)
-        found = []
-        for index in range(max(0, bisect_right(table.starts, start) - 1), len(table.starts)):
-            if table.starts[index] >= end:
-                break
-            piece = Stretch(max(start, table.starts[index]), min(end, table.ends[index]))
-            if piece.start < piece.end:
-                found.append(piece)
-        return found
+        held: Stretch | None = None  # what runs on over the end of a year
+        for number in range(year_of(start), year_of(end - 1) + 1):
+            year = self._year(number)
+            for index in range(max(0, bisect_right(year.starts, start) - 1), bisect_left(year.starts, end)):
+                piece = Stretch(max(start, year.starts[index]), min(end, year.ends[index]))
+                if held is not None:
+                    piece = Stretch(held.start, piece.end)
+                held = piece if year.runs_on and index == len(year.starts) - 1 else None
+                if held is None and piece.start < piece.end:
+                    yield piece
+        if held is not None:
+            yield held
 
-    def _covering(self, start: int, end: int) -> _Table:
-        table = self._table
-        if table is not None and table.covers_from <= start and end < table.covers_to:
-            return table
-        return self._grown(year_of(start - _MARGIN), year_of(end + _MARGIN))
+    def built(self, number: int) -> OpenYear:
+        """A year in detail, made anew."""
+        year = open_year(self._zone, self.hours_of, number)
+        self._outlines[number] = year.outline
+        return year
 
-    def _grown(self, first: int, last: int) -> _Table:
-        table = self._table
-        if table is not None:
-            first, last = min(first, table.first_year), max(last, table.last_year)
-        self._table = grown = self._built(first, last)
-        return grown
+    def _around(self, at: int) -> OpenYear:
+        latest = self._latest
+        if latest is not None and latest.since <= at < latest.until:
+            return latest
+        return self._year(year_of(at))
 
-    def _built(self, first: int, last: int) -> _Table:
-        by_day = [entry for year in range(first, last + 1) for entry in self._year(year)]
-        starts: list[int] = []
-        ends: list[int] = []
-        for start, end in sorted((piece for _, pieces in by_day for piece in pieces), key=itemgetter(0)):
-            if ends and start < ends[-1]:
-                ends[-1] = max(ends[-1], end)
-            else:
-                starts.append(start)
-                ends.append(end)
-        before, after, total = [], [], 0
-        for start, end in zip(starts, ends, strict=True):
-            before.append(total)
-            total += end - start
-            after.append(total)
-        return _Table(
-            first_year=first,
-            last_year=last,
-            covers_from=(date(first, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY + _MARGIN,
-            covers_to=(date(last + 1, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY - _MARGIN,
-            starts=starts,
-            ends=ends,
-            before=before,
-            after=after,
-            days=[day for day, _ in by_day],
-            day_ends=[max(piece.end for piece in pieces) for _, pieces in by_day],
-            sparse=any(later - earlier > TEN_YEARS - 3 * DAY for earlier, later in pairwise(starts)),
-        )
+    def _year(self, number: int) -> OpenYear:
+        self._latest = year = _kept.year(self, number)
+        return year
 
-    def _year(self, year: int) -> list[tuple[int, list[Stretch]]]:
-        found = self._pieces_of_year.get(year)
-        if found is None:
-            spans = _offsets(self._zone, year)
-            days = range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1)
-            found = [(day, pieces) for day in days if (hours := self.hours_of(day)) and (pieces := _on_utc(spans, day, hours))]
-            self._pieces_of_year[year] = found
-        return found
+    def _outline(self, number: int) -> Outline:
+        return self._outlines.get(number) or self._year(number).outline
 
-    def _refuse_endless(self, start: int, last_open: int, table: _Table) -> None:
-        if table.covers_to - last_open > TEN_YEARS:
-            raise _never_open()
-        if table.covers_to - start > HUNDRED_YEARS:
-            raise _too_far()
+    def _later(self, start: int, number: int) -> Iterator[Outline]:
+        """The years after one, as long as they can hold a deadline."""
+        while self._outline(number).until - start <= HUNDRED_YEARS:
+            number += 1
+            yield self._outline(number)
+
+    def _reached_later(self, start: int, year: OpenYear, left: int) -> int:
+        closed = max(start, year.outline.closes)
+        for later in self._later(start, year.number):
+            _refuse_gap(later.until if later.opens is None else later.opens, closed)
+            if later.opens is not None and left <= later.total:
+                return _near(start, _reached(self._year(year_of(later.until - 1)), left, 0) if left else later.opens)
+            left, closed = left - later.total, max(closed, later.closes)
+        raise _too_far()
 
 
-def _passed(table: _Table, at: int) -> int:
-    index = bisect_right(table.starts, at) - 1
-    return table.before[index] + min(at, table.ends[index]) - table.starts[index] if index >= 0 else 0
+def _passed(year: OpenYear, at: int) -> int:
+    index = bisect_right(year.starts, at) - 1
+    return year.after[index] - max(0, year.ends[index] - at) if index >= 0 else 0
+
+
+def _reached(year: OpenYear, goal: int, first: int) -> int:
+    index = bisect_left(year.after, goal, first)
+    return year.ends[index] - year.after[index] + goal
+
+
+def _near(start: int, deadline: int) -> int:
+    if deadline - start > HUNDRED_YEARS:
+        raise _too_far()
+    return deadline
 
 
 def _too_far() -> ClockError:
     return ClockError("bad_target", "target", "the deadline lies more than a hundred years ahead")
 
 
-def _refuse_gap(starts: Sequence[int], ends: Sequence[int], start: int, first: int, last: int) -> None:
-    for index in range(first, last + 1):
-        if starts[index] - max(start, ends[index - 1] if index else start) > TEN_YEARS:
-            raise _never_open()
-
-
-def _never_open() -> ClockError:
-    return ClockError("never_open", "calendar", "the calendar has no working time within ten years")
-
-
-def _on_utc(spans: Sequence[tuple[int, int, int]], ordinal: int, hours: Sequence[Hours]) -> list[Stretch]:
-    midnight = (ordinal - EPOCH_ORDINAL) * DAY
-    pieces = []
-    for since, until, offset in spans:
-        if midnight + 2 * DAY - offset <= since or midnight - offset >= until:
-            continue
-        for piece in hours:
-            start = max(since, midnight + piece.start * SECOND - offset)
-            end = min(until, midnight + piece.last * SECOND - offset)
-            if start < end:
-                pieces.append(Stretch(start, end))
-    return pieces
-
-
-@lru_cache(maxsize=4096)
-def _offsets(zone: ZoneInfo, year: int) -> tuple[tuple[int, int, int], ...]:
-    """The zone's offsets as (since, until, offset), all microseconds, around the dates of a local year.
-
-    `zoneinfo` tells offsets but not when they change: half-day samples find the change, a bisection its second (no zone
-    changes twice within half a day).
-    """
-    since = (date(year, 1, 1).toordinal() - EPOCH_ORDINAL - 3) * DAY
-    until = (date(year, 12, 31).toordinal() - EPOCH_ORDINAL + 5) * DAY
-    spans = []
-    offset = offset_on(since, zone)
-    for sample in range(since, until, DAY // 2):
-        later = offset_on(sample + DAY // 2, zone)
-        if later == offset:
-            continue
-        low, high = sample // SECOND, (sample + DAY // 2) // SECOND
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if offset_on(middle * SECOND, zone) == offset else (low, middle)
-        spans.append((since, high * SECOND, offset))
-        since, offset = high * SECOND, later
-    spans.append((since, until + DAY, offset))
-    return tuple(spans)
+def _refuse_gap(opens: int, closed: int) -> None:
+    if opens - closed > TEN_YEARS:
+        raise ClockError("never_open", "calendar", "the calendar has no working time within ten years")

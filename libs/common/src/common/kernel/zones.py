@@ -1,10 +1,12 @@
 """Time zones out of the packaged IANA data, never the machine's: an answer must not hang on who last updated the machine."""
 
+import struct
 from functools import cache
 from importlib import import_module, resources
+from io import BytesIO
 from zoneinfo import ZoneInfo  # noqa: TID251 - the one place that makes zones
 
-__all__ = ["ZoneInfo", "data_version", "zone_named"]
+__all__ = ["ZoneInfo", "changes", "data_version", "zone_named"]
 
 
 @cache
@@ -15,13 +17,29 @@ def zone_named(name: str) -> ZoneInfo:
     """
     if name not in _names():
         raise KeyError(name)
-    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
-        return ZoneInfo.from_file(rules, key=name)
+    return ZoneInfo.from_file(BytesIO(_rules(name)), key=name)
+
+
+@cache
+def changes(name: str) -> tuple[int, ...]:
+    """When the zone's clocks change, in seconds since 1970, as far as its data list it; later years follow a yearly rule.
+
+    `zoneinfo` keeps the list to itself. The layout is RFC 8536: a block for readers of 32 bits, then the same in 64.
+    """
+    rules = _rules(name)
+    is_utc, is_standard, leaps, times, types, letters = struct.unpack(">6l", rules[20:44])
+    second = 44 + times * 5 + types * 6 + letters + leaps * 8 + is_standard + is_utc
+    (times,) = struct.unpack(">l", rules[second + 32 : second + 36])
+    return struct.unpack(f">{times}q", rules[second + 44 : second + 44 + times * 8])
 
 
 def data_version() -> str:
     """The version of the data that `zone_named` reads, as digests name it: `2026.6`."""
     return str(import_module("tzdata").__version__)
+
+
+def _rules(name: str) -> bytes:
+    return resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
 
 
 @cache

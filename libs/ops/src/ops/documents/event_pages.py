@@ -54,7 +54,7 @@ def _index() -> str:
         "With a `KAFKA_PREFIX`, every topic and group here has it before its name on Kafka: `aftersales topics list` prints them.",
         "",
         "An *id* has up to 96 letters, digits and `._:@-`; a *word* up to 64 letters (Chinese ones too), digits and `._:/()+-`;",
-        "an *instant* is RFC 3339, a date and time with an offset; a *decimal* and an *exact number* (`347/4`) are text, so that nothing rounds them.",
+        "an *instant* is RFC 3339 with an offset; a *decimal* and an *exact number* (`347/4`) are text, so that nothing rounds them.",
         "",
         "| topic | kind | key | written by | read by | kept | partitions | events |",
         "|---|---|---|---|---|---|---|---|",
