@@ -283,6 +283,7 @@ def calendars(draw: st.DrawFn, zone: str, begin: datetime) -> dict[str, Any]:
         "make_up_days": draw(st.lists(dates, max_size=2)),
         "date_hours": draw(st.dictionaries(dates, _days, max_size=2)),
     }
+    document["closed_dates"] = [day for day in document["closed_dates"] if day not in document["make_up_days"]]  # one or the other
     if draw(st.booleans()):
         document["make_up_hours"] = draw(_usual)
     return document

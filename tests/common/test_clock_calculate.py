@@ -83,7 +83,143 @@ def test_pauses_move_the_end_of_a_day_only_when_the_policy_counts_them() -> None
 
 def test_a_deadline_after_the_last_notice_is_provisional() -> None:
     asked = answer(calendar="cn", start="2026-12-31T17:00:00+08:00", target={"working_seconds": 7200})
-    assert asked == {"deadline": "2027-01-01T10:00:00+08:00", "provisional": True}
+    assert asked == {
+        "deadline": "2027-01-01T10:00:00+08:00",
+        "provisional": True,
+        "provisional_from": "2026-12-26",
+        "provisional_reason": "the notice for 2027 may still change the days from 2026-12-26 on",
+    }
+
+
+@pytest.mark.parametrize(
+    ("question", "doubt"),
+    [
+        ({"start": "2026-11-30T10:00:00+08:00", "target": {"working_days": 22}}, {"provisional_from": "2026-12-26"}),
+        ({"start": "2026-11-30T10:00:00+08:00", "target": {"working_days": 19}}, {}),
+        ({"start": "2026-12-25T17:00:00+08:00", "target": {"working_seconds": 3600}}, {}),
+        ({"start": "2026-12-25T17:00:00+08:00", "target": {"working_seconds": 3601}}, {"provisional_from": "2026-12-26"}),
+        ({"start": "2003-09-30T10:00:00+08:00", "target": {"working_days": 1}}, {"provisional_before": "2004-01-01"}),
+        ({"start": "2003-12-31T10:00:00+08:00", "target": {"working_days": 9}}, {"provisional_before": "2004-01-01"}),
+        ({"start": "2004-01-01T10:00:00+08:00", "target": {"working_days": 1}}, {}),
+        ({"start": "2026-12-01T10:00:00+08:00", "end": "2026-12-26T00:00:00+08:00"}, {}),
+        ({"start": "2026-12-01T10:00:00+08:00", "end": "2026-12-26T00:00:01+08:00"}, {"provisional_from": "2026-12-26"}),
+        ({"start": "2003-12-31T23:59:59+08:00", "end": "2004-12-26T00:00:01+08:00"}, {"provisional_before": "2004-01-01"}),
+        ({"at": "2026-12-26T10:00:00+08:00"}, {"provisional_from": "2026-12-26"}),
+        ({"at": "2026-12-25T10:00:00+08:00"}, {}),
+        ({"date": "2003-12-31"}, {"provisional_before": "2004-01-01"}),
+        ({"date": "2026-12-28"}, {"provisional_from": "2026-12-26"}),
+        ({"date": "2026-12-25"}, {}),
+    ],
+)
+def test_what_rests_on_days_that_are_not_known_for_certain_says_which_and_why(question: dict[str, Any], doubt: dict[str, str]) -> None:
+    told = answer(calendar="cn", **question)
+    assert {name: day for name, day in told.items() if name in ("provisional_from", "provisional_before")} == doubt
+    assert told.get("provisional", False) is bool(doubt)
+    assert bool(told.get("provisional_reason")) is bool(doubt)
+
+
+def test_a_clock_says_that_its_deadline_is_provisional_and_why() -> None:
+    started = {**START, "calendar": "cn", "at": "2026-12-24T09:00:00+08:00", "target": {"working_days": 2}}
+    told = answer(events=[started], as_of="2026-12-24T10:00:00+08:00")
+    assert (told["provisional"], told["provisional_from"]) == (True, "2026-12-26")
+    assert "provisional" not in answer(events=[{**started, "target": {"working_days": 1}}], as_of="2026-12-24T10:00:00+08:00")
+
+
+DEADLINE: dict[str, Any] = {"calendar": "cn", "start": "2026-01-05T09:00:00Z", "target": {"working_seconds": 1}}
+
+
+@pytest.mark.parametrize(
+    ("question", "field", "nearest"),
+    [
+        ({**DEADLINE, "pause": [["2026-01-05T09:00:00Z", None]]}, "pause", "pauses"),
+        ({**DEADLINE, "pauses_count": "true"}, "pauses_count", "pauses"),
+        ({"calendar": "cn", "start": "2026-01-05T09:00:00Z", "traget": {"working_seconds": 1}}, "traget", "target"),
+        ({**DEADLINE, "target": {"working_day": 1}}, "target.working_day", "working_days"),
+        ({**DEADLINE, "target": {"working_days": 1, "meanning": "end_of_day"}}, "target.meanning", "meaning"),
+        ({**DEADLINE, "calendar": {**OFFICE, "closed_date": []}}, "calendar.closed_date", "closed_dates"),
+        ({"events": [{**START, "onwer": "li"}], "as_of": "2026-01-05T09:30:00Z"}, "events[0].onwer", "owner"),
+        ({"events": [{**START, "pauses_count": True}], "as_of": "2026-01-05T09:30:00Z"}, "events[0].pauses_count", ""),
+        (
+            {
+                "events": [START, {"id": "p", "type": "paused", "at": START["at"], "partty": "x"}],
+                "as_of": "2026-01-05T09:30:00Z",
+            },
+            "events[1].partty",
+            "party",
+        ),
+        ({"events": [{**START, "target": {"seconds": 1}}], "as_of": "2026-01-05T09:30:00Z"}, "events[0].target.seconds", "working_seconds"),
+        ({"events": [START], "asof": "2026-01-05T09:30:00Z"}, "asof", "as_of"),
+        ({"calendar": "cn", "at": "2026-01-05T09:30:00Z", "pauses": []}, "pauses", ""),
+        ({"calendar": "cn", "date": "2026-01-05", "x" * 500: 1}, "x" * 64, ""),
+    ],
+)
+def test_an_unknown_field_is_an_error_that_names_the_nearest_known_one(question: dict[str, Any], field: str, nearest: str) -> None:
+    refused = answer(**question)["error"]
+    assert (refused["code"], refused["field"]) == ("unknown_field", field)
+    assert "known field" in refused["message"]
+    assert not nearest or f"the nearest is {nearest};" in refused["message"]
+
+
+@pytest.mark.parametrize("explain", ["yes", 1, 0, "true", []])
+def test_what_is_true_or_false_is_nothing_else(explain: object) -> None:
+    assert error_of(**DEADLINE, explain=explain) == ("bad_question", "explain")
+
+
+def test_work_is_bounded_and_the_bound_is_named() -> None:
+    minutes = [[f"{minute // 60:02}:{minute % 60:02}", f"{minute // 60:02}:{minute % 60 + 1:02}"] for minute in range(0, 1440, 2)]
+    many = {"time_zone": "UTC", "weekly_hours": {"mon": minutes}}
+    refused = answer(**{**DEADLINE, "calendar": many})["error"]
+    assert (refused["code"], refused["field"]) == ("bad_calendar", "calendar.weekly_hours.mon")
+    assert "at most 12 ranges, not 720" in refused["message"]
+    events = [{**START, "id": f"e{number}"} for number in range(1001)]
+    assert "at most 1000 events" in answer(events=events, as_of="2026-01-05T09:30:00Z")["error"]["message"]
+    own = [{**START, "id": f"e{number}", "calendar": {**OFFICE, "closed_dates": [f"2026-01-{number + 1:02}"]}} for number in range(9)]
+    assert "at most 8 calendars" in answer(events=own, as_of="2026-01-05T09:30:00Z")["error"]["message"]
+    pauses = [["2026-01-05T09:00:00Z", "2026-01-05T09:00:00Z"]] * 10_001
+    assert "at most 10000 pauses" in answer(**DEADLINE, pauses=pauses)["error"]["message"]
+    for target in ({"working_seconds": 86_400 * 20_000}, {"working_days": 20_000}):
+        refused = answer(calendar="24x7", start="2026-01-05T09:00:00Z", target=target, explain=True)["error"]
+        assert (refused["code"], refused["field"]) == ("bad_question", "explain")
+        assert "at most 10000 steps" in refused["message"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "field"),
+    [
+        ({"target": {"working_seconds": 10**13}}, "bad_target", "events[1].target"),
+        ({"target": {"working_days": 10**6}}, "bad_target", "events[1].target"),
+        ({"calendar": {"time_zone": "UTC", "weekly_hours": {}}}, "never_open", "events[1].calendar"),
+        ({"target": {"working_days": "half"}}, "bad_target", "events[1].target.working_days"),
+    ],
+)
+def test_an_error_in_a_history_names_the_event(changed: dict[str, Any], code: str, field: str) -> None:
+    events = [START, {"id": "c", "type": "changed", "at": "2026-01-05T09:10:00Z", **changed}]
+    assert error_of(events=events, as_of="2026-01-05T09:30:00Z") == (code, field)
+    assert error_of(events=[{**START, "target": {"working_days": 10**6}}], as_of="2026-01-05T09:30:00Z") == (
+        "bad_target",
+        "events[0].target",
+    )
+
+
+DEPTHS = [50, 70, 984, 5000]
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_line_that_is_nested_deep_gets_an_error_and_the_next_one_its_answer(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    start = json.dumps(START)[:-1]
+    good = '{"id": 9, "calendar": "24x7", "at": "2026-01-05T09:00:00Z"}'
+    lines = [
+        f'{{"id": 1, "events": [{start}, "calendar": {deep}}}], "as_of": "2026-01-05T09:30:00Z"}}',
+        f'{{"id": {deep}, "calendar": "24x7", "at": "2026-01-05T09:00:00Z"}}',
+        f'{{"id": 1, "calendar": {deep}, "at": "2026-01-05T09:00:00Z"}}',
+        f'{{"id": 1, "calendar": "24x7", "start": "2026-01-05T09:00:00Z", "target": {"{" + chr(34) + "a" + chr(34) + ":" + deep + "}"}}}',
+        good,
+    ]
+    answers, status = calculated("\n".join(lines))
+    assert (len(answers), answers[-1], status) == (5, {"id": 9, "working": True}, 0)
+    refused = {one["error"]["code"] for one in answers[:-1] if "error" in one}
+    assert refused == ({"bad_json"} if depth > 64 else {"bad_calendar", "unknown_field"})
 
 
 def test_working_time_between_two_instants() -> None:

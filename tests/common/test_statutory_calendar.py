@@ -9,7 +9,7 @@ import pytest
 
 from common.kernel.calendars import built_in, named
 from common.kernel.clock_errors import ClockError
-from common.kernel.working_time import Calendar
+from common.kernel.working_time import Calendar, Doubt
 
 FIRST, LAST = date(2004, 1, 1), date(2026, 12, 31)
 DAYS = [FIRST + timedelta(days=index) for index in range((LAST - FIRST).days + 1)]
@@ -86,7 +86,20 @@ def test_2027_is_not_known_yet_and_says_so() -> None:
     cn = built_in("cn")
     assert cn.known_until == LAST
     assert cn.is_provisional(date(2027, 1, 1))
-    assert not cn.is_provisional(LAST)
+    assert not cn.is_provisional(date(2026, 12, 25))
+
+
+@pytest.mark.parametrize("day", [date(2026, 12, 26), LAST])
+def test_the_last_days_of_a_year_are_unsure_until_the_next_notice_is_in(day: date) -> None:
+    cn = built_in("cn")
+    assert cn.doubt(day, day) == Doubt("the notice for 2027 may still change the days from 2026-12-26 on", since=date(2026, 12, 26))
+    assert replace(cn, known_until=date(2027, 12, 31)).doubt(day, day) is None
+
+
+def test_no_notice_is_known_from_before_2004() -> None:
+    cn = built_in("cn")
+    assert cn.doubt(date(2003, 12, 31), LAST) == Doubt("nothing is known about the days before 2004-01-01", before=date(2004, 1, 1))
+    assert not cn.is_provisional(date(2004, 1, 1))
 
 
 def test_the_working_day_in_china_runs_from_nine_to_six() -> None:

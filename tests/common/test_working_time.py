@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.common.clock_oracle import (
+    DAY_NAMES,
     SLOT,
     SLOT_SECONDS,
     brief,
@@ -83,7 +84,7 @@ def test_the_receipt_day_is_a_local_date() -> None:
 
 def test_single_dates_stand_above_make_up_days_and_those_above_closed_dates() -> None:
     calendar = office(
-        closed_dates=["2026-10-10", "2026-10-12"],
+        closed_dates=["2026-10-12"],
         make_up_days=["2026-10-10", "2026-10-11"],
         date_hours={"2026-10-11": [["20:00", "21:00"]]},
     )
@@ -169,6 +170,18 @@ def test_ten_years_without_working_time_are_never_open_whatever_was_asked_before
         assert sparse.after_working_time(at("2028-01-05T09:00"), HOUR) == at("2037-01-05T10:00")
 
 
+def test_an_answer_never_hangs_on_an_earlier_question() -> None:
+    """The only hours lie more than ten years ahead: never open, also for whoever asked about 2050 before."""
+    document = {"time_zone": "UTC", "weekly_hours": {}, "date_hours": {"2043-01-04": [["09:00", "10:00"]]}}
+    asked = Calendar.from_json(document)
+    asked.working_time_between(at("2026-08-03T09:00"), at("2050-01-01T00:00"))
+    for calendar in (Calendar.from_json(document), asked):
+        for ask in (calendar.after_working_time, lambda start, _: calendar.after_working_days(start, 1)):  # noqa: B023 - called at once
+            with pytest.raises(ClockError, match="ten years"):
+                ask(at("2026-08-03T09:00"), timedelta(minutes=1))
+        assert calendar.after_working_time(at("2034-08-03T09:00"), HOUR) == datetime(2043, 1, 4, 10, tzinfo=UTC)
+
+
 def test_a_deadline_in_more_than_a_hundred_years_is_refused_whatever_was_asked_before() -> None:
     always = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {"mon": [["00:00", "24:00"]]}})
     for _ in range(2):
@@ -177,9 +190,38 @@ def test_a_deadline_in_more_than_a_hundred_years_is_refused_whatever_was_asked_b
         assert always.is_working(datetime(2298, 1, 3, tzinfo=UTC))
 
 
+def test_a_wide_opening_never_starts_or_ends_where_somebody_asked_before() -> None:
+    always = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {day: [["12:00", "12:30"], ["12:15", "12:15"]] for day in DAY_NAMES}})
+    asked = to_micros(at("2026-12-31T23:00"))
+    first = always.timeline.open_stretch(asked)
+    always.timeline.between(to_micros(at("1950-01-05T09:00")), to_micros(at("2150-01-05T09:00")))
+    assert always.timeline.open_stretch(asked) == first
+    assert first.start <= asked < first.end
+
+
+def test_what_is_open_over_new_year_is_told_in_one_piece() -> None:
+    nights = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {"thu": [["22:00", "06:00"]]}})  # 2026 ends with a Thursday
+    told = list(nights.timeline.stretches(to_micros(at("2026-12-27T09:00")), to_micros(at("2027-01-07T09:00"))))
+    eve = to_micros(datetime(2026, 12, 31, 22, tzinfo=UTC))
+    assert told == [(eve, eve + 8 * 3600 * 10**6)]
+    days = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {day: [["00:00", "24:00"]] for day in DAY_NAMES}})
+    midnight = to_micros(datetime(2027, 1, 1, tzinfo=UTC))
+    around = list(days.timeline.stretches(midnight - 5, midnight + 5))
+    assert around == [(midnight - 5, midnight), (midnight, midnight + 5)]
+
+
 def test_later_than_known_is_provisional() -> None:
     assert office().is_provisional(date(2027, 1, 1))
     assert not office().is_provisional(date(2026, 12, 31))
+
+
+def test_the_days_that_the_next_notice_may_change_and_those_before_the_first_known_one_are_provisional_too() -> None:
+    calendar = office(known_from="2025-01-01", unsure_from="12-26")
+    doubts = {day: calendar.is_provisional(date.fromisoformat(day)) for day in ("2024-12-31", "2025-01-01", "2026-12-25", "2026-12-26")}
+    assert doubts == {"2024-12-31": True, "2025-01-01": False, "2026-12-25": False, "2026-12-26": True}
+    assert Calendar.from_json(calendar.to_json()) == calendar
+    ends_sooner = office(known_until="2026-06-30", unsure_from="12-26")
+    assert [ends_sooner.is_provisional(date(2026, month, 30)) for month in (6, 7)] == [False, True]
 
 
 def test_the_end_of_a_span_may_not_lie_before_its_start() -> None:
@@ -201,7 +243,6 @@ def test_an_instant_without_an_offset_is_refused() -> None:
         ({"time_zone": "../etc/passwd"}, "calendar.time_zone"),
         ({"time_zone": "Asia"}, "calendar.time_zone"),
         ({"time_zone": 8}, "calendar.time_zone"),
-        ({"weekly_hours": {"funday": []}}, "calendar.weekly_hours.funday"),
         ({"weekly_hours": []}, "calendar.weekly_hours"),
         ({"weekly_hours": {"mon": [["9:00", "18:00"]]}}, "calendar.weekly_hours.mon[0]"),
         ({"weekly_hours": {"mon": [["09:00", "24:01"]]}}, "calendar.weekly_hours.mon[0]"),
@@ -212,13 +253,33 @@ def test_an_instant_without_an_offset_is_refused() -> None:
         ({"make_up_hours": [["a", "b"]]}, "calendar.make_up_hours[0]"),
         ({"date_hours": {"someday": []}}, "calendar.date_hours"),
         ({"known_until": "2026"}, "calendar.known_until"),
-        ({"closed_date": []}, "calendar.closed_date"),
+        ({"known_from": "MMXXVI"}, "calendar.known_from"),
+        ({"unsure_from": "26-12"}, "calendar.unsure_from"),
+        ({"unsure_from": "02-30"}, "calendar.unsure_from"),
+        ({"unsure_from": "12-26", "known_until": None}, "calendar.unsure_from"),
+        ({"closed_dates": ["2026-10-10"]}, "calendar.make_up_days"),
+        ({"weekly_hours": {"mon": [["09:00", "09:30"]] * 13}}, "calendar.weekly_hours.mon"),
+        ({"date_hours": {"2026-02-16": [["09:00", "09:30"]] * 720}}, "calendar.date_hours.2026-02-16"),
     ],
 )
 def test_a_wrong_calendar_is_refused_with_the_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(ClockError) as refusal:
         office(**changes)
     assert (refusal.value.code, refusal.value.field) == ("bad_calendar", field)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "nearest"),
+    [
+        ({"closed_date": []}, "calendar.closed_date", "closed_dates"),
+        ({"Time_Zone": "UTC"}, "calendar.Time_Zone", "time_zone"),
+        ({"weekly_hours": {"monday": []}}, "calendar.weekly_hours.monday", "mon"),
+    ],
+)
+def test_an_unknown_field_of_a_calendar_is_named_with_the_nearest_known_one(changes: dict[str, Any], field: str, nearest: str) -> None:
+    with pytest.raises(ClockError, match=f"the nearest is {nearest}") as refusal:
+        office(**changes)
+    assert (refusal.value.code, refusal.value.field) == ("unknown_field", field)
 
 
 def test_a_calendar_without_zone_or_hours_is_refused() -> None:

@@ -5,13 +5,19 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypedDict
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.clock_errors import ClockError, refuse_unknown
 from common.kernel.instants import parse_date
 from common.kernel.timeline import Hours
 from common.kernel.zones import zone_named
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
+
+
+MonthDay = tuple[int, int]
+"""A month and a day of it."""
+
+_MOST_RANGES = 12  # a day may have so many: work grows with them, and a day in reality has four
 
 
 class CalendarParts(TypedDict):
@@ -24,20 +30,20 @@ class CalendarParts(TypedDict):
     make_up_hours: tuple[Hours, ...] | None
     date_hours: dict[date, tuple[Hours, ...]]
     known_until: date | None
+    known_from: date | None
+    unsure_from: MonthDay | None
 
 
 def read_calendar(document: object, field: str) -> CalendarParts:
     """The parts of a calendar document; raises `ClockError` `bad_calendar` with the path of the first wrong value."""
     fields = _mapping(document, field)
-    unknown = sorted(set(fields) - set(CalendarParts.__annotations__))
-    if unknown:
-        raise _bad(f"{field}.{unknown[0]}", "a calendar has no such field")
+    refuse_unknown(fields, tuple(CalendarParts.__annotations__), field)
     for required in ("time_zone", "weekly_hours"):
         if required not in fields:
             raise _bad(f"{field}.{required}", "the field is missing")
     make_up_hours = fields.get("make_up_hours")
-    known_until = fields.get("known_until")
-    return {
+    known_until, known_from, unsure_from = (fields.get(name) for name in ("known_until", "known_from", "unsure_from"))
+    parts: CalendarParts = {
         "time_zone": _zone(fields["time_zone"], f"{field}.time_zone"),
         "weekly_hours": _week(fields["weekly_hours"], f"{field}.weekly_hours"),
         "closed_dates": _dates(fields.get("closed_dates", []), f"{field}.closed_dates"),
@@ -48,7 +54,14 @@ def read_calendar(document: object, field: str) -> CalendarParts:
             for day, hours in _mapping(fields.get("date_hours", {}), f"{field}.date_hours").items()
         },
         "known_until": None if known_until is None else parse_date(known_until, f"{field}.known_until", "bad_calendar"),
+        "known_from": None if known_from is None else parse_date(known_from, f"{field}.known_from", "bad_calendar"),
+        "unsure_from": None if unsure_from is None else _month_day(unsure_from, f"{field}.unsure_from"),
     }
+    if both := parts["closed_dates"] & parts["make_up_days"]:
+        raise _bad(f"{field}.make_up_days", f"{min(both)} stands in closed_dates too: a day is one or the other")
+    if unsure_from is not None and known_until is None:
+        raise _bad(f"{field}.unsure_from", "it belongs to known_until, which is missing")
+    return parts
 
 
 def write_calendar(parts: CalendarParts) -> dict[str, Any]:
@@ -64,8 +77,11 @@ def write_calendar(parts: CalendarParts) -> dict[str, Any]:
         document["make_up_hours"] = ranges_text(parts["make_up_hours"])
     if parts["date_hours"]:
         document["date_hours"] = {day.isoformat(): ranges_text(hours) for day, hours in sorted(parts["date_hours"].items())}
-    if parts["known_until"] is not None:
-        document["known_until"] = parts["known_until"].isoformat()
+    for bound in ("known_until", "known_from"):
+        if (day := parts[bound]) is not None:
+            document[bound] = day.isoformat()
+    if parts["unsure_from"] is not None:
+        document["unsure_from"] = "{:02}-{:02}".format(*parts["unsure_from"])
     return document
 
 
@@ -91,9 +107,7 @@ def _zone(value: object, field: str) -> str:
 
 def _week(value: object, field: str) -> tuple[tuple[Hours, ...], ...]:
     week = _mapping(value, field)
-    unknown = sorted(set(week) - set(WEEKDAYS))
-    if unknown:
-        raise _bad(f"{field}.{unknown[0]}", f"a weekday is one of {', '.join(WEEKDAYS)}")
+    refuse_unknown(week, WEEKDAYS, field)
     return tuple(_ranges(week.get(name, []), f"{field}.{name}") for name in WEEKDAYS)
 
 
@@ -103,7 +117,9 @@ def _dates(value: object, field: str) -> frozenset[date]:
 
 def _ranges(value: object, field: str) -> tuple[Hours, ...]:
     found = []
-    for index, piece in enumerate(_list(value, field)):
+    if len(pieces := _list(value, field)) > _MOST_RANGES:
+        raise _bad(field, f"a day has at most {_MOST_RANGES} ranges, not {len(pieces)}")
+    for index, piece in enumerate(pieces):
         path = f"{field}[{index}]"
         match _list(piece, path):
             case [str(start), str(end)]:
@@ -120,6 +136,17 @@ def _seconds(text: str, field: str, latest: int) -> int:
         if (total := hours * 3600 + minutes * 60 + seconds) <= latest:
             return total
     raise _bad(field, 'a time like "09:00" is expected, as an end up to "24:00"')
+
+
+def _month_day(value: object, field: str) -> MonthDay:
+    if isinstance(value, str):
+        try:
+            day = parse_date(f"2024-{value}", field)  # a year with 29 February
+        except ClockError:
+            pass
+        else:
+            return day.month, day.day
+    raise _bad(field, 'a month and a day like "12-26" are expected')
 
 
 def _mapping(value: object, field: str) -> Mapping[str, object]:

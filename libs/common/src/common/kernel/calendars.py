@@ -20,7 +20,8 @@ def built_in(name: str) -> Calendar:
     """The built-in calendar of this name; raises `ClockError` `unknown_calendar`.
 
     "cn": Asia/Shanghai, 09:00–18:00 on the statutory working days of the State Council's notices, known for 2004–2026
-    (before and after, Monday to Friday). "mon-fri": UTC, 09:00–18:00, no holidays. "24x7": UTC, always.
+    (before and after, Monday to Friday); in 5 of these years a notice also moved the last days of the year before, so those from
+    26 December of the last one on are unsure. "mon-fri": UTC, 09:00–18:00, no holidays. "24x7": UTC, always.
     """
     match name:
         case "cn":
@@ -53,4 +54,6 @@ def _china() -> Calendar:
         closed_dates=frozenset(date.fromisoformat(f"{year}-{day}") for year, days in years for day in days["closed"]),
         make_up_days=frozenset(date.fromisoformat(f"{year}-{day}") for year, days in years for day in days["make_up"]),
         known_until=date.fromisoformat(statutory["known_until"]),
+        known_from=date(min(map(int, statutory["years"])), 1, 1),
+        unsure_from=(12, 26),
     )

@@ -50,6 +50,7 @@ class Changed(_Event):
 
     target: Target | None = None
     calendar: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

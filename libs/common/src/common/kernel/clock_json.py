@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.clock_errors import ClockError, refuse_unknown
 from common.kernel.exact import decimal_text
 from common.kernel.instants import SECOND, parse_instant
 from common.kernel.sla_clock import (
@@ -23,10 +23,23 @@ from common.kernel.sla_clock import (
     Stopped,
 )
 from common.kernel.targets import Target, WorkingTime, read_target
+from common.kernel.working_time import Doubt
+
+_EVERY_EVENT = ("id", "type", "at", "sequence")
+EVENT_FIELDS = {
+    "started": ("calendar", "target", "owner"),
+    "paused": ("party", "reason"),
+    "resumed": (),
+    "owner_changed": ("owner",),
+    "changed": ("target", "calendar", "reason"),
+    "stopped": (),
+    "reopened": (),
+}
+"""The fields of each type of event besides those of every event."""
 
 
 def read_event(document: object, field: str, calendar_key: Callable[[object, str], str]) -> ClockEvent:
-    """The event that a JSON object states; raises `ClockError` `bad_event`, `bad_instant`, `bad_target`.
+    """The event that a JSON object states; raises `ClockError` `bad_event`, `bad_instant`, `bad_target`, `unknown_field` …
 
     `calendar_key` turns a calendar (a name or a whole one) into the name under which `fold` will find it.
     """
@@ -34,13 +47,16 @@ def read_event(document: object, field: str, calendar_key: Callable[[object, str
         raise ClockError("bad_event", field, "an object is expected")
     event_id = _text(document, "id", field)
     kind = _text(document, "type", field)
+    if kind not in EVENT_FIELDS:
+        raise ClockError("bad_event", f"{field}.type", f"an event of a clock is one of {', '.join(EVENT_FIELDS)}")
+    refuse_unknown(document, (*_EVERY_EVENT, *EVENT_FIELDS[kind]), field)
     at = parse_instant(document.get("at"), f"{field}.at")
     sequence = document.get("sequence")
     if isinstance(sequence, bool) or not isinstance(sequence, int | None):
         raise ClockError("bad_event", f"{field}.sequence", "a whole number is expected")
     match kind:
         case "started":
-            target = read_target(document.get("target"), f"{field}.target", pauses_count=document.get("pauses_count") is True)
+            target = read_target(document.get("target"), f"{field}.target")
             calendar = calendar_key(document.get("calendar"), f"{field}.calendar")
             owner = _text(document, "owner", field, UNASSIGNED)
             return Started(id=event_id, at=at, sequence=sequence, calendar=calendar, target=target, owner=owner)
@@ -55,10 +71,8 @@ def read_event(document: object, field: str, calendar_key: Callable[[object, str
             return _changed(document, event_id, at, sequence, field, calendar_key)
         case "stopped":
             return Stopped(id=event_id, at=at, sequence=sequence)
-        case "reopened":
-            return Reopened(id=event_id, at=at, sequence=sequence)
         case _:
-            raise ClockError("bad_event", f"{field}.type", "no event of a clock has this type")
+            return Reopened(id=event_id, at=at, sequence=sequence)
 
 
 def write_state(clock: ClockState, *, explain: bool = False) -> dict[str, Any]:
@@ -75,11 +89,18 @@ def write_state(clock: ClockState, *, explain: bool = False) -> dict[str, Any]:
         "reopenings": clock.reopenings,
         "ignored": list(clock.ignored),
     }
-    if clock.is_provisional:
-        answer["provisional"] = True
+    answer |= write_doubt(clock.doubt)
     if explain:
         answer["steps"] = [_step(segment) for segment in clock.segments]
     return answer
+
+
+def write_doubt(doubt: Doubt | None) -> dict[str, Any]:
+    """What an answer says of days that are not known for certain; nothing when all are."""
+    if doubt is None:
+        return {}
+    day = {"provisional_from": str(doubt.since)} if doubt.since else {"provisional_before": str(doubt.before)}
+    return {"provisional": True, **day, "provisional_reason": doubt.reason}
 
 
 def write_target(target: Target) -> dict[str, Any]:
@@ -115,8 +136,9 @@ def _changed(
         id=event_id,
         at=at,
         sequence=sequence,
-        target=None if target is None else read_target(target, f"{field}.target", pauses_count=document.get("pauses_count") is True),
+        target=None if target is None else read_target(target, f"{field}.target"),
         calendar=None if calendar is None else calendar_key(calendar, f"{field}.calendar"),
+        reason=_text(document, "reason", field, ""),
     )
 
 

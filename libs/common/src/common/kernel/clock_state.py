@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from common.kernel.instants import MICROSECOND
 from common.kernel.targets import Target
-from common.kernel.working_time import Calendar
+from common.kernel.working_time import Calendar, Doubt
 
 State = Literal["running", "paused", "stopped"]
 Outcome = Literal["open", "met", "breached"]
@@ -60,6 +61,13 @@ class ClockState:
     """The working microseconds that the target stands for."""
 
     @property
+    def doubt(self) -> Doubt | None:
+        """Why the deadline may move when more of the calendar becomes known; None when it will not."""
+        if self.due_at is None:
+            return None
+        return self.calendar.doubt(self.started_at.date(), (max(self.started_at, self.due_at - MICROSECOND)).date())
+
+    @property
     def is_provisional(self) -> bool:
-        """Whether the deadline lies where the calendar is not known yet, and may move when it becomes known."""
-        return self.due_at is not None and self.calendar.is_provisional(self.due_at.date())
+        """Whether the deadline rests on days that the calendar does not know for certain, and may move when they become known."""
+        return self.doubt is not None

@@ -11,6 +11,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
+MICROSECOND = timedelta(microseconds=1)
 _HALF_DAY = DAY // 2
 FIRST_YEAR, LAST_YEAR = 1900, 2299
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

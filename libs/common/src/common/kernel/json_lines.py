@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, Protocol
 
+from common.kernel.nesting import DEEPEST, is_too_deep
+
 _CHUNK = 1 << 16
 
 
@@ -54,14 +56,18 @@ def parse_object(line: bytes) -> dict[str, Any]:
         found = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant, parse_float=_finite)
         if "\\u" in text:
             json.dumps(found, ensure_ascii=False).encode()
+    except RecursionError:
+        raise NotStrict(f"the line is nested deeper than {DEEPEST} levels") from None
     except _NamedTwice as problem:
         raise NotStrict(str(problem)) from None
     except UnicodeError:
         raise NotStrict("the line is not Unicode text in UTF-8") from None
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise NotStrict(f"the line is not JSON ({str(problem)[:80]})") from None
     if not isinstance(found, dict):
         raise NotStrict("the line is no JSON object")
+    if line.count(b"[") + line.count(b"{") > DEEPEST and is_too_deep(found):
+        raise NotStrict(f"the line is nested deeper than {DEEPEST} levels")
     return found
 
 

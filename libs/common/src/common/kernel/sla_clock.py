@@ -63,8 +63,12 @@ class Course:
     def state_at(self, as_of: datetime) -> ClockState:
         """The state at an instant that no event lies after."""
         tally = self._tally.copy()
-        tally.advance(to_micros(as_of))
-        return tally.state_at(as_of, self.ignored)
+        try:
+            tally.advance(to_micros(as_of))
+            return tally.state_at(as_of, self.ignored)
+        except ClockError as problem:
+            problem.event_id = tally.stated_by.get(problem.field, "")
+            raise
 
     def and_event(self, event: ClockEvent) -> "Course | None":
         """The course after one more event of another id; None where the event comes before one that was folded."""
@@ -93,18 +97,30 @@ def course(events: Iterable[ClockEvent], as_of: datetime, calendars: Mapping[str
         last = place
         if tally is None:
             if isinstance(event, Started):
-                tally = _Tally(event, place[0], calendars)
+                tally = _begun(event, place[0], calendars)
             else:
                 ignored.append(event.id)
             continue
-        tally.advance(place[0])
-        if not tally.admits(event):
-            ignored.append(event.id)
-            continue
-        tally.apply(event)
+        try:
+            tally.advance(place[0])
+            if not tally.admits(event):
+                ignored.append(event.id)
+                continue
+            tally.apply(event)
+        except ClockError as problem:
+            problem.event_id = tally.stated_by.get(problem.field, "")
+            raise
     if tally is None or last is None:
         raise ClockError("not_started", "events", "no started event up to as_of")
     return Course(tally, last, tuple(ignored), is_whole)
+
+
+def _begun(started: Started, at: int, calendars: Mapping[str, Calendar]) -> "_Tally":
+    try:
+        return _Tally(started, at, calendars)
+    except ClockError as problem:
+        problem.event_id = started.id
+        raise
 
 
 def _in_order(events: Iterable[ClockEvent]) -> list[ClockEvent]:
@@ -138,6 +154,7 @@ class _Tally:
         self.reached_at: int | None = None  # the target is reached to the microsecond, and no later moment has come yet
         self.reopenings = 0
         self.segments: list[Segment] = []
+        self.stated_by = {"target": started.id, "calendar": started.id}  # whose word is to blame for what is in force
         self._measure()
 
     def copy(self) -> "_Tally":
@@ -207,6 +224,8 @@ class _Tally:
         return timeline.add(self.now, left) if passed >= left else None
 
     def _change(self, change: Changed) -> None:
+        stated = {name: change.id for name in ("target", "calendar") if getattr(change, name) is not None}
+        self.stated_by = self.stated_by | stated
         self.target = change.target or self.target
         self.calendar = self.calendar if change.calendar is None else named(change.calendar, self.calendars)
         self._measure()

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Literal
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.clock_errors import ClockError, refuse_unknown
 from common.kernel.exact import NotExact, parse_exact
 from common.kernel.instants import SECOND, parse_instant, to_micros
 from common.kernel.timeline import Stretch, Timeline
@@ -39,21 +39,26 @@ class WorkingDays:
 Target = WorkingTime | WorkingDays
 
 
-def read_target(value: object, field: str, *, pauses_count: bool = False) -> Target:
-    """The target that a JSON object states; raises `ClockError` `bad_target`. Parts of a microsecond are rounded up."""
+TARGET_FIELDS = ("working_seconds", "working_days", "meaning", "pauses_count")
+_MOST_PAUSES = 10_000
+
+
+def read_target(value: object, field: str) -> Target:
+    """The target that a JSON object states; raises `ClockError` `bad_target` or `unknown_field`. Parts of a microsecond are rounded up."""
     if not isinstance(value, dict):
         raise ClockError("bad_target", field, 'an object like {"working_seconds": 28800} is expected')
+    refuse_unknown(value, TARGET_FIELDS, field)
     match value:
         case {"working_seconds": seconds, **rest} if not rest:
             return WorkingTime(ceil(_amount(seconds, f"{field}.working_seconds") * SECOND))
-        case {"working_days": days, **rest} if rest.keys() <= {"meaning", "pauses_count"}:
+        case {"working_days": days, **rest} if "working_seconds" not in rest:
             number = _amount(days, f"{field}.working_days")
             if number.denominator != 1:
                 raise ClockError("bad_target", f"{field}.working_days", "a whole number of days is expected")
             meaning = rest.get("meaning", "end_of_day")
             if meaning not in ("end_of_day", "working_hours"):
                 raise ClockError("bad_target", f"{field}.meaning", "end_of_day or working_hours is expected")
-            counted = rest.get("pauses_count", pauses_count)
+            counted = rest.get("pauses_count", False)
             if not isinstance(counted, bool):
                 raise ClockError("bad_target", f"{field}.pauses_count", "true or false is expected")
             return WorkingDays(int(number), meaning, counted)
@@ -65,6 +70,8 @@ def read_pauses(value: object, field: str) -> list[Pause]:
     """Pauses as [from, to] pairs, `to` null while one is open; raises `bad_instant` or `end_before_start`."""
     if not isinstance(value, list):
         raise ClockError("bad_instant", field, "a list of [from, to] is expected")
+    if len(value) > _MOST_PAUSES:
+        raise ClockError("bad_instant", field, f"at most {_MOST_PAUSES} pauses are taken, not {len(value)}")
     pauses: list[Pause] = []
     for index, pair in enumerate(value):
         path = f"{field}[{index}]"

@@ -7,11 +7,20 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
-from common.kernel.calendar_json import CalendarParts, read_calendar, write_calendar
+from common.kernel.calendar_json import CalendarParts, MonthDay, read_calendar, write_calendar
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import SECOND, ordinal_on, to_micros, written_on
 from common.kernel.timeline import Hours, Timeline
 from common.kernel.zones import ZoneInfo, zone_named
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why an answer is provisional: it rests on a day `before` the first known one, or on one `since` which days may still change."""
+
+    reason: str
+    since: date | None = None
+    before: date | None = None
 
 
 @dataclass(frozen=True)
@@ -19,8 +28,9 @@ class Calendar:
     """When somebody works: weekly hours of a zone, closed dates, make-up days (调休) and single dates with other hours.
 
     Precedence for a local date: `date_hours`, then `make_up_days`, `closed_dates`, `weekly_hours` (Monday first).
-    `make_up_hours` None means Monday's. A range belongs to the date on which it starts. What lies after `known_until` is
-    provisional, since no notice about it has been published yet. All instants that come in must carry a zone; those that
+    `make_up_hours` None means Monday's. A range belongs to the date on which it starts. What lies before `known_from` or after
+    `known_until` is provisional, since there is no notice about it, and so is what lies from the day `unsure_from` of the last
+    known year on, since the next notice may change it. All instants that come in must carry a zone; those that
     go out carry the offset of the calendar's zone at that moment.
     """
 
@@ -31,6 +41,8 @@ class Calendar:
     make_up_hours: tuple[Hours, ...] | None = None
     date_hours: Mapping[date, tuple[Hours, ...]] = field(default_factory=dict, hash=False)
     known_until: date | None = None
+    known_from: date | None = None
+    unsure_from: MonthDay | None = None
 
     @classmethod
     def from_json(cls, document: object, field: str = "calendar") -> Self:
@@ -47,6 +59,8 @@ class Calendar:
             "make_up_hours": self.make_up_hours,
             "date_hours": dict(self.date_hours),
             "known_until": self.known_until,
+            "known_from": self.known_from,
+            "unsure_from": self.unsure_from,
         }
         return write_calendar(parts)
 
@@ -119,8 +133,27 @@ class Calendar:
         return self.timeline.hours_of(day.toordinal()) if self.is_working_day(day) else ()
 
     def is_provisional(self, day: date) -> bool:
-        """Whether the date lies after the last one that is known for certain."""
-        return self.known_until is not None and day > self.known_until
+        """Whether the date is none of those that are known for certain."""
+        return self.doubt(day, day) is not None
+
+    def doubt(self, first: date, last: date) -> Doubt | None:
+        """Why what rests on the days from `first` to `last` is provisional; None when all of them are known for certain."""
+        if self.known_from is not None and first < self.known_from:
+            return Doubt(f"nothing is known about the days before {self.known_from}", before=self.known_from)
+        if self._certain_until is None or last <= self._certain_until:
+            return None
+        since = self._certain_until + timedelta(days=1)
+        if self._certain_until == self.known_until:
+            return Doubt(f"nothing is known yet about the days from {since} on", since=since)
+        assert self.known_until is not None  # nothing is certain until a day otherwise
+        return Doubt(f"the notice for {self.known_until.year + 1} may still change the days from {since} on", since=since)
+
+    @cached_property
+    def _certain_until(self) -> date | None:
+        if self.known_until is None or self.unsure_from is None:
+            return self.known_until
+        month, day = self.unsure_from
+        return min(self.known_until, date(self.known_until.year, month, 1) + timedelta(days=day - 2))
 
     def date_of(self, micros: int) -> date:
         """The local date of an instant."""
