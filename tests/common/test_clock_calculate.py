@@ -207,7 +207,7 @@ DEPTHS = [50, 70, 984, 5000]
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_a_line_that_is_nested_deep_gets_an_error_and_the_next_one_its_answer(depth: int) -> None:
     deep = "[" * depth + "]" * depth
-    start = json.dumps(START)[:-1]
+    start = json.dumps({name: value for name, value in START.items() if name != "calendar"})[:-1]
     good = '{"id": 9, "calendar": "24x7", "at": "2026-01-05T09:00:00Z"}'
     lines = [
         f'{{"id": 1, "events": [{start}, "calendar": {deep}}}], "as_of": "2026-01-05T09:30:00Z"}}',

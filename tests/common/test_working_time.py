@@ -277,7 +277,7 @@ def test_a_wrong_calendar_is_refused_with_the_field(changes: dict[str, Any], fie
     ],
 )
 def test_an_unknown_field_of_a_calendar_is_named_with_the_nearest_known_one(changes: dict[str, Any], field: str, nearest: str) -> None:
-    with pytest.raises(ClockError, match=f"the nearest is {nearest}") as refusal:
+    with pytest.raises(ClockError, match=f"the nearest is {nearest};") as refusal:
         office(**changes)
     assert (refusal.value.code, refusal.value.field) == ("unknown_field", field)
 

@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
 from common.contracts.claims.operator import SlaPolicyActivated
 from common.kernel.clock import now
-<<<<<<< HEAD
-from ops.connection import kafka_settings
-=======
 from common.kernel.instants import NotAnInstant, instant_of
-from ops.connection import kafka_address
->>>>>>> d4aa942 (Instants are read as RFC 3339 writes them, by one reader: Python's takes any separator, pydantic's took seconds since 1970 as text)
+from common.runtime.yaml_files import read_yaml
+from ops.connection import kafka_settings
 from ops.policy_lint import keeps_clocks
 from ops.policy_lint import lint as findings_of
 from ops.rule_records import send
@@ -62,7 +58,7 @@ def activate(
     """
     if found := findings_of(file, calendars=tuple(calendar or ())):
         stop("\n".join(map(str, found)))
-    document = yaml.safe_load(file.read_text("utf-8"))
+    document = read_yaml(file.read_bytes()).value
     event = SlaPolicyActivated(
         policy=f"{document['policy']}@{document['version']}",
         service=document["policy"],

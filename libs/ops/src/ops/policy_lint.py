@@ -12,6 +12,7 @@ import yaml
 from common.contracts.topics import SERVICES
 from common.kernel.calendars import BUILT_IN
 from common.runtime.policies import TRAITS, PolicyError, load_policy, parse_policy
+from common.runtime.yaml_files import NotYaml, read_yaml
 
 Place = tuple[str | int, ...]
 
@@ -54,15 +55,10 @@ def lint(file: Path, *, calendars: tuple[str, ...] = ()) -> list[Finding]:
     """The findings in the order of their lines; `calendars` are those that were published, beside the built-in ones."""
     lines: dict[Place, int] = {}
     try:
-        text = file.read_text("utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        problems = [] if root is None else list(_places(root, (), lines))
-        document = yaml.safe_load(text)
-    except UnicodeDecodeError:
-        return [Finding(str(file), 1, "bad_yaml", "not UTF-8")]
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        return [Finding(str(file), 1 if mark is None else mark.line + 1, "bad_yaml", getattr(error, "problem", None) or "no YAML")]
+        document, root = read_yaml(file.read_bytes())
+    except NotYaml as error:
+        return [Finding(str(file), error.line, "bad_yaml", error.problem)]
+    problems = [] if root is None else list(_places(root, (), lines))
     if not isinstance(document, dict):
         return [Finding(str(file), 1, "bad_value", "a policy is expected: policy, version, stages")]
     problems += _problems(document, calendars)

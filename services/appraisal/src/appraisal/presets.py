@@ -12,6 +12,7 @@ import yaml
 
 from appraisal.domain.errors import BadScheme, NotGradable
 from appraisal.domain.scheme import Scheme, scheme_from
+from common.runtime.yaml_files import NotYaml, checked_text
 
 PRESETS = Path(__file__).parent / "schemes"
 
@@ -20,10 +21,13 @@ class _TextLoader(yaml.CBaseLoader):
     """Text, lists and objects only, and no key twice: YAML would silently let the second one win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        keys = [key.value for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise BadScheme(str(key), "twice", f"stands twice in one object, again in line {node.value[index][0].start_mark.line + 1}")
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise BadScheme("", "bad_yaml", f"line {key.start_mark.line + 1}: a name is expected before the colon")
+            if key.value in seen:
+                raise BadScheme(key.value, "twice", f"stands twice in one object, again in line {key.start_mark.line + 1}")
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -57,20 +61,23 @@ class Schemes:
 
 def read_scheme(path: Path) -> Scheme:
     """The scheme in one YAML or JSON file; BadScheme when it is none, or is not what its file name says."""
-    scheme = scheme_from(read_document(path.read_text(encoding="utf-8")))
+    try:
+        scheme = scheme_from(read_document(path.read_bytes()))
+    except OSError as error:
+        raise BadScheme("", "unreadable", "the file cannot be read") from error
     if scheme.reference != path.stem:
         raise BadScheme("id", "file_name", f"the file is called {path.stem} and holds {scheme.reference}")
     return scheme
 
 
-def read_document(text: str) -> object:
-    """The document that a YAML or JSON text holds, all its scalars as text; BadScheme with the line where it cannot be read."""
+def read_document(text: bytes | str) -> object:
+    """The document that a YAML or JSON file holds, all its scalars as text; BadScheme with the line where it cannot be read."""
     try:
-        return yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a loader that makes text, lists and objects only
+        return yaml.load(checked_text(text if isinstance(text, bytes) else text.encode()), Loader=_TextLoader)  # noqa: S506 - a loader that makes text, lists and objects only
+    except NotYaml as error:
+        raise BadScheme("", "bad_yaml", str(error)) from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark is not None else "the text"
-        raise BadScheme("", "bad_yaml", f"{where} cannot be read") from error
+        raise BadScheme("", "bad_yaml", "the text cannot be read") from error
 
 
 def _scheme_files(folder: Path) -> Iterator[Path]:
@@ -79,7 +86,7 @@ def _scheme_files(folder: Path) -> Iterator[Path]:
 
 def _version(stem: str) -> int:
     number = stem.partition("@")[2]
-    return int(number) if number.isdigit() else 0
+    return int(number) if number.isdecimal() else 0
 
 
 @cache

@@ -4,33 +4,47 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,400}(?:\.[0-9]{1,400}|/[0-9]{1,400})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?([0-9]+)(?:[./]([0-9]+))?", re.ASCII)
+MOST_DIGITS = 400
 
 
 class NotExact(ValueError):
     """The value is no exact number; the text says what was expected instead."""
 
 
-def parse_exact(value: object) -> Fraction:
+def parse_exact(value: object, *, most_digits: int = MOST_DIGITS) -> Fraction:
     """The exact number that a decimal string ("83.025"), a ratio ("887/10") or an integer stands for.
 
-    Raises `NotExact` for floats, booleans, exponents, blanks, NaN, infinities and a denominator of zero: a number that
-    decides something must not depend on how a machine rounds (interfaces: "binary floats never appear").
+    Before and after the point or stroke it has at most so many digits. Raises `NotExact` for more, and for floats, booleans,
+    exponents, blanks, NaN, infinities and a denominator of zero: a number that decides something must not depend on how a
+    machine rounds (interfaces: "binary floats never appear").
     """
     match value:
         case bool() | float():
             raise NotExact(f'{type(value).__name__} given where a decimal string like "83.025" is expected')
-        case int() | Fraction():
+        case Fraction():
+            return value
+        case int():
+            if value.bit_length() > most_digits * 10 // 3:  # a little less than so many digits have: Python would not write more
+                raise _too_long(most_digits)
             return Fraction(value)
         case Decimal() if value.is_finite():
+            if abs(value.adjusted()) > most_digits or len(value.as_tuple().digits) > 2 * most_digits:
+                raise _too_long(most_digits)
             return Fraction(value)
-        case str() if _NUMBER.fullmatch(value):
+        case str() if match := _NUMBER.fullmatch(value):
+            if max(map(len, match.groups(""))) > most_digits:
+                raise _too_long(most_digits)
             try:
                 return Fraction(value)
             except ZeroDivisionError:
                 raise NotExact("the denominator is zero") from None
         case _:
             raise NotExact('a decimal string like "83.025" or a ratio like "887/10" is expected')
+
+
+def _too_long(most_digits: int) -> NotExact:
+    return NotExact(f"at most {most_digits} digits are taken before and after the point")
 
 
 def ratio_text(value: Fraction) -> str:

@@ -14,10 +14,9 @@ def unknown_field(given: Iterable[object], known: Collection[str]) -> tuple[str,
     if name is None:
         return None
     near = nearest(name, known)
-    known_ones = f"the known fields are {', '.join(known)}" if known else "no field is known here"
-    if near:
-        known_ones = f"there is no such field; the nearest is {near}; {known_ones}"
-    return name[:_LONGEST_NAME], known_ones
+    guess = f"; the nearest is {near}" if near else ""
+    known_ones = f"; the known fields are {', '.join(known)}" if known else ""
+    return name[:_LONGEST_NAME], f"there is no such field{guess}{known_ones}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

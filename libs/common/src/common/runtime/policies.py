@@ -1,5 +1,6 @@
 """SLA policies as data: what each stage of a service promises, when somebody is told, and which pauses count."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,9 +10,13 @@ from typing import Any
 import yaml
 
 from common.kernel.clock_errors import ClockError
+from common.kernel.exact import NotExact, parse_exact
+from common.kernel.known_fields import unknown_field
 from common.kernel.targets import Target, WorkingTime, read_target
 from common.kernel.working_time import Calendar
 
+POLICY_FIELDS = ("policy", "version", "stages", "calendars")
+_HIGHEST_VERSION = 2**31 - 1
 RULE_FIELDS = ("when", "target", "calendar", "thresholds", "indicators", "pauses")
 TRAITS = ("priority", "region", "channel", "customer_class", "outlet", "category", "product", "nature", "severity")
 """What a rule may ask for in `when`; a trait that a service does not give its clocks never fits."""
@@ -43,6 +48,7 @@ class Threshold:
         """From `3/4`, `{at: 3/4, notify: [dispatcher]}` or `{before: {working_seconds: 3600}, notify: […]}`; `PolicyError` otherwise."""
         if not isinstance(document, Mapping):
             return cls(share=_share(document, place))
+        _refuse_unknown(document, ("at", "before", "notify"), place)
         notify = document.get("notify", [])
         if not isinstance(notify, list) or not all(isinstance(role, str) and role for role in notify):
             raise PolicyError((*place, "notify"), "a list of roles is expected")
@@ -122,20 +128,19 @@ def shipped_document(package: str) -> dict[str, Any]:
 
 def parse_policy(document: Mapping[str, Any]) -> Policy:
     """A policy from its document; `PolicyError` names the first place that is wrong. Whether its calendars are known is not asked."""
-    if unknown := set(document) - {"policy", "version", "stages", "calendars"}:
-        raise PolicyError((sorted(map(str, unknown))[0],), "a policy has no such field", "unknown_field")
+    _refuse_unknown(document, POLICY_FIELDS, ())
     name, version = document.get("policy"), document.get("version")
     if not isinstance(name, str) or not name:
         raise PolicyError(("policy",), "the name of a service is expected")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise PolicyError(("version",), "a whole number from 1 on is expected")
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _HIGHEST_VERSION:
+        raise PolicyError(("version",), f"a whole number from 1 to {_HIGHEST_VERSION} is expected")
     ref = f"{name}@{version}"
     calendars: dict[str, Calendar] = {}
     for own, calendar in _mapping(document.get("calendars", {}), ("calendars",)).items():
         try:
-            calendars[f"{ref}/{own}"] = Calendar.from_json(calendar, own)
+            calendars[f"{ref}/{own}"] = Calendar.from_json(calendar, "")
         except ClockError as problem:
-            raise PolicyError(("calendars", own), str(problem), "bad_calendar") from None
+            raise PolicyError(("calendars", own, *_places(problem)), problem.message, problem.code) from None
     stages = _mapping(document.get("stages"), ("stages",))
     rules = [rule for stage, entries in stages.items() for rule in _stage(stage, entries, ref, calendars)]
     return Policy(ref, tuple(rules), calendars, document)
@@ -155,9 +160,7 @@ def _rule(
     stage: str, document: object, place: tuple[str | int, ...], ref: str, calendars: Mapping[str, Calendar]
 ) -> tuple[Mapping[str, str], Promise]:
     entry = _mapping(document, place)
-    for name in entry:
-        if name not in RULE_FIELDS:
-            raise PolicyError((*place, name), f"a rule has no such field; it has {', '.join(RULE_FIELDS)}", "unknown_field")
+    _refuse_unknown(entry, RULE_FIELDS, place)
     for name in ("target", "calendar"):
         if name not in entry:
             raise PolicyError(place, f"the rule has no {name}", "missing_field")
@@ -173,15 +176,15 @@ def _rule(
         listed = _list(entry["thresholds"], (*place, "thresholds"))
         thresholds = tuple(Threshold.read(one, (*place, "thresholds", number)) for number, one in enumerate(listed))
     calendar = f"{ref}/{entry['calendar']}" if f"{ref}/{entry['calendar']}" in calendars else entry["calendar"]
-    indicators = tuple(map(str, _list(entry.get("indicators", []), (*place, "indicators"))))
-    pauses = tuple(map(str, _list(entry["pauses"], (*place, "pauses")))) if "pauses" in entry else None
+    indicators = _texts(entry.get("indicators", []), (*place, "indicators"))
+    pauses = _texts(entry["pauses"], (*place, "pauses")) if "pauses" in entry else None
     return when, Promise(stage, target, calendar, thresholds, indicators, pauses)
 
 
 def _share(value: object, place: tuple[str | int, ...]) -> Fraction:
     try:
-        share = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
+        share = parse_exact(str(value) if isinstance(value, float) else value)
+    except NotExact:
         raise PolicyError(place, "a share of the target, such as 3/4, is expected", "bad_threshold") from None
     if not 0 < share <= 1:
         raise PolicyError(place, "a threshold is a share of the target above 0 and up to 1", "bad_threshold")
@@ -192,8 +195,20 @@ def _target(value: object, place: tuple[str | int, ...]) -> Target:
     try:
         return read_target(value, "")
     except ClockError as problem:
-        inside = tuple(part for part in problem.field.split(".") if part)
-        raise PolicyError((*place, *inside), problem.message, "bad_target") from None
+        if problem.code == "unknown_field":
+            raise PolicyError(place, str(problem), "bad_target") from None
+        raise PolicyError((*place, *_places(problem)), problem.message, problem.code) from None
+
+
+def _places(problem: ClockError) -> tuple[str | int, ...]:
+    """The path of a value inside a document, as `weekly_hours.mon[0]` names it."""
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"[.\[\]]+", problem.field) if part)
+
+
+def _refuse_unknown(document: Mapping[Any, Any], known: tuple[str, ...], place: tuple[str | int, ...]) -> None:
+    if found := unknown_field(document, known):
+        name, said = found
+        raise PolicyError((*place, name), said, "unknown_field")
 
 
 def _mapping(value: object, place: tuple[str | int, ...]) -> Mapping[str, Any]:
@@ -206,3 +221,11 @@ def _list(value: object, place: tuple[str | int, ...]) -> list[Any]:
     if not isinstance(value, list):
         raise PolicyError(place, "a list is expected")
     return value
+
+
+def _texts(value: object, place: tuple[str | int, ...]) -> tuple[str, ...]:
+    found = _list(value, place)
+    for number, one in enumerate(found):
+        if not isinstance(one, str) or not one:
+            raise PolicyError((*place, number), "a text is expected")
+    return tuple(found)

@@ -1,0 +1,59 @@
+"""YAML as people hand it in: what is wrong is an error with its line, and no file costs more than its length."""
+
+from pathlib import Path
+
+import pytest
+
+from appraisal.domain.errors import BadScheme
+from appraisal.presets import read_document
+from common.runtime.yaml_files import NotYaml, read_yaml
+from ops.policy_lint import lint
+
+BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
+DEEP_BY_ALIAS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 90))
+REFUSED: list[tuple[bytes, int, str]] = [
+    ("名: 张".encode("gb18030"), 1, "not text in UTF-8"),
+    (b"a: 1\nb: \xff", 2, "not text in UTF-8"),
+    ("a: 1".encode("utf-16"), 1, "not text in UTF-8"),
+    (b"a: 1\nb: \x00", 1, "no YAML"),
+    (b"[" * 3000 + b"]" * 3000, 1, "nest"),
+    ("\n".join(" " * n + "a:" for n in range(900)).encode(), 65, "deeper than 64 levels"),
+    (DEEP_BY_ALIAS.encode(), 64, "deeper than 64 levels"),
+    (BOMB.encode(), 6, "more than 200000 values"),
+    (b"a: 1\nstages: &s {a: *s}", 2, "stands for nothing before it"),
+    (b"a: *b", 1, "stands for nothing before it"),
+    (b"a: 1\nb: !!python/object:os.system x", 2, "a tag"),
+    (b"a: !!binary zzz", 1, "a tag"),
+    (b"a: 1\nb: " + b"9" * 5000, 2, "cannot be read"),
+    (b"? [a]\n: 1", 1, "unhashable"),
+    (b"a: 1\n---\nb: 2", 2, "another document"),
+    (b"a: [", 2, "did not find"),
+    (b"#" * 1024 * 1024 + b"\n", 1, "bytes"),
+]
+
+
+@pytest.mark.parametrize(("raw", "line", "problem"), REFUSED, ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else None)
+def test_what_is_no_yaml_that_we_take_is_refused_with_its_line(raw: bytes, line: int, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(NotYaml, match=problem) as refused:
+        read_yaml(raw)
+    assert refused.value.line == line
+    file = tmp_path / "policy.yaml"
+    file.write_bytes(raw)
+    findings = lint(file)
+    assert [(found.line, found.rule) for found in findings] == [(line, "bad_yaml")]
+
+
+@pytest.mark.parametrize(
+    "raw", [raw for raw, _, problem in REFUSED if problem not in ("cannot be read", "unhashable")], ids=lambda raw: repr(raw[:20])
+)
+def test_a_scheme_is_refused_for_the_same(raw: bytes) -> None:
+    with pytest.raises(BadScheme, match="bad_yaml"):
+        read_document(raw)
+
+
+def test_aliases_days_and_a_byte_order_mark_are_read() -> None:
+    document, root = read_yaml(b"\xef\xbb\xbfa: &a [2026-02-30, 09:00, 1.5, no]\nb: *a\n")
+    assert document == {"a": ["2026-02-30", "09:00", 1.5, False], "b": ["2026-02-30", "09:00", 1.5, False]}
+    assert root is not None
+    assert read_yaml(b"") == (None, None)
+    assert read_yaml(b"[" * 64 + b"]" * 64).value[0]
