@@ -39,7 +39,9 @@ REFUSED = [
     ("bad_json", b'{"a": 1,}'),
     ("bad_json", b'{"a": 1} {"b": 2}'),
     ("bad_json", b"nan"),
-    ("bad_json", b"\xef\xbb\xbf{}"),
+    ("bad_json", b"\xef\xbb\xbf\xef\xbb\xbf{}"),
+    ("too_deep", b"[" * 65 + b"]" * 65),
+    ("too_deep", b'{"a":[' * 33 + b"1" + b"]}" * 33),
 ]
 
 
@@ -77,6 +79,11 @@ def test_a_duplicate_is_told_with_its_name_unless_the_name_could_be_anybodys() -
     with pytest.raises(Malformed) as personal:
         strict_json('{"王小明 13800000000": 1, "王小明 13800000000": 2}'.encode())
     assert personal.value.field == "data"
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert strict_json(b'\xef\xbb\xbf{"a": [1]}') == {"a": [1]}
+    assert strict_json(b"[" * 64 + b"]" * 64) == json.loads("[" * 64 + "]" * 64)
 
 
 @pytest.mark.parametrize("raw", [str(2**63 - 1), str(-(2**63)), "1e308", "0.1", '"\\ud83d\\ude00"', '"\\\\u0000"', '"张"', "null", "-0"])

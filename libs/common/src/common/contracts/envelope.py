@@ -4,15 +4,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from common.contracts import binding
 from common.contracts.event import Envelope, Event
-from common.contracts.strict_json import canonical, strict_json
+from common.contracts.strict_json import canonical
 from common.contracts.topics import BY_NAME, EVENTS, Topic
 from common.kernel.errors import Malformed
 from common.kernel.instants import NotAnInstant, instant_of
+from common.kernel.known_fields import nearest
 
 MAX_BYTES = 256 * 1024
 """The largest event; a larger record is a dead letter."""
@@ -21,9 +24,9 @@ MAX_AHEAD = timedelta(minutes=5)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 """The earliest time of an event: ids sort by time from here on, and calendars do not reach the first years of their era."""
 
-_STRUCTURED = "application/cloudevents+json"
-_EXTENSIONS = ("partitionkey", "sequence", "correlationid", "causationid", "recordedtime", "replayof")
-_ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", *_EXTENSIONS)
+UNKNOWN = "<unknown>"
+"""What stands for a name that is none of ours."""
+_MOST_FAULTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def _unreadable(record: Record, problem: Malformed, attributes: dict[str, str]) 
         if name.lower() == f"ce_{known}" and known in ("source", "id", "type") and raw is not None:
             attributes.setdefault(known, raw.decode("utf-8", errors="replace"))
     source, id, type = (attributes.get(name, "") for name in ("source", "id", "type"))
-    return Unreadable(record, problem, source, id, type)
+    told = Malformed(problem.rule, field=known_path(problem.field), reason=problem.reason)
+    return Unreadable(record, told, source, id, type)
 
 
 def _decode(record: Record, attributes: dict[str, str]) -> Received:
@@ -92,78 +96,64 @@ def _decode(record: Record, attributes: dict[str, str]) -> Received:
         raise Malformed("empty", field="data", reason="a record without a value is no event")
     if len(record.value) > MAX_BYTES:
         raise Malformed("too_large", field="data", reason=f"an event has at most {MAX_BYTES} bytes")
-    headers = _text_headers(record)
-    if headers.get("content-type", "").split(";")[0].strip().lower() == _STRUCTURED or "ce_specversion" not in headers:
-        data = _structured(record.value, attributes)
-    else:
-        attributes |= {name[3:]: value for name, value in headers.items() if name.startswith("ce_")}
-        data = strict_json(record.value)
-    envelope = _envelope(attributes, record, topic)
-    body = canonical(data)
+    data = binding.read(record, attributes)
+    body = canonical(data) if binding.has_data(data) else None
+    faults: list[Malformed] = []
+    envelope = _envelope(attributes, record, topic, faults)
+    event = _event(attributes.get("type", ""), body, topic, faults)
+    if envelope is None or body is None or faults:
+        raise _together(faults)
     head = canonical([envelope.type, envelope.subject, envelope.time.isoformat()])
     digest = hashlib.sha256(b"%b,%b]" % (head[:-1], body)).digest()
-    event = _event(envelope, body, topic)
     if event is not None:
         _check_key(event, envelope, record, topic)
         event = event.in_envelope(envelope)
     return Received(record, envelope, event, digest)
 
 
-def _text_headers(record: Record) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, raw in record.headers:
-        name = name.lower()
-        if not (name.startswith("ce_") or name == "content-type"):
-            continue  # a foreign header is none of ours, whatever bytes it holds
-        if raw is None:
-            raise Malformed("empty", field=_known(name), reason="the header has no value")
-        try:
-            found[name] = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            raise Malformed("bad_encoding", field=_known(name), reason="expected UTF-8") from None
-    return found
+def _together(faults: list[Malformed]) -> Malformed:
+    """All faults of one record as one, under the rule and the field of the first."""
+    first, *others = faults
+    reasons = [first.reason, *(f"{one.field}: {one.rule}: {one.reason}" for one in others[: _MOST_FAULTS - 1])]
+    if len(faults) > _MOST_FAULTS:
+        reasons.append(f"and {len(faults) - _MOST_FAULTS} more")
+    return Malformed(first.rule, field=first.field, reason="; ".join(reasons))
 
 
-def _known(name: str) -> str:
-    return name if name.removeprefix("ce_") in _ATTRIBUTES or name == "content-type" else "header"
+def _envelope(attributes: dict[str, str], record: Record, topic: Topic, faults: list[Malformed]) -> Envelope | None:
+    """The envelope, None where one of its attributes is wrong; what is wrong is put to the faults."""
 
+    def wrong(rule: str, name: str, reason: str) -> None:
+        faults.append(Malformed(rule, field=f"ce_{name}", reason=reason))
 
-def _structured(value: bytes, attributes: dict[str, str]) -> Any:
-    body = strict_json(value, field="event")
-    if not isinstance(body, dict):
-        raise Malformed("not_an_event", field="event", reason="expected a CloudEvents object or ce_ headers")
-    for name, found in body.items():
-        if name != "data" and isinstance(found, str | int) and not isinstance(found, bool):
-            attributes[name] = str(found)
-    if "data" not in body:
-        raise Malformed("missing", field="data", reason="the event has no data")
-    return body["data"]
-
-
-def _envelope(attributes: dict[str, str], record: Record, topic: Topic) -> Envelope:
-    for name in ("specversion", "id", "source", "type", "time"):
+    for name in binding.REQUIRED:
         if not attributes.get(name):
-            raise Malformed("missing", field=f"ce_{name}", reason="a required attribute of the event")
-    if attributes["specversion"] != "1.0":
-        raise Malformed("bad_version", field="ce_specversion", reason="expected 1.0")
-    for name in ("id", "source", "type", "subject", *_EXTENSIONS):
+            wrong("missing", name, "a required attribute of the event")
+    if attributes.get("specversion", "") not in ("", "1.0"):
+        wrong("bad_version", "specversion", "expected 1.0")
+    for name in ("id", "source", "type", "subject", *binding.EXTENSIONS):
         found = attributes.get(name, "")
         if len(found) > 256 or not found.isprintable():
-            raise Malformed("bad_attribute", field=f"ce_{name}", reason="at most 256 printable characters")
-    if topic.kind == "decisions" and attributes["source"] not in topic.sources:
-        reason = f"a decision is believed from its producer alone: {', '.join(topic.sources)}"
-        raise Malformed("foreign_source", field="ce_source", reason=reason)
-    time = parse_instant(attributes["time"], field="ce_time")
-    if time - record.appended_at > MAX_AHEAD:
-        raise Malformed("time_ahead", field="ce_time", reason="more than 5 minutes after the record was appended")
-    if time < FIRST:
-        raise Malformed("time_too_early", field="ce_time", reason="before 1970")
-    recorded_at = record.appended_at
-    if topic.kind == "decisions" and "recordedtime" in attributes:
-        recorded_at = parse_instant(attributes["recordedtime"], field="ce_recordedtime")
+            wrong("bad_attribute", name, "at most 256 printable characters")
+    if topic.kind == "decisions" and attributes.get("source") and attributes["source"] not in topic.sources:
+        wrong("foreign_source", "source", f"a decision is believed from its producer alone: {', '.join(topic.sources)}")
     sequence = attributes.get("sequence", "")
     if sequence and not (sequence.isascii() and sequence.isdigit() and len(sequence) < 19):
-        raise Malformed("bad_attribute", field="ce_sequence", reason="expected a whole number")
+        wrong("bad_attribute", "sequence", "expected a whole number")
+    time, recorded_at = FIRST, record.appended_at
+    try:
+        if attributes.get("time"):
+            time = parse_instant(attributes["time"], field="ce_time")
+        if topic.kind == "decisions" and "recordedtime" in attributes:
+            recorded_at = parse_instant(attributes["recordedtime"], field="ce_recordedtime")
+    except Malformed as problem:
+        faults.append(problem)
+    if time - record.appended_at > MAX_AHEAD:
+        wrong("time_ahead", "time", "more than 5 minutes after the record was appended")
+    if time < FIRST:
+        wrong("time_too_early", "time", "before 1970")
+    if faults:
+        return None
     return Envelope(
         id=attributes["id"],
         source=attributes["source"],
@@ -188,20 +178,45 @@ def parse_instant(text: str, *, field: str) -> datetime:
         raise Malformed("bad_instant", field=field, reason="the year in UTC must lie in 1–9999") from None
 
 
-def _event(envelope: Envelope, body: bytes, topic: Topic) -> Event | None:
-    model = EVENTS.get(envelope.type)
+def _event(type: str, body: bytes | None, topic: Topic, faults: list[Malformed]) -> Event | None:
+    """The event, None where its type is not known here or its data are wrong; what is wrong is put to the faults."""
+    model = EVENTS.get(type)
     if model is None or model not in topic.events:
-        if topic.kind == "decisions" and model is None:
-            return None
-        rule = "unknown_type" if model is None else "wrong_topic"
-        raise Malformed(rule, field="ce_type", reason=f"{topic.name} takes {', '.join(e.TYPE for e in topic.events)}")
+        if type and not (topic.kind == "decisions" and model is None):
+            rule = "unknown_type" if model is None else "wrong_topic"
+            faults.append(Malformed(rule, field="ce_type", reason=f"{topic.name} takes {', '.join(e.TYPE for e in topic.events)}"))
+        model = None
+    if body is None:
+        faults.append(Malformed("missing", field="data", reason="the event has no data"))
+    if model is None or body is None:
+        return None
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in ("data", *first["loc"]))
-        rule = "missing" if first["type"] == "missing" else "unknown_field" if first["type"] == "extra_forbidden" else "bad_value"
-        raise Malformed(rule, field=where[:256], reason=f"{first['type']}: {first['msg']}"[:256]) from None
+        faults += [_fault(one, model) for one in error.errors(include_url=False, include_input=False, include_context=False)]
+        return None
+
+
+def _fault(error: ErrorDetails, model: type[Event]) -> Malformed:
+    where = ".".join(str(part) for part in ("data", *error["loc"]))
+    if error["type"] == "extra_forbidden":  # the name may be anybody's: only the one that was meant is told
+        near = nearest(str(error["loc"][-1]), model.model_fields)
+        where = ".".join(str(part) for part in ("data", *error["loc"][:-1], UNKNOWN))
+        return Malformed("unknown_field", field=where, reason=f"there is no such field{f'; the nearest is {near}' if near else ''}")
+    rule = "missing" if error["type"] == "missing" else "bad_value"
+    return Malformed(rule, field=known_path(where), reason=f"{error['type']}: {error['msg']}"[:256])
+
+
+def known_path(field: str) -> str:
+    """The path of a value with only those names in it that are ours: a name that somebody made up may be a person's."""
+    return ".".join(part if part in _known_names() or part.isdecimal() else UNKNOWN for part in field.split("."))[:256]
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    fields = {name for model in EVENTS.values() for name in model.model_fields}
+    attributes = {f"ce_{name}" for name in binding.ATTRIBUTES}
+    return frozenset({"data", "data_base64", "event", "key", "header", "content-type", UNKNOWN, *fields, *attributes})
 
 
 def _check_key(event: Event, envelope: Envelope, record: Record, topic: Topic) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import Any, NoReturn
 
 from common.kernel.errors import Malformed
+from common.kernel.nesting import DEEPEST, is_too_deep
 
 _FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 _INT64 = 2**63
@@ -47,7 +48,7 @@ def strict_json(raw: bytes, *, field: str = "data") -> Any:
         refuse("not_a_number", "NaN and Infinity are not JSON")
 
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # RFC 8259 lets a reader pass over a byte order mark
     except UnicodeDecodeError:
         refuse("bad_encoding", "expected UTF-8")
     try:
@@ -58,6 +59,8 @@ def strict_json(raw: bytes, *, field: str = "data") -> Any:
         refuse("bad_json", f"not JSON at line {error.lineno} column {error.colno}")
     except RecursionError:
         refuse("too_deep", "nested without end")
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and is_too_deep(value):
+        refuse("too_deep", f"nested deeper than {DEEPEST} levels")
     if "\x00" in text:
         refuse("unstorable_text", "NUL has no place in text")
     return value

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
+from common.contracts.envelope import UNKNOWN
 from common.contracts.event import Event
 from common.kernel.clock_errors import ClockError
 from common.kernel.errors import Malformed
@@ -26,7 +27,8 @@ def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
         calendar = Calendar.from_json(event.document, "data.document")
         _ = calendar.ordinary_day  # one that never opens could not answer anything
     except ClockError as problem:
-        raise Malformed("bad_calendar", field=problem.field[:256], reason=problem.message[:256]) from None
+        field = problem.field if problem.code != "unknown_field" else f"{problem.field.rpartition('.')[0]}.{UNKNOWN}"
+        raise Malformed("bad_calendar", field=field[:256], reason=problem.message[:256]) from None
     for known in uow.rules.calendars.get(event.name, ()):
         if known.version == event.version:
             if known.calendar != calendar:
@@ -43,7 +45,8 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> Non
     try:
         policy = parse_policy(event.document)
     except PolicyError as problem:
-        place = ".".join(map(str, ("data", "document", *problem.place)))
+        inside = problem.place if problem.rule != "unknown_field" else (*problem.place[:-1], UNKNOWN)
+        place = ".".join(map(str, ("data", "document", *inside)))
         raise Malformed("bad_policy", field=place[:256], reason=problem.problem[:256]) from None
     if not event.policy == policy.ref == f"{event.service}@{event.version}":
         raise Malformed("bad_policy", field="data.policy", reason="expected service@version, as the document says")

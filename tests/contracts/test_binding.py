@@ -1,0 +1,125 @@
+"""How a CloudEvent lies in a record: both modes as the binding has them, and for each mistake what is really wrong."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from common.contracts.envelope import Received, Record, Unreadable, decode
+
+HEAD = {"specversion": "1.0", "id": "crm-1", "source": "/crm", "type": "complaint.complainant_told", "time": "2026-08-03T10:15:00+08:00"}
+DATA = {"complaint_id": "C1", "by": "E1003"}
+WHOLE: dict[str, Any] = {**HEAD, "data": DATA}
+AVRO = b"\x06foo\x02\xff"
+
+
+def record(value: object, headers: dict[str, str] | None = None, topic: str = "complaint-claims") -> Record:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    told = tuple((name, text.encode()) for name, text in (headers or {}).items())
+    return Record(topic, 0, 1, b"C1", raw, told, datetime(2026, 8, 4, tzinfo=UTC))
+
+
+def binary(**changes: str | None) -> dict[str, str]:
+    named = {**{f"ce_{name}": text for name, text in HEAD.items()}, "content-type": "application/json"} | changes
+    return {name: text for name, text in named.items() if text is not None}
+
+
+def refused(found: Record) -> tuple[str, str, str]:
+    unreadable = decode(found)
+    assert isinstance(unreadable, Unreadable)
+    return unreadable.problem.rule, unreadable.problem.field, unreadable.problem.reason
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        record(DATA, binary()),
+        record(b"\xef\xbb\xbf" + json.dumps(DATA).encode(), binary()),
+        record(DATA, binary(**{"content-type": None})),
+        record(DATA, binary(**{"content-type": "application/vnd.crm+json; charset=utf-8"})),
+        record(DATA, {name.upper(): text for name, text in binary().items()}),
+        record(WHOLE),
+        record(WHOLE, {"content-type": "application/cloudevents+json"}),
+        record(WHOLE, {"content-type": "Application/CloudEvents+JSON; charset=UTF-8"}),
+        record(WHOLE, {"content-type": "application/cloudevents"}),
+        record(WHOLE, {**binary(), "content-type": "application/cloudevents"}),
+        record(b"\xef\xbb\xbf" + json.dumps(WHOLE).encode(), {"content-type": "application/cloudevents+json"}),
+        record({**HEAD, "data_base64": base64.b64encode(json.dumps(DATA).encode()).decode()}),
+        record({**HEAD, "data": None, "data_base64": base64.b64encode(json.dumps(DATA).encode()).decode()}),
+        record({**WHOLE, "subject": None, "datacontenttype": "application/json", "comexampleextension": {"a": 1}}),
+    ],
+)
+def test_each_form_that_the_binding_allows_is_the_same_event(found: Record) -> None:
+    read = decode(found)
+    assert isinstance(read, Received), read
+    plain = decode(record(DATA, binary()))
+    assert isinstance(plain, Received)
+    assert (read.envelope, read.event, read.digest) == (plain.envelope, plain.event, plain.digest)
+
+
+@pytest.mark.parametrize(
+    ("found", "rule", "field", "reason"),
+    [
+        (record(DATA, binary(ce_specversion=None)), "missing", "ce_specversion", "a required attribute"),
+        (record(DATA, binary(ce_id=None) | {"ce-id": "crm-1"}), "missing", "ce_id", "the header is called ce_id, not ce-id"),
+        (
+            record(DATA, {name.replace("ce_", "ce-"): text for name, text in binary().items()}),
+            "missing",
+            "ce_specversion",
+            "not ce-specversion",
+        ),
+        (record({**WHOLE, "specversion": 1.0}), "bad_attribute", "ce_specversion", 'expected text "1.0", not a number'),
+        (record({**WHOLE, "specversion": 1}), "bad_attribute", "ce_specversion", 'expected text "1.0", not a number'),
+        (record({**WHOLE, "specversion": "0.3"}), "bad_version", "ce_specversion", "expected 1.0"),
+        (record({**WHOLE, "source": ["/crm"]}), "bad_attribute", "ce_source", "expected text, not a list"),
+        (record({**WHOLE, "time": True}), "bad_attribute", "ce_time", "expected text, not true or false"),
+        (record(AVRO, {"content-type": "application/cloudevents+avro"}), "unsupported_format", "content-type", "in avro"),
+        (record(AVRO, {"content-type": "application/cloudevents+zhang-san"}), "unsupported_format", "content-type", "another format"),
+        (record([WHOLE], {"content-type": "application/cloudevents-batch+json"}), "unsupported_format", "content-type", "a batch"),
+        (record(AVRO, binary(**{"content-type": "application/avro"})), "unsupported_format", "content-type", "only JSON"),
+        (record(AVRO, binary()), "bad_encoding", "data", "UTF-8"),
+        (record({**WHOLE, "datacontenttype": "text/xml", "data": "<a/>"}), "unsupported_format", "ce_datacontenttype", "only JSON"),
+        (record({**HEAD, "data_base64": "***"}), "bad_encoding", "data_base64", "base64"),
+        (record({**HEAD, "data_base64": 7}), "bad_encoding", "data_base64", "base64"),
+        (record({**WHOLE, "data_base64": "e30="}), "duplicate_key", "data_base64", "not both"),
+        (record(HEAD), "missing", "data", "no data"),
+        (record(DATA), "not_an_event", "event", "ce_ headers, or a CloudEvents object"),
+        (record({**WHOLE, "time": None}), "missing", "ce_time", "a required attribute"),
+        (record(DATA, binary(ce_time="2026-08-03 10:15:00Z")), "bad_instant", "ce_time", "RFC 3339"),
+    ],
+)
+def test_a_dead_letter_says_what_is_really_wrong(found: Record, rule: str, field: str, reason: str) -> None:
+    told = refused(found)
+    assert told[:2] == (rule, field)
+    assert reason in told[2]
+
+
+def test_a_header_that_stands_twice_with_two_values_is_no_attribute() -> None:
+    twice = record(DATA, binary())
+    headers = (*twice.headers, ("ce_id", b"crm-2"))
+    assert refused(Record(twice.topic, 0, 1, b"C1", twice.value, headers, twice.appended_at))[:2] == ("duplicate_key", "ce_id")
+
+
+def test_all_faults_of_a_record_are_told_the_first_of_them_by_its_field() -> None:
+    lodged = binary(ce_type="complaint.lodged", ce_time="yesterday", ce_id=None)
+    rule, field, reason = refused(record({"complaint_id": "C1", "zhang_san": 1, "regoin": "north"}, lodged))
+    assert (rule, field) == ("missing", "ce_id")
+    assert "ce_time: bad_instant" in reason
+    assert "data.region: missing" in reason
+    assert "data.<unknown>: unknown_field: there is no such field; the nearest is region" in reason
+    assert "zhang_san" not in reason
+    assert "regoin" not in reason
+    many = {f"field_{number}": number for number in range(40)}
+    rule, field, reason = refused(record({"complaint_id": "C1", "by": "E1", **many}, binary()))
+    assert (rule, field, reason.count("unknown_field")) == ("unknown_field", "data.<unknown>", 9)
+    assert reason.endswith("and 30 more")
+
+
+@pytest.mark.parametrize(
+    "value", ['{"zhang_san": 1, "by": "E1"}', '{"zhang_san": 1, "zhang_san": 2}', '{"complaint_id": {"zhang_san": 1}}']
+)
+def test_a_name_that_somebody_made_up_never_reaches_a_dead_letter(value: str) -> None:
+    _, field, reason = refused(record(value.encode(), binary()))
+    assert "zhang_san" not in field + reason
