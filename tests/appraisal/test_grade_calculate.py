@@ -283,6 +283,11 @@ def test_an_option_that_is_none_ends_the_command(options: list[str]) -> None:
         ({"score": "80", "times_failed": 1}, "bad_question", "times_failed"),
         ({"score": "80", "period_scores": ["80"]}, "bad_question", "period_scores"),
         ({"score": "80", "rating": {}}, "unknown_field", "rating"),
+        ({"score": "80", "post": "manager"}, "bad_question", "post"),
+        ({"axes": {"performance": "优秀"}, "post": "manager", "scheme": "committee"}, "bad_question", "post"),
+        ({"ratings": {"superior": ["90"], "peer": {"assigned": 1, "submitted": False}}}, "bad_score", "ratings.peer.submitted"),
+        ({"ratings": {"superior": ["90"] * 1001}}, "bad_score", "ratings.superior"),
+        ({"ratings": {"superior": ["0." + "1" * 401]}}, "bad_score", "ratings.superior[0]"),
         ({}, "bad_question", ""),
         ({"score": "80", "scheme": "nobody"}, "unknown_scheme", "scheme"),
         ({"score": "80", "scheme": None}, "unknown_scheme", "scheme"),
@@ -329,6 +334,52 @@ def test_a_line_that_is_no_strict_json_object_gets_an_error_without_id_and_the_n
     assert first["grade"] == "良"
     assert second["id"] is None
     assert _error(second) == ("bad_json", "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"score": "80", "scroe": "81"}, "the nearest is score"),
+        ({"ratings": {"superior": ["90"], "peer": {"submitted": []}}}, "how many raters were asked"),
+        ({"ratings": {"superior": ["90"] * 1001}}, "at most 1000 scores, not 1001"),
+        ({"ratings": {"superior": ["0." + "1" * 401]}}, "at most 400 digits"),
+        ({"scheme": {"sectoins": []}, "score": "80"}, "the nearest is sections"),
+        (
+            {"scheme": {"name": {"zh": "a", "en": "b"}, "sections": [{}] * 201, "scale": {"bands": [{}] * 201}}, "score": "80"},
+            "at most 200 items",
+        ),
+    ],
+)
+def test_an_error_says_what_an_outsider_can_act_on(asked: dict[str, object], told: str) -> None:
+    assert told in _ask(_department() | asked)["error"]["message"]
+
+
+@pytest.mark.parametrize("depth", [50, 70, 984, 5000])
+def test_a_deep_line_is_an_error_and_the_next_goes_on(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    good = json.dumps(_department(score="80"))
+    lines = [
+        f'{{"id": {deep}, "scheme": "department-360", "score": "80"}}',
+        f'{{"id": 1, "scheme": {{"notes": {deep}}}, "score": "80"}}',
+        good,
+    ]
+    told = _lines("\n".join(lines))
+    assert [one.get("error", {}).get("code") for one in told] == [
+        None if depth <= 60 else "bad_json",
+        "bad_scheme" if depth <= 60 else "bad_json",
+        None,
+    ]
+
+
+def test_a_scheme_file_that_cannot_be_read_is_an_error_for_its_line_alone(tmp_path: Path) -> None:
+    (tmp_path / "shop@1.yaml").write_bytes("name: {zh: 商店, en: shop}".encode("gb18030"))
+    (tmp_path / "deep@1.yaml").write_bytes(b"[" * 3000)
+    (tmp_path / "self@1.yaml").write_bytes(b"stages: &s {a: *s}")
+    (tmp_path / "folder@1.yaml").mkdir()
+    asked = [{"id": name, "scheme": name, "score": "80"} for name in ("shop", "deep", "self@1", "folder", "department-360")]
+    told = _lines("\n".join(map(json.dumps, asked)), "--schemes", str(tmp_path))
+    assert [one.get("error", {}).get("code") for one in told] == ["bad_scheme"] * 4 + [None]
+    assert "line 1: the file is not text in UTF-8" in told[0]["error"]["message"]
 
 
 def test_answers_come_in_the_order_of_the_questions_each_with_its_own_id() -> None:

@@ -99,7 +99,15 @@ def test_lint_prints_one_line_a_finding_and_exits_with_1(tmp_path: Path) -> None
     ("text", "problem"),
     [
         ("name: cn\nversion: 2028\nyears: {2028: {closed: [], make_up: []}}\n", "years.2027 is missing"),
-        ("name: cn\nversion: 2027\nyears: {2027: {closed: [02-30], make_up: []}}\n", "day is out of range"),
+        (
+            "name: cn\nversion: 2027\nyears: {2027: {closed: [01-01, 02-30], make_up: []}}\n",
+            "closed[1]: 02-30 is no day of 2027",
+        ),
+        ("name: cn\nversion: 2027\nyears: {2027: {closed: 02-03, make_up: []}}\n", "years.2027.closed: a list of days"),
+        ("name: cn\nversion: 2027\nyears: {2027: {closed: [02-20], make_up: [02-20]}}\n", "2027-02-20 stands in closed_dates too"),
+        ("name: cn\nversion: 2027\nyears: {next: {closed: [], make_up: []}}\n", "years: {2027"),
+        ("name: cn\nversion: 2027\nyers: {}\n", "the nearest is years"),
+        ("name: cn\nversion: 2027\nyears: &y {2027: *y}\n", "line 3: the alias *y stands for nothing"),
         ("name: shop\nversion: 1\ncalendar: {time_zone: Mars/Base, weekly_hours: {}}\n", "time zone"),
         ("name: shop\nversion: 1\ncalendar: {time_zone: UTC, weekly_hours: {}}\n", "no weekday has hours"),
         ("name: shop\nversion: 0\ncalendar: {time_zone: UTC, weekly_hours: {mon: [['09:00', '18:00']]}}\n", "version"),

@@ -1,18 +1,19 @@
 """`aftersales calendar`: working days and hours are looked at, and become known to the services that keep clocks."""
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from pydantic import ValidationError
 
 from common.contracts.claims.operator import CalendarPublished
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
+from common.kernel.instants import parse_date
+from common.kernel.known_fields import nearest, unknown_field
 from common.kernel.working_time import Calendar
+from common.runtime.yaml_files import read_yaml
 from ops import country_calendars
 from ops.connection import kafka_settings
 from ops.rule_records import send
@@ -75,7 +76,7 @@ def _event_of(file: Path | None, china: list[int]) -> CalendarPublished:
         stop("Give either a FILE or --china YEAR.", 2)
     try:
         return _of_china(china) if file is None else _read(file)
-    except (OSError, yaml.YAMLError, ClockError, ValidationError, ValueError) as problem:
+    except (OSError, ClockError, ValidationError, ValueError) as problem:
         stop(f"{file or '--china'}: {problem}")
 
 
@@ -91,13 +92,15 @@ def _of_china(years: list[int]) -> CalendarPublished:
 
 
 def _read(file: Path) -> CalendarPublished:
-    document = yaml.safe_load(file.read_text("utf-8"))
+    document = read_yaml(file.read_bytes()).value
     if not isinstance(document, dict) or not {"name", "version"} <= document.keys():
         raise ValueError("name, version, and one of calendar, years and country are expected")
     ways = [way for way in _WAYS if way in document]
     known = _HEAD.union(*(_WAYS[way] for way in ways or _WAYS))
-    if unknown := set(document) - known:
-        raise ValueError(f"unknown field {min(map(str, unknown))}; there are {', '.join(sorted(known))}")
+    if unknown := unknown_field(document, sorted(known)):
+        near = nearest(unknown[0], known)
+        guess = f"; the nearest is {near}" if near else ""
+        raise ValueError(f"unknown field {unknown[0]}; there are {', '.join(sorted(known))}{guess}")
     if len(ways) != 1:
         raise ValueError("one of calendar, years and country is expected")
     found, source = _days(ways[0], document)
@@ -108,38 +111,43 @@ def _days(way: str, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """The calendar of a file, and the notice where the file has none."""
     if way == "country":
         return country_calendars.country_calendar(document).to_json(), country_calendars.source_of(document)
-    return _plain(document["calendar"]) if way == "calendar" else _with_years(document["years"]), ""
+    return document["calendar"] if way == "calendar" else _with_years(document["years"]), ""
 
 
 def _with_years(years: Any) -> dict[str, Any]:
     """The built-in Chinese calendar and more years, which must follow without a gap, or correct one that is known."""
     extended = built_in("cn").to_json()
-    if not isinstance(years, dict) or not years:
+    if not isinstance(years, dict) or not years or not all(type(year) is int for year in years):
         raise ValueError("years: {2027: {closed: […], make_up: […]}} is expected")
     known = int(extended["known_until"][:4])
-    for year in sorted(map(int, years)):
+    for year in sorted(years):
         if year > known + 1:
             raise ValueError(f"years.{known + 1} is missing: the years must follow each other")
         known = max(known, year)
-        entry = years.get(year, years.get(str(year)))
+        entry = years[year]
         if not isinstance(entry, dict) or set(entry) != {"closed", "make_up"}:
             raise ValueError(f"years.{year}: closed and make_up are expected, each a list of days like 10-01")
-        for field, days in (("closed_dates", entry["closed"]), ("make_up_days", entry["make_up"])):
+        for field, name in (("closed_dates", "closed"), ("make_up_days", "make_up")):
             kept = [day for day in extended[field] if not day.startswith(f"{year}-")]
-            extended[field] = sorted([*kept, *(date.fromisoformat(f"{year}-{day}").isoformat() for day in days)])
+            extended[field] = sorted([*kept, *_days_of(year, name, entry[name])])
     return extended | {"known_until": f"{known}-12-31"}
+
+
+def _days_of(year: int, name: str, days: Any) -> list[str]:
+    """The dates of the days of a year, `10-01`."""
+    if not isinstance(days, list):
+        raise ValueError(f"years.{year}.{name}: a list of days like 10-01 is expected")
+    found = []
+    for index, day in enumerate(days):
+        try:
+            found.append(parse_date(f"{year}-{day}", "").isoformat())
+        except ClockError:
+            place = f"years.{year}.{name}[{index}]"
+            raise ValueError(f"{place}: {str(day)[:32]} is no day of {year} (day is out of range); one like 10-01 is expected") from None
+    return found
 
 
 def _event(name: str, version: int, document: dict[str, Any], notice: str) -> CalendarPublished:
     found = Calendar.from_json(document)
     _ = found.ordinary_day  # refused by the services where it never opens
     return CalendarPublished(calendar=f"{name}@{version}", name=name, version=version, document=found.to_json(), notice=notice)
-
-
-def _plain(value: Any) -> Any:
-    """YAML reads dates as dates; a calendar has them as text."""
-    if isinstance(value, dict):
-        return {key.isoformat() if isinstance(key, date) else key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    return value.isoformat() if isinstance(value, date) else value

@@ -30,7 +30,7 @@ class NotThisCountry(ValueError):
 
 
 def country_calendar(fields: Mapping[str, Any]) -> Calendar:
-    """The country's calendar: closed on its public holidays, open on its make-up days, provisional after the last known year.
+    """The country's calendar: closed on its public holidays, open on its make-up days, provisional outside the known years.
 
     `fields` are those of `FIELDS`, as YAML or JSON gives them; `subdivision` and `weekly_hours` (Monday to Friday, 09:00 to
     18:00 unless said otherwise) may be missing. The days are those of the package `holidays`, which would answer for any
@@ -48,9 +48,10 @@ def country_calendar(fields: Mapping[str, Any]) -> Calendar:
     worked = [day for day in days if land.is_weekend(day) and land.is_working_day(day)] if week.weekly_hours[0] else []
     return replace(
         week,
-        closed_dates=frozenset(day for day in days if day in land),
+        closed_dates=frozenset(day for day in days if day in land).difference(worked),
         make_up_days=frozenset(worked),
         known_until=last,
+        known_from=first,
     )
 
 

@@ -13,10 +13,9 @@ from appraisal.domain.pay import Pay
 from appraisal.domain.raters import GroupRatings
 from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured
+from appraisal.domain.sums import MOST_BITS, too_precise
 from common.kernel.exact import ratio_text
 from common.kernel.money import to_cents
-
-_MOST_BITS = 14_000  # about 4,200 digits: Python writes no longer integers, and no score needs them
 
 
 def answer_with_score(graded: Graded, inputs: Mapping[str, object], kinds: Sequence[str], base: Fraction | None) -> dict[str, object]:
@@ -83,8 +82,8 @@ def contributions_document(graded: Graded) -> list[dict[str, str]]:
 
 def exact_text(value: Fraction) -> str:
     """The number as `p/q` in lowest terms; NotGradable `too_precise` when it would take thousands of digits."""
-    if max(abs(value.numerator), value.denominator).bit_length() > _MOST_BITS:
-        raise NotGradable("too_precise", "", "the exact answer has more than four thousand digits")
+    if max(abs(value.numerator), value.denominator).bit_length() > MOST_BITS:
+        raise too_precise()
     return ratio_text(value)
 
 

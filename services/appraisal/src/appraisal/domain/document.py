@@ -13,8 +13,11 @@ from typing import TypeVar
 from appraisal.domain.digest import Plain
 from appraisal.domain.errors import BadScheme
 from common.kernel.exact import NotExact, parse_exact
+from common.kernel.known_fields import unknown_field
 
 _DEEPEST = 20
+_MOST_ITEMS = 200
+_MOST_DIGITS = 20
 _TRUTH = {"true": True, "false": False}
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -60,9 +63,8 @@ class Part:
 
     def only(self, *keys: str) -> None:
         """BadScheme when it has a field that is none of `keys`: a misspelt field must not pass in silence."""
-        for key in self.values:
-            if key not in keys:
-                raise self.bad(key, "unknown_field", f"known here: {', '.join(keys)}")
+        if found := unknown_field(self.values, keys):
+            raise self.bad(found[0], "unknown_field", found[1])
 
     def has(self, key: str) -> bool:
         """Whether the field is there at all."""
@@ -82,9 +84,10 @@ class Part:
     def number(self, key: str, default: str | None = None) -> Fraction:
         """The field's exact number."""
         try:
-            return parse_exact(self.text(key, default))
+            return parse_exact(self.text(key, default), most_digits=_MOST_DIGITS)
         except NotExact as error:
-            raise self.bad(key, "not_a_number", 'must be an exact number: "79.995" or "1/3"') from error
+            what = f'must be an exact number of at most {_MOST_DIGITS} digits: "79.995" or "1/3"'
+            raise self.bad(key, "not_a_number", what) from error
 
     def percent(self, key: str, default: str | None = None) -> Fraction:
         """The field's exact number from 0 to 100, as it is written (not divided by 100)."""
@@ -146,4 +149,6 @@ class Part:
         value = self.values.get(key, [])
         if not isinstance(value, list | tuple):
             raise self.bad(key, "not_a_list", "must be a list")
+        if len(value) > _MOST_ITEMS:
+            raise self.bad(key, "too_many", f"has at most {_MOST_ITEMS} items, not {len(value)}")
         return value

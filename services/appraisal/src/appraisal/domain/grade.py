@@ -13,6 +13,7 @@ from appraisal.domain.raters import GroupRatings, Judgement, RatersRate
 from appraisal.domain.scale import Scale
 from appraisal.domain.scheme import Scheme, WhenNotAssessable
 from appraisal.domain.sections import Measured, Section
+from appraisal.domain.sums import total
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def grade_period(
         raise NotGradable("not_assessable", "indicators", "there is nothing to judge by in any section")
     contributions = tuple(_weighed(sheets, judgement))
     capped_by = tuple(gate.indicator for gate in scheme.gates if _opened(indicators, gate.indicator))
-    score = sum((leaf.points for leaf in contributions), Fraction(0))
+    score = total(leaf.points for leaf in contributions)
     return Graded(
         scheme=scheme,
         score_exact=score,
@@ -139,7 +140,7 @@ def grade_year(scheme: Scheme, scores: Sequence[Fraction], post: str | None = No
         _in_range(one, f"period_scores[{index}]")
     share = Fraction(1, len(scores))
     contributions = tuple(Contribution(f"period_{number}", "", share, one) for number, one in enumerate(scores, start=1))
-    mean = sum((leaf.points for leaf in contributions), Fraction(0))
+    mean = total(leaf.points for leaf in contributions)
     partial = len(scores) < period.per_year
     return Graded(scheme, mean, scale.displayed(mean), scale.grade_of(mean), contributions, partial_year=partial)
 
@@ -200,18 +201,18 @@ def _sheets(scheme: Scheme, attainment: Mapping[str, Fraction], judgement: Judge
         if section.raters is not None and judgement is not None:
             yield _Sheet(section, tuple(_Leaf(group, judgement.weights[group], mean) for group, mean in judgement.means.items()))
         judged = [one for one in section.indicators if one.id in attainment]
-        total = sum((one.share for one in judged), Fraction(0))
+        whole = total(one.share for one in judged)
         if judged:
-            yield _Sheet(section, tuple(_Leaf(one.id, one.share / total, attainment[one.id]) for one in judged))
+            yield _Sheet(section, tuple(_Leaf(one.id, one.share / whole, attainment[one.id]) for one in judged))
 
 
 def _weighed(sheets: Sequence[_Sheet], judgement: Judgement | None) -> Iterator[Contribution]:
     """The leaves with their weights in the whole; the weights of sections without a leaf are shared out by weight."""
-    total = sum((sheet.section.weight for sheet in sheets), Fraction(0))
+    whole = total(sheet.section.weight for sheet in sheets)
     raters = next((sheet.section.raters for sheet in sheets if sheet.section.raters is not None), None)
     of_the_whole = raters is not None and raters.rate is RatersRate.WHOLE
     for sheet in sheets:
-        share = sheet.section.weight / total
+        share = sheet.section.weight / whole
         for leaf in sheet.leaves:
             weight = leaf.share * share
             if of_the_whole and raters is not None and judgement is not None:
@@ -227,8 +228,8 @@ def _section_scores(contributions: Sequence[Contribution]) -> dict[str, SectionS
     scores = {}
     for name in dict.fromkeys(leaf.section for leaf in contributions):
         leaves = [leaf for leaf in contributions if leaf.section == name]
-        weight = sum((leaf.weight for leaf in leaves), Fraction(0))
-        points = sum((leaf.points for leaf in leaves), Fraction(0))
+        weight = total(leaf.weight for leaf in leaves)
+        points = total(leaf.points for leaf in leaves)
         scores[name] = SectionScore(weight, points / weight)
     return scores
 

@@ -14,26 +14,28 @@ from appraisal.domain.raters import GroupRatings
 from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured
 from common.kernel.exact import NotExact, parse_exact
+from common.kernel.known_fields import unknown_field
 
 FindScheme = Callable[[object], Scheme]
 """Finds the scheme that a question names or holds; raises NotGradable `unknown_scheme` or BadScheme."""
 
 _KINDS = ("score", "period_scores", "axes", "indicators", "ratings")
 _KNOWN = ("id", "scheme", "post", "performance_base", "times_failed", *_KINDS)
+_MOST_SCORES = 1_000
 _HIGHEST_BASE = 10**12
 
 
 def answer(question: Mapping[str, object], find_scheme: FindScheme) -> dict[str, object]:
     """The answer to one question, without its `id`. Raises NotGradable with the code, the field and what was expected."""
-    for key in question:
-        if key not in _KNOWN:
-            raise NotGradable("unknown_field", key, f"known here: {', '.join(_KNOWN)}")
+    _refuse_unknown(question, _KNOWN, "")
     kinds = [kind for kind in _KINDS if question.get(kind) is not None]
     if not kinds:
         raise NotGradable("bad_question", "", f"needs one of {', '.join(_KINDS)}")
     if len(kinds) > 1 and kinds != ["indicators", "ratings"]:
         raise NotGradable("bad_question", kinds[1], f"cannot be asked together with {kinds[0]}")
     scheme = _scheme(question, find_scheme)
+    if question.get("post") is not None and kinds != ["period_scores"]:
+        raise NotGradable("bad_question", "post", "belongs to a question about period_scores")
     if kinds == ["axes"]:
         return _answer_in_words(question, scheme)
     base = _base(question.get("performance_base"))
@@ -95,9 +97,7 @@ def _indicators(value: object) -> dict[str, Measured]:
         if row is None:
             continue
         rate = _object(row, where)
-        for key in rate:
-            if key not in ("numerator", "denominator"):
-                raise NotGradable("unknown_field", f"{where}.{key}", "known here: numerator, denominator")
+        _refuse_unknown(rate, ("numerator", "denominator"), where)
         numerator, denominator = (_number(rate.get(key), f"{where}.{key}", "bad_number") for key in ("numerator", "denominator"))
         measured[name] = Measured(numerator, denominator)
     return measured
@@ -115,19 +115,28 @@ def _group(value: object, where: str) -> GroupRatings:
         return GroupRatings(_scores(value, where))
     if not isinstance(value, dict):
         raise NotGradable("bad_ratings", where, 'must be a list of scores or {"assigned": 3, "submitted": [...]}')
-    for key in value:
-        if key not in ("assigned", "submitted"):
-            raise NotGradable("unknown_field", f"{where}.{key}", "known here: assigned, submitted")
-    submitted = _scores(value.get("submitted") or [], f"{where}.submitted")
+    _refuse_unknown(value, ("assigned", "submitted"), where)
+    given = value.get("submitted")
+    submitted = _scores([] if given is None else given, f"{where}.submitted")
+    if value.get("assigned") is None:
+        raise NotGradable("bad_count", f"{where}.assigned", "is missing: how many raters were asked")
     assigned = _count(value.get("assigned"), f"{where}.assigned")
     if len(submitted) > assigned:
         raise NotGradable("bad_ratings", f"{where}.submitted", "more raters have rated than were asked")
     return GroupRatings(submitted, assigned)
 
 
+def _refuse_unknown(given: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
+    if found := unknown_field(given, known):
+        name, said = found
+        raise NotGradable("unknown_field", f"{where}.{name}" if where else name, said)
+
+
 def _scores(value: object, where: str) -> tuple[Fraction, ...]:
     if not isinstance(value, list):
         raise NotGradable("bad_score", where, "must be a list of scores")
+    if len(value) > _MOST_SCORES:
+        raise NotGradable("bad_score", where, f"has at most {_MOST_SCORES} scores, not {len(value)}")
     return tuple(_number(score, f"{where}[{index}]", "bad_score") for index, score in enumerate(value))
 
 
@@ -138,6 +147,8 @@ def _object(value: object, where: str) -> dict[str, object]:
 
 
 def _number(value: object, where: str, code: str) -> Fraction:
+    if value is None:
+        raise NotGradable(code, where, 'is missing: a decimal like "83.025" or a ratio like "887/10" is expected')
     try:
         return parse_exact(value)
     except NotExact as error:

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from appraisal.domain.document import Part
 from appraisal.domain.errors import NotGradable
+from appraisal.domain.sums import total
 
 
 class WhenMissing(StrEnum):
@@ -48,7 +49,7 @@ class GroupRatings:
     @property
     def mean(self) -> Fraction:
         """The exact mean of what was handed in (X-17); ZeroDivisionError when there is nothing."""
-        return sum(self.submitted, Fraction(0)) / len(self.submitted)
+        return total(self.submitted) / len(self.submitted)
 
 
 @dataclass(frozen=True, slots=True)
