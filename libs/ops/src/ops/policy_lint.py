@@ -167,7 +167,7 @@ def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str], tr
             yield (*here, "when", name), "unknown_trait", problem
         named = rule.get("indicators")
         for index, indicator in enumerate(named if isinstance(named, list) else []):
-            if indicator not in indicators:
+            if isinstance(indicator, str) and indicator not in indicators:
                 yield (*here, "indicators", index), "unknown_indicator", f"{indicator} is not in the registry"
 
 
