@@ -28,6 +28,7 @@ from appraisal.domain.question import answer as grade_answer
 from appraisal.domain.scheme import scheme_from
 from appraisal.presets import PRESETS, Schemes, read_document
 from common.contracts.envelope import Record, Unreadable, decode
+from common.contracts.topics import BY_NAME
 from common.kernel import calendars
 from common.kernel.json_lines import answer_lines, error
 from ops import calendar as calendar_command
@@ -224,7 +225,7 @@ def test_a_grade_question_is_answered_or_refused_and_never_by_what_was_asked_bef
 @pytest.mark.proof
 def test_a_record_is_an_event_or_a_dead_letter_that_names_nothing_foreign() -> None:
     seeds: list[dict[str, Any]] = []
-    for example in examples():
+    for example in (one for one in examples() if one.topic in BY_NAME):
         common = {"topic": example.topic, "key": example.key}
         seeds.append({"headers": example.headers, "value": example.data, **common})
         whole = {name[3:]: text for name, text in example.headers.items() if name.startswith("ce_")} | {"data": example.data}
