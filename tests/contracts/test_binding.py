@@ -111,10 +111,10 @@ def test_all_faults_of_a_record_are_told_the_first_of_them_by_its_field() -> Non
     assert "data.<unknown>: unknown_field: there is no such field; the nearest is region" in reason
     assert "zhang_san" not in reason
     assert "regoin" not in reason
-    many = {f"field_{number}": number for number in range(40)}
+    many = {f"field_{number}": number for number in range(10_000)}
     rule, field, reason = refused(record({"complaint_id": "C1", "by": "E1", **many}, binary()))
     assert (rule, field, reason.count("unknown_field")) == ("unknown_field", "data.<unknown>", 9)
-    assert reason.endswith("and 30 more")
+    assert reason.endswith("and 9990 more")
 
 
 @pytest.mark.parametrize(

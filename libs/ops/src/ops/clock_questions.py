@@ -17,7 +17,7 @@ from common.kernel.working_time import Calendar
 _REMEMBERED = 512
 _MOST_REMEMBERED = 2_000_000  # characters of calendars, which take some 50 MB once they are read
 _MOST_EVENTS = 1_000
-_MOST_CALENDARS = 8
+_MOST_CALENDARS = 4
 _MOST_STEPS = 10_000
 _FORMS = {
     "events": ("id", "events", "as_of", "explain"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import entry_points
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ REMEDIES = {
     "unknown_indicator": "use an indicator of the registry",
     "version_taken": "raise the version",
 }
+_MOST_FINDINGS = 500
 _ANY_RULE = {"target": {"working_seconds": 1}, "calendar": "24x7"}
 
 
@@ -61,7 +63,7 @@ def lint(file: Path, *, calendars: tuple[str, ...] = ()) -> list[Finding]:
     problems = [] if root is None else list(_places(root, (), lines))
     if not isinstance(document, dict):
         return [Finding(str(file), 1, "bad_value", "a policy is expected: policy, version, stages")]
-    problems += _problems(document, calendars)
+    problems += islice(_problems(document, calendars), _MOST_FINDINGS)
     found = {Finding(str(file), _line(place, lines), rule, f"{'.'.join(map(str, place))}: {what}") for place, rule, what in problems}
     return sorted(found, key=lambda finding: (finding.line, finding.rule, finding.problem))
 

@@ -27,6 +27,7 @@ FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 UNKNOWN = "<unknown>"
 """What stands for a name that is none of ours."""
 _MOST_FAULTS = 10
+_MORE = Malformed("bad_value", field="data", reason="and more")  # is counted, not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,9 @@ def _event(type: str, body: bytes | None, topic: Topic, faults: list[Malformed])
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        faults += [_fault(one, model) for one in error.errors(include_url=False, include_input=False, include_context=False)]
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        faults += [_fault(one, model) for one in found[:_MOST_FAULTS]]
+        faults += [_MORE] * (len(found) - _MOST_FAULTS)
         return None
 
 
