@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from common.contracts import binding
 from common.contracts.event import Envelope, Event
@@ -200,7 +199,7 @@ def _event(type: str, body: bytes | None, topic: Topic, faults: list[Malformed])
         return None
 
 
-def _fault(error: ErrorDetails, model: type[Event]) -> Malformed:
+def _fault(error: Any, model: type[Event]) -> Malformed:
     where = ".".join(str(part) for part in ("data", *error["loc"]))
     if error["type"] == "extra_forbidden":  # the name may be anybody's: only the one that was meant is told
         near = nearest(str(error["loc"][-1]), model.model_fields)
