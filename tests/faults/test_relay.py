@@ -114,6 +114,7 @@ async def test_what_a_relay_had_in_hand_when_it_froze_never_comes_after_what_its
         await decide(service, *(event(topic, f"k{n}", "v2") for n in range(20)))
         await send_all(successor)
 
+        frozen.lease._until = float("inf")  # it does not know yet how long it was away
         outcome = await frozen._send(producer, epoch, in_hand)
         assert outcome.sent == []
         assert isinstance(outcome.error, ProducerFenced)
