@@ -22,7 +22,7 @@ from devstack import DevstackError, NotOursError, Stack, open_stack, stack
 from devstack.errors import UnavailableError
 from devstack.jars import differences, kafka_jars, read_lock
 from devstack.java import java
-from devstack.ports import LOOPBACK, answers
+from devstack.ports import LOOPBACK, answers, kafka_answers
 from devstack.server import Server
 from devstack.settings import Settings, read
 from devstack.ways import Way, first_open
@@ -78,6 +78,22 @@ async def test_what_was_acknowledged_before_kill_9_is_there_after_the_restart_at
 
 
 @pytest.mark.real
+async def test_a_frozen_server_answers_nobody_until_it_goes_on(fresh_stack: Stack) -> None:
+    host, _, port = fresh_stack.kafka.rpartition(":")
+    fresh_stack.freeze_kafka()
+    fresh_stack.freeze_postgres()
+    try:
+        assert not kafka_answers(host, int(port), limit=0.3)
+        with pytest.raises(TimeoutError):
+            await asyncpg.connect(fresh_stack.database_url, timeout=0.3)
+    finally:
+        fresh_stack.thaw_kafka()
+        fresh_stack.thaw_postgres()
+    assert kafka_answers(host, int(port), limit=10)
+    assert (await run_sql(fresh_stack.database_url, "SELECT 1 AS one"))[0]["one"] == 1
+
+
+@pytest.mark.real
 def test_a_named_folder_keeps_its_data_and_a_killed_server_can_be_stopped() -> None:
     with tempfile.TemporaryDirectory() as parent:
         Path(parent).chmod(0o711)  # as root PostgreSQL runs as another user, who has to pass through
@@ -124,8 +140,9 @@ def test_servers_that_the_environment_names_are_used_and_left_alone(stack: Stack
     ours = open_stack(settings=given)
     try:
         assert (ours.kafka, ours.database_url) == (stack.kafka, stack.database_url)
-        for forbidden in (ours.kill_kafka, ours.start_kafka, ours.kill_postgres, ours.start_postgres):
-            with pytest.raises(NotOursError, match=r"not ours to (kill|start); unset (KAFKA_BOOTSTRAP_SERVERS|DATABASE_URL)"):
+        forbidden_ones = (ours.kill_kafka, ours.start_kafka, ours.freeze_kafka)
+        for forbidden in (*forbidden_ones, ours.kill_postgres, ours.start_postgres, ours.freeze_postgres):
+            with pytest.raises(NotOursError, match=r"not ours to (kill|start|freeze); unset (KAFKA_BOOTSTRAP_SERVERS|DATABASE_URL)"):
                 forbidden()
     finally:
         ours.stop()

@@ -81,6 +81,22 @@ class Child:
             self._process.wait()
         self._keeper.dismiss()
 
+    def freeze(self) -> None:
+        """Holds the process and its children where they are, as a machine that stands still does."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets the frozen processes go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, how: signal.Signals) -> None:
+        # PostgreSQL's workers leave the group of their parent
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        workers = children.read_text(encoding="ascii").split() if children.exists() else []
+        for process in (self._process.pid, *map(int, workers)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, how)
+
     def stop(self, how: signal.Signals, limit: float) -> None:
         """Asks the process to end with the signal `how` and kills it after `limit` seconds."""
         if not self.ended:

@@ -64,6 +64,16 @@ class _Contained:
         if self._container and not self._gone():
             self._container.kill()
 
+    def freeze(self) -> None:
+        """Pauses all processes of the container."""
+        if self._container:
+            self._container.pause()
+
+    def thaw(self) -> None:
+        """Ends the pause."""
+        if self._container:
+            self._container.unpause()
+
     def stop(self, *, keep_data: bool) -> None:
         """Removes the container; a named volume stays when the data is wanted."""
         if self._container:

@@ -24,6 +24,13 @@ class GivenServer:
         """Refuses: others may be using it."""
         raise NotOursError(f"{self.name} is not ours to kill; unset {self._variable} to have a server of our own")
 
+    def freeze(self) -> None:
+        """Refuses, as for a kill."""
+        raise NotOursError(f"{self.name} is not ours to freeze; unset {self._variable} to have a server of our own")
+
+    def thaw(self) -> None:
+        """Nothing to do: it was never frozen."""
+
     def stop(self, *, keep_data: bool) -> None:
         """Leaves it as it is."""
 

@@ -58,6 +58,16 @@ class LocalKafka:
         if self._child:
             self._child.kill()
 
+    def freeze(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nobody."""
+        if self._child:
+            self._child.freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self._child:
+            self._child.thaw()
+
     def stop(self, *, keep_data: bool) -> None:
         """A controlled shutdown when the data is wanted."""
         if self._child and keep_data:

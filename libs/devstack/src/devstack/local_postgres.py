@@ -65,6 +65,16 @@ class LocalPostgres:
         if self._child:
             self._child.kill()
 
+    def freeze(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nobody."""
+        if self._child:
+            self._child.freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self._child:
+            self._child.thaw()
+
     def stop(self, *, keep_data: bool) -> None:
         """A fast shutdown, which rolls back what is open, when the data is wanted; else an immediate one, which waits for the workers."""
         if self._child:

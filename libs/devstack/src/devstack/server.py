@@ -20,5 +20,11 @@ class Server(Protocol):
     def kill(self) -> None:
         """Ends it as kill -9 does."""
 
+    def freeze(self) -> None:
+        """Holds it where it is: it keeps its connections and answers nobody."""
+
+    def thaw(self) -> None:
+        """Lets a frozen one go on."""
+
     def stop(self, *, keep_data: bool) -> None:
         """Ends it for good: in good order when the data is wanted, at once when not."""

@@ -73,6 +73,22 @@ class Stack:
         """The killed Kafka again, at its address and with its data."""
         self._kafka.start()
 
+    def freeze_kafka(self) -> None:
+        """Kafka keeps its connections and answers nobody; NotOursError when it was given."""
+        self._kafka.freeze()
+
+    def thaw_kafka(self) -> None:
+        """The frozen Kafka goes on."""
+        self._kafka.thaw()
+
+    def freeze_postgres(self) -> None:
+        """PostgreSQL and its workers keep their connections and answer nobody; NotOursError when it was given."""
+        self._postgres.freeze()
+
+    def thaw_postgres(self) -> None:
+        """The frozen PostgreSQL goes on."""
+        self._postgres.thaw()
+
     def kill_postgres(self) -> None:
         """kill -9 of PostgreSQL; NotOursError when it was given."""
         self._postgres.kill()

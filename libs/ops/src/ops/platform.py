@@ -60,7 +60,7 @@ class Platform:
 
     async def counts(self) -> dict[str, dict[str, int]]:
         """What each service took in and gave out, from its database, with its lag: the report of the demo (interfaces 2)."""
-        ends = await self._ends()
+        ends = await self.ends()
         found = {}
         for service in self.services:
             async with database(self.database_url, service) as connection:
@@ -72,7 +72,8 @@ class Platform:
             found[service] = counts
         return found
 
-    async def _ends(self) -> dict[tuple[str, int], int]:
+    async def ends(self) -> dict[tuple[str, int], int]:
+        """Where each partition that its services read ends now, by topic and partition."""
         kafka = self.settings
         topics = {topic.name for service in self.services for topic in consumed_by(service)}
         places = [TopicPartition(kafka.topic(name), partition) for name in sorted(topics) for partition in range(BY_NAME[name].partitions)]

@@ -88,6 +88,16 @@ class ServiceProcess:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
+    def freeze(self) -> None:
+        """SIGSTOP: to its peers it is a process that is away, to itself no time passes."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+
     def stop(self, limit: float = 35) -> int | None:
         """SIGTERM, then its exit status; None when it had to be killed after `limit` seconds."""
         if self.process is None:
