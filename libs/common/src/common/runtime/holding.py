@@ -21,7 +21,11 @@ UNKNOWN_AGGREGATE = "unknown_aggregate"
 
 _WAIT = text("""
 INSERT INTO waiting (source, id, aggregate, event_time, missing, record)
-VALUES (:source, :id, :aggregate, :event_time, :missing, CAST(:record AS jsonb))
+SELECT source, id, aggregate, event_time, missing, CAST(record AS jsonb)
+FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:event_times AS timestamptz[]),
+            CAST(:missing AS text[]), CAST(:records AS text[]))
+     WITH ORDINALITY AS t (source, id, aggregate, event_time, missing, record, n)
+ORDER BY n
 ON CONFLICT (source, id) DO UPDATE SET aggregate = excluded.aggregate, missing = excluded.missing
 """)
 _WAITING = text("""
@@ -41,7 +45,12 @@ _PARK_KEYS = text("""
 INSERT INTO parked_keys (aggregate, reason) SELECT unnest(CAST(:aggregates AS text[])), :reason ORDER BY 1 ON CONFLICT DO NOTHING
 """)
 _PARK = text("""
-INSERT INTO parked (aggregate, source, event_id, record) VALUES (:aggregate, :source, :id, CAST(:record AS jsonb)) ON CONFLICT DO NOTHING
+INSERT INTO parked (aggregate, source, event_id, record)
+SELECT aggregate, source, id, CAST(record AS jsonb)
+FROM unnest(CAST(:aggregates AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:records AS text[]))
+     WITH ORDINALITY AS t (aggregate, source, id, record, n)
+ORDER BY n
+ON CONFLICT DO NOTHING
 """)
 _BEHIND = text("SELECT source, event_id AS id, aggregate, '' AS missing, record FROM parked p WHERE aggregate = :aggregate ORDER BY p.id")
 _UNPARK = text("DELETE FROM parked WHERE aggregate = :aggregate")
@@ -101,6 +110,15 @@ def _read(rows: Iterable[Any]) -> HeldBackEvents:
     return found
 
 
+def _columns(held: Sequence[HeldBack]) -> dict[str, list[str]]:
+    return {
+        "sources": [one.received.envelope.source for one in held],
+        "ids": [one.received.envelope.id for one in held],
+        "aggregates": [one.aggregate for one in held],
+        "records": [records.pack(one.received.record) for one in held],
+    }
+
+
 async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str]) -> HeldBackEvents:
     """The events that wait for any of `aggregates`, by event time and arrival (ADR 0008), locked: released here none can expire there."""
     return _read(await connection.execute(_WAITING, {"aggregates": sorted(aggregates)}))
@@ -109,20 +127,8 @@ async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str]) ->
 async def save_waiting(connection: AsyncConnection, waits: Sequence[HeldBack], done: Sequence[tuple[str, str]]) -> None:
     """Begins to hold `waits` back, and lets go of those whose source and id are in `done`."""
     if waits:
-        await connection.execute(
-            _WAIT,
-            [
-                {
-                    "source": wait.received.envelope.source,
-                    "id": wait.received.envelope.id,
-                    "aggregate": wait.aggregate,
-                    "event_time": wait.received.envelope.time,
-                    "missing": wait.missing,
-                    "record": records.pack(wait.received.record),
-                }
-                for wait in waits
-            ],
-        )
+        times = [wait.received.envelope.time for wait in waits]
+        await connection.execute(_WAIT, {**_columns(waits), "event_times": times, "missing": [wait.missing for wait in waits]})
     if done:
         await connection.execute(_STOP_WAITING, {"sources": [source for source, _ in done], "ids": [id for _, id in done]})
 
@@ -159,18 +165,7 @@ async def park(connection: AsyncConnection, parked: Sequence[HeldBack], reasons:
     for aggregate in sorted(reasons):
         await connection.execute(_PARK_KEYS, {"aggregates": [aggregate], "reason": reasons[aggregate]})
     if parked:
-        await connection.execute(
-            _PARK,
-            [
-                {
-                    "aggregate": held.aggregate,
-                    "source": held.received.envelope.source,
-                    "id": held.received.envelope.id,
-                    "record": records.pack(held.received.record),
-                }
-                for held in parked
-            ],
-        )
+        await connection.execute(_PARK, _columns(parked))
 
 
 async def parked_behind(connection: AsyncConnection, aggregate: str) -> HeldBackEvents:
