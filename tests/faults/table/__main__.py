@@ -6,6 +6,7 @@ python -m tests.faults.table [--only NAME …] [--runs N] [--json FILE] [--seed 
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -82,6 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes the table there as well")
     parser.add_argument("--seed", type=int, default=5, help="where and when the faults strike follows from it")
     options = parser.parse_args(arguments)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says a thousand times that Kafka is away, as it was asked to be
     chosen = [replace(row, runs=options.runs or row.runs) for row in ROWS if row.name in options.only]
     began = time.monotonic()
     results = asyncio.run(_table(chosen, options.seed))

@@ -15,12 +15,14 @@ from tests.faults.table.row import Row
 
 from common.contracts.topics import BY_NAME
 from ops.connection import database
+from ops.simulation.claims import Sent
 
 _IN_THE_QUARTER = datetime(2026, 8, 3, 3, tzinfo=UTC)
 _FORGED_FACTS, _JUMPS, _FORGED_REQUESTS = 50, 10, 10
 _STRANGERS = 36_000
 _SPOILS = (("dispatch", "work-order-claims", "work_orders", "steps"), ("intake", "service-request-claims", "service_requests", "taken"))
 """Service, claims topic, table and the column that is spoilt."""
+_TAKEN = "SELECT count(*) FROM inbox WHERE id = $1"
 _PARKED = "SELECT count(*) FROM parked_keys WHERE aggregate = $1"
 _KNOWN = "SELECT indicator, case_id, subject, occurrence, revision FROM kpi_facts ORDER BY case_id LIMIT $1"
 _LETTERS = "SELECT count(*) FROM dead_letters WHERE rule = $1"
@@ -28,43 +30,39 @@ _LETTERS = "SELECT count(*) FROM dead_letters WHERE rule = $1"
 
 async def corrupt_rows(quarter: Quarter, times: int) -> None:
     """A case's row is spoilt in the middle of its life; its events queue, and once the row is put back they take effect."""
-    async with quarter.coming_in():
-        for share in quarter.shares(times, last=0.3):
-            await quarter.until(share)
-            service, topic, table, column = quarter.random.choice(_SPOILS)
-            write = f"UPDATE {table} SET {column} = $2 WHERE id = $1"
-            async with quarter.fault():
-                case = await _case_with_more_to_come(quarter, service, topic, table)
-                async with database(quarter.platform.database_url, service) as connection, connection.transaction():
-                    before = await connection.fetchval(f"SELECT {column} FROM {table} WHERE id = $1 FOR UPDATE", case)
-                    await connection.execute(write, case, '{"polished": 1}')
-                await _until_parked(quarter, service, f"{table}:{case}")
-                await quarter.change(service, write, case, before)
-                told = await quarter.aftersales("dead-letters", "redrive", f"{table}:{case}")
-                if "applied" not in told:
-                    quarter.wrong.append(f"redrive of {table}:{case} said: {told}")
+    assert times == 1
+    service, topic, table, column = quarter.random.choice(_SPOILS)
+    case, first, later = _a_case(quarter, topic)
+    async with quarter.coming_in([record for record in quarter.sent if record not in later]):
+        await _until_any(quarter, service, _TAKEN, dict(first.headers)["ce_id"].decode())
+        async with quarter.fault():
+            async with database(quarter.platform.database_url, service) as connection, connection.transaction():
+                before = await connection.fetchval(f"SELECT {column} FROM {table} WHERE id = $1 FOR UPDATE", case)
+                await connection.execute(f"UPDATE {table} SET {column} = $2 WHERE id = $1", case, '{"polished": 1}')
+            await quarter.publish(later)
+            await _until_any(quarter, service, _PARKED, f"{table}:{case}")
+            await quarter.change(service, f"UPDATE {table} SET {column} = $2 WHERE id = $1", case, before)
+            told = await quarter.aftersales("dead-letters", "redrive", f"{table}:{case}")
+            if "applied" not in told:
+                quarter.wrong.append(f"redrive of {table}:{case} said: {told}")
 
 
-async def _case_with_more_to_come(quarter: Quarter, service: str, topic: str, table: str) -> str:
-    """The case that the service knows and whose next claim, among those that are not sent yet, comes first."""
-    keys = [record.key for record in quarter.sent if record.topic == topic]
-    for _ in range(300):
-        unsent = quarter.watch.handled[service].get(topic, 0) + len(keys) // 12 + 5
-        async with database(quarter.platform.database_url, service) as connection:
-            known = {row["id"] for row in await connection.fetch(f"SELECT id FROM {table}")}
-        found = next((key for key in keys[unsent:] if key in known), None)
-        if found:
-            return found
-        await asyncio.sleep(0.1)
-    raise Stuck(f"{service} knows no case of which more is to come")
+def _a_case(quarter: Quarter, topic: str) -> tuple[str, Sent, list[Sent]]:
+    """One of the first cases with a few claims, its first claim, and the later ones, which are held back until it is spoilt."""
+    claims: dict[str, list[Sent]] = {}
+    for record in quarter.sent:
+        if record.topic == topic:
+            claims.setdefault(record.key, []).append(record)
+    case = quarter.random.choice([key for key, found in claims.items() if len(found) >= 3][: len(claims) // 3])
+    return case, claims[case][0], claims[case][1:]
 
 
-async def _until_parked(quarter: Quarter, service: str, aggregate: str) -> None:
+async def _until_any(quarter: Quarter, service: str, query: str, value: str) -> None:
     for _ in range(600):
-        if await quarter.value(service, _PARKED, aggregate):
+        if await quarter.value(service, query, value):
             return
         await asyncio.sleep(0.1)
-    raise Stuck(f"{aggregate} has a row that cannot be read, and was not parked within a minute")
+    raise Stuck(f"{value} is not in the database of {service} after a minute")
 
 
 async def forged(quarter: Quarter, times: int) -> None:
