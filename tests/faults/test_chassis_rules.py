@@ -98,7 +98,7 @@ def test_every_subscriber_of_a_service_is_right_and_set_as_was_measured(name: st
         settings = subscriber._connection_args
         assert settings["rebalance_timeout_ms"] == 10_000
         assert settings["max_poll_interval_ms"] == 600_000
-        assert settings["session_timeout_ms"] == 45_000
+        assert settings["session_timeout_ms"] == 10_000
         assert subscriber._listener is not None
         connection = subscriber._outer_config.builder.keywords
         assert connection["metadata_max_age_ms"] == 30_000
