@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import logging
+import shutil
 import sys
 import tempfile
 import time
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
 
 async def _table(rows: Sequence[Row], seed: int) -> list[Result]:
     folder = Path(tempfile.mkdtemp(prefix="aftersales-faults-"))
-    _say(f"logs of the services: {folder}")
+    _say(f"logs of the services, kept when something is wrong: {folder}")
     sent = simulate(Plan(seed=seed, cycle=CYCLE, cases=_CASES))
     with stack(settings=replace(read(), kafka_bootstrap_servers=None, database_url=None)) as common:
         _say(f"{common.kafka_name}, {common.postgres_name}; {len(sent)} claims; first undisturbed")
@@ -121,7 +122,10 @@ async def _table(rows: Sequence[Row], seed: int) -> list[Result]:
             await play(common, running, sent)
         wanted = await look_at(common)
         _say(f"undisturbed: {sum(map(len, wanted.decisions.values()))} decisions, {wanted.digest[:19]}…, {time.monotonic() - began:.0f} s")
-        return [await _row(row, common, sent, wanted, Random(f"{seed} {row.name}"), folder / row.name) for row in rows]
+        results = [await _row(row, common, sent, wanted, Random(f"{seed} {row.name}"), folder / row.name) for row in rows]
+    if all(result.is_right for result in results):
+        shutil.rmtree(folder)
+    return results
 
 
 async def _row(row: Row, common: Stack, sent: Sequence[Sent], wanted: Left, random: Random, folder: Path) -> Result:
