@@ -35,6 +35,7 @@ async def corrupt_rows(quarter: Quarter, times: int) -> None:
     case, first, later = _a_case(quarter, topic)
     async with quarter.coming_in([record for record in quarter.sent if record not in later]):
         await _until_any(quarter, service, _TAKEN, dict(first.headers)["ce_id"].decode())
+        await _until_any(quarter, service, f"SELECT count(*) FROM {table} WHERE id = $1", case)  # until then its first claim waits
         async with quarter.fault():
             async with database(quarter.platform.database_url, service) as connection, connection.transaction():
                 before = await connection.fetchval(f"SELECT {column} FROM {table} WHERE id = $1 FOR UPDATE", case)

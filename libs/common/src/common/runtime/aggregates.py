@@ -1,6 +1,6 @@
 """How one kind of aggregate is stored: its table, and the two functions between row and domain."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
@@ -94,13 +94,13 @@ class Aggregates(Generic[A]):
     async def lock(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[A, int] | UnreadableRow]:
         """Those of `ids` that exist, with their sequence, locked in the order of their ids."""
         found = await connection.execute(select(self.table).where(self.table.c.id.in_(ids)).order_by(self.table.c.id).with_for_update())
-        return {row["id"]: self._read(row) for row in found.mappings()}
+        return {row.id: self._read(row) for row in found}
 
-    def _read(self, row: Mapping[Any, Any]) -> tuple[A, int] | UnreadableRow:
+    def _read(self, row: Any) -> tuple[A, int] | UnreadableRow:
         try:
-            return self.to_domain(self.row(**row)), row["sequence"]
+            return self.to_domain(row), row.sequence  # the driver's row has the columns by name, as one of SQLModel would
         except Exception as error:  # whatever the row holds: one row must not stop the others
-            log.error("row_unreadable", aggregate=self.ref(row["id"]), exc_info=error)
+            log.error("row_unreadable", aggregate=self.ref(row.id), exc_info=error)
             return UnreadableRow(f"its row cannot be read: {type(error).__name__}")
 
     async def write(self, connection: AsyncConnection, new: Sequence[tuple[A, int]], changed: Sequence[tuple[A, int]]) -> None:
