@@ -129,7 +129,7 @@ def fed(reader: str, cases: int, proof: int, one: Callable[[tuple[int, int]], tu
 
 
 def _json(document: Any) -> bytes:
-    return json.dumps(document, ensure_ascii=False).encode()
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 class _Lines:
