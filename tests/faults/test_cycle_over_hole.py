@@ -1,16 +1,19 @@
 """No cycle is graded over records that nobody has read: it waits for a person's word, and its cut is taken anew."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
-from tests.faults.kit import Wire, base_of, send, settled, until, wire
+from tests.faults.kit import Base, Wire, base_of, send, settled, until, wire
 from tests.faults.lost import command, make_anew, what_doctor_finds_bad
 
 from appraisal.app import build
 from appraisal.settings import Settings
 from common.runtime import topic_admin
 from common.runtime.kafka_settings import KafkaSettings
+from common.runtime.service import Application
 from devstack import Stack
 from ops.platform import Platform
 
@@ -36,80 +39,75 @@ def figures(numbers: range) -> list[Wire]:
     ]
 
 
-async def test_a_cycle_waits_for_the_end_of_a_hole_and_is_then_cut_anew(fresh_stack: Stack) -> None:
-    await topic_admin.apply(KafkaSettings(fresh_stack.kafka, "tests"))
-    told = {"KAFKA_BOOTSTRAP_SERVERS": fresh_stack.kafka, "DATABASE_URL": fresh_stack.database_url}
-    application = build(Settings.model_validate(told))
-    platform = Platform(fresh_stack.kafka, fresh_stack.database_url, ("appraisal",))
+@asynccontextmanager
+async def appraisal_with_nine_figures(stack: Stack) -> AsyncIterator[tuple[Application, Platform, Base]]:
+    """Appraisal in this process, as it stands after the organisation and nine solutions; stopped when the block ends."""
+    await topic_admin.apply(KafkaSettings(stack.kafka, "tests"))
+    application = build(Settings.model_validate({"KAFKA_BOOTSTRAP_SERVERS": stack.kafka, "DATABASE_URL": stack.database_url}))
     await application.start()
     try:
-        async with base_of(fresh_stack, "appraisal") as base:
-            await send(fresh_stack, [organisation(), *figures(range(9))])
-            await settled(fresh_stack, base, TOPICS)
-            await base.run("UPDATE consumer_progress SET halted = true WHERE topic = 'kpi-facts'")
-
-            async def all_paused() -> bool:
-                consumers = application.chassis.broker.consumers()
-                return all(consumer.paused() == consumer.assignment() for topics, consumer in consumers if "kpi-facts" in topics)
-
-            await until("the readers of facts stand still", all_paused)
-            await send(fresh_stack, figures(range(9, 30)))
-            await settled(fresh_stack, base, TOPICS[:2])
-            await platform.close_cycle("2026Q1", "department-360@1")
-
-            async def cut() -> dict[str, int]:
-                found: dict[str, int] = json.loads(await base.one("SELECT cut FROM cycles") or "{}")
-                return {place: end for place, end in found.items() if place.startswith("kpi-facts/")}
-
-            await until("the cycle is cut", cut)
-            await make_anew(fresh_stack, "kpi-facts")
-
-            async def waits() -> bool:
-                return any("kpi-facts" in for_ for for_ in application.chassis.said.values())
-
-            await until("the cycle says for what it waits", waits)
-            assert await base.one("SELECT state FROM cycles") == "closing"
-            assert not await cut(), "the cut from before the hole is not kept"
-            assert await what_doctor_finds_bad(fresh_stack) >= {"appraisal holes", "appraisal cycles"}
-
-            # what the runbook says: the facts are sent again, then a person accepts the hole
-            since = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
-            assert (await command(fresh_stack, "outbox", "republish", "--service", "appraisal", "--since", since))[0] == 0
-            await base.run("UPDATE consumer_progress SET halted = false")
-            await settled(fresh_stack, base, TOPICS)
-            assert await base.one("SELECT state FROM cycles") == "closing"
-            accept = ("holes", "accept", "--service", "appraisal", "--by", "Wang", "--reason", "sent again from the outbox")
-            assert (await command(fresh_stack, *accept))[0] == 0
-            await until("the cycle is closed", lambda: base.one("SELECT count(*) FROM cycles WHERE state = 'closed'"))
-            assert await base.one("SELECT count(*) FROM kpi_facts") == 30
-            assert sum((await cut()).values()) >= 30, "it was cut where the new topic ended"
+        async with base_of(stack, "appraisal") as base:
+            await send(stack, [organisation(), *figures(range(9))])
+            await settled(stack, base, TOPICS)
+            yield application, Platform(stack.kafka, stack.database_url, ("appraisal",)), base
     finally:
         await application.stop()
+
+
+async def test_a_cycle_waits_for_the_end_of_a_hole_and_is_then_cut_anew(fresh_stack: Stack) -> None:
+    async with appraisal_with_nine_figures(fresh_stack) as (application, platform, base):
+        await base.run("UPDATE consumer_progress SET halted = true WHERE topic = 'kpi-facts'")
+
+        async def all_paused() -> bool:
+            consumers = application.chassis.broker.consumers()
+            return all(consumer.paused() == consumer.assignment() for topics, consumer in consumers if "kpi-facts" in topics)
+
+        await until("the readers of facts stand still", all_paused)
+        await send(fresh_stack, figures(range(9, 30)))
+        await settled(fresh_stack, base, TOPICS[:2])
+        await platform.close_cycle("2026Q1", "department-360@1")
+
+        async def cut() -> dict[str, int]:
+            found: dict[str, int] = json.loads(await base.one("SELECT cut FROM cycles") or "{}")
+            return {place: end for place, end in found.items() if place.startswith("kpi-facts/")}
+
+        await until("the cycle is cut", cut)
+        await make_anew(fresh_stack, "kpi-facts")
+
+        async def waits() -> bool:
+            return any("kpi-facts" in for_ for for_ in application.chassis.said.values())
+
+        await until("the cycle says for what it waits", waits)
+        assert await base.one("SELECT state FROM cycles") == "closing"
+        assert not await cut(), "the cut from before the hole is not kept"
+        assert await what_doctor_finds_bad(fresh_stack) >= {"appraisal holes", "appraisal cycles"}
+
+        # what the runbook says: the facts are sent again, then a person accepts the hole
+        since = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+        assert (await command(fresh_stack, "outbox", "republish", "--service", "appraisal", "--since", since))[0] == 0
+        await base.run("UPDATE consumer_progress SET halted = false")
+        await settled(fresh_stack, base, TOPICS)
+        assert await base.one("SELECT state FROM cycles") == "closing"
+        accept = ("holes", "accept", "--service", "appraisal", "--by", "Wang", "--reason", "sent again from the outbox")
+        assert (await command(fresh_stack, *accept))[0] == 0
+        await until("the cycle is closed", lambda: base.one("SELECT count(*) FROM cycles WHERE state = 'closed'"))
+        assert await base.one("SELECT count(*) FROM kpi_facts") == 30
+        assert sum((await cut()).values()) >= 30, "it was cut where the new topic ended"
 
 
 async def test_a_cycle_that_cannot_be_read_is_parked_and_the_others_close(fresh_stack: Stack) -> None:
-    await topic_admin.apply(KafkaSettings(fresh_stack.kafka, "tests"))
-    told = {"KAFKA_BOOTSTRAP_SERVERS": fresh_stack.kafka, "DATABASE_URL": fresh_stack.database_url}
-    application = build(Settings.model_validate(told))
-    platform = Platform(fresh_stack.kafka, fresh_stack.database_url, ("appraisal",))
-    await application.start()
-    try:
-        async with base_of(fresh_stack, "appraisal") as base:
-            await send(fresh_stack, [organisation(), *figures(range(9))])
-            await settled(fresh_stack, base, TOPICS)
-            await platform.close_cycle("2026Q1", "department-360@1")
-            await until("the cycle is closed", lambda: base.one("SELECT count(*) FROM cycles WHERE state = 'closed'"))
-            columns = "cycle, scheme, as_of, for_real, requested_by, replay_of"
-            await base.run(
-                f"INSERT INTO cycles (id, sequence, state, cut, {columns}) SELECT 'spoilt', 0, 'closing', '7', {columns} FROM cycles"
-            )
-            await until("it is parked", lambda: base.one("SELECT count(*) FROM parked_keys WHERE aggregate = 'cycles:spoilt'"))
-            await platform.close_cycle("2026Q2", "department-360@1")
-            await until("the other one closes", lambda: base.one("SELECT state = 'closed' FROM cycles WHERE cycle = '2026Q2'"))
-            assert application.chassis.sick == {}
-            # mended and redriven it goes on
-            await base.run("UPDATE cycles SET cut = '{}', id = '2026Q3|department-360@1', cycle = '2026Q3' WHERE id = 'spoilt'")
-            await base.run("UPDATE parked_keys SET redrive = true")
-            await until("the mended one closes", lambda: base.one("SELECT state = 'closed' FROM cycles WHERE cycle = '2026Q3'"))
-    finally:
-        await application.stop()
+    async with appraisal_with_nine_figures(fresh_stack) as (application, platform, base):
+        await platform.close_cycle("2026Q1", "department-360@1")
+        await until("the cycle is closed", lambda: base.one("SELECT count(*) FROM cycles WHERE state = 'closed'"))
+        columns = "cycle, scheme, as_of, for_real, requested_by, replay_of"
+        await base.run(
+            f"INSERT INTO cycles (id, sequence, state, cut, {columns}) SELECT 'spoilt', 0, 'closing', '7', {columns} FROM cycles"
+        )
+        await until("it is parked", lambda: base.one("SELECT count(*) FROM parked_keys WHERE aggregate = 'cycles:spoilt'"))
+        await platform.close_cycle("2026Q2", "department-360@1")
+        await until("the other one closes", lambda: base.one("SELECT state = 'closed' FROM cycles WHERE cycle = '2026Q2'"))
+        assert application.chassis.sick == {}
+        # mended and redriven it goes on
+        await base.run("UPDATE cycles SET cut = '{}', id = '2026Q3|department-360@1', cycle = '2026Q3' WHERE id = 'spoilt'")
+        await base.run("UPDATE parked_keys SET redrive = true")
+        await until("the mended one closes", lambda: base.one("SELECT state = 'closed' FROM cycles WHERE cycle = '2026Q3'"))
