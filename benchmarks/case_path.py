@@ -31,8 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlmodel import Field, SQLModel
 
 from common.contracts.topics import EVENTS
-from common.runtime import topic_admin
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
 from devstack import Stack, stack
 from ops.platform import Platform
 from ops.processes import SERVICES, services

@@ -36,8 +36,9 @@ from appraisal.settings import Settings
 from common.contracts.envelope import encode
 from common.contracts.event import Envelope
 from common.contracts.kpi_facts import KpiRecorded
+from common.kafka import topic_admin
 from common.kernel.ids import derived_id
-from common.runtime import logging, topic_admin
+from common.runtime import logging
 from common.runtime.broker import KafkaSettings
 from devstack import stack
 

@@ -33,17 +33,17 @@ from common.contracts.envelope import Record, encode
 from common.contracts.event import Envelope, Event
 from common.contracts.topics import consumed_by, topic_of
 from common.kernel.calendars import built_in
-from common.kernel.clock import now
 from common.kernel.instants import to_micros
+from common.kernel.wall_clock import now
 from common.kernel.working_time import Calendar
 from common.kernel.zones import zone_named
-from common.runtime import migrations, progress
-from common.runtime.consumer import CaseConsumer
-from common.runtime.database import Database
+from common.runtime.consumer import EventConsumer
 from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import load_policy
 from common.runtime.timers import TimerWorker
+from common.sla.policy import load_policy
+from common.store import migrations, positions
+from common.store.database import Database
 from complaints import handlers
 from complaints.repository import UnitOfWork
 from devstack import stack
@@ -203,7 +203,7 @@ async def _prepare(server_url: str, cases: int) -> None:
     await migrations.upgrade(database)
     policy = load_policy("complaints")
     metrics = ChassisMetrics("complaints", "benchmark", policy.stages, CollectorRegistry())
-    consumer = CaseConsumer("complaints", database, handlers_in(handlers), UnitOfWork, policy, metrics, lambda: None)
+    consumer = EventConsumer("complaints", database, handlers_in(handlers), UnitOfWork, policy, metrics, lambda: None)
     lodged = ComplaintLodged(complaint_id="TEMPLATE", customer_id="K1", category="noise", region="north", handled_by="E1")
     await consumer.consume([_record(lodged, now() - timedelta(minutes=1))])
     connection = await asyncpg.connect(f"{server_url.rpartition('/')[0]}/complaints")
@@ -256,7 +256,7 @@ async def _work(server_url: str) -> None:
     )
     async with database.transaction() as connection:
         at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-        await progress.note_lag(connection, dict.fromkeys(_PLACES, 0), at)
+        await positions.note_lag(connection, dict.fromkeys(_PLACES, 0), at)
     first, cpu, began = _peak(), time.process_time(), time.monotonic()
     while await worker.fire():
         pass

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from common.kernel.clock_events import Paused, Resumed, Started
 from common.kernel.sla_clock import fold
-from common.runtime.policies import load_policy
+from common.sla.policy import load_policy
 
 
 def deadline(service: str, stage: str, start: str, *pauses: tuple[str, str], **traits: str) -> datetime | None:

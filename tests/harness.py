@@ -16,13 +16,13 @@ from common.contracts.event import Envelope, Event
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.topics import consumed_by, topic_of
 from common.kernel.ids import derived_id
-from common.runtime import migrations, progress
-from common.runtime.consumer import CaseConsumer
-from common.runtime.database import Database
+from common.runtime.consumer import EventConsumer
 from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import load_policy
 from common.runtime.timers import TimerWorker
+from common.sla.policy import load_policy
+from common.store import migrations, positions
+from common.store.database import Database
 from devstack import Stack
 
 E = TypeVar("E", bound=Event)
@@ -54,7 +54,7 @@ class ServiceOnDatabase:
 
     name: str
     database: Database
-    consumer: CaseConsumer
+    consumer: EventConsumer
     timers: TimerWorker
     offsets: dict[str, int] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ class ServiceOnDatabase:
         ends |= {(topic, 0): end for topic, end in self.offsets.items()}
         async with self.database.transaction() as connection:
             at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-            await progress.note_lag(connection, ends, at)
+            await positions.note_lag(connection, ends, at)
         while await self.timers.fire():
             pass
 
@@ -170,13 +170,13 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
         await database.close()
 
 
-def replica_of(name: str, database: Database) -> CaseConsumer:
+def replica_of(name: str, database: Database) -> EventConsumer:
     """What one replica of a service consumes with; several on one database are several replicas."""
     policy = load_policy(name)
     metrics = ChassisMetrics(name, "test", policy.stages, CollectorRegistry())
     unit_of_work = importlib.import_module(f"{name}.repository").UnitOfWork
     handlers = handlers_in(importlib.import_module(f"{name}.handlers"))
-    return CaseConsumer(name, database, handlers, unit_of_work, policy, metrics, _nobody_to_wake)
+    return EventConsumer(name, database, handlers, unit_of_work, policy, metrics, _nobody_to_wake)
 
 
 @asynccontextmanager

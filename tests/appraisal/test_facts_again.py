@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.faults.kit import Wire, fact
 
 from appraisal import ingest
-from common.kernel.clock import now
-from common.runtime import migrations
-from common.runtime.database import Database
+from common.kernel.wall_clock import now
 from common.runtime.metrics import ChassisMetrics
+from common.store import migrations
+from common.store.database import Database
 
 pytestmark = pytest.mark.real
 

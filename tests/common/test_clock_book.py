@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.counted import counted
 
+from common.contracts.cause import Cause
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet, SlaClockReopened
 from common.kernel.calendars import built_in
 from common.kernel.clocks import ClockEntry, Kind
-from common.runtime.cause import Cause
-from common.runtime.kept_clock import Clock
-from common.runtime.ledger import ClockBook
-from common.runtime.policies import parse_policy
-from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
-from common.runtime.telling import Fact
+from common.sla.clock import Clock
+from common.sla.clock_book import ClockBook
+from common.sla.policy import parse_policy
+from common.sla.reconcile import Fact
+from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=UTC)
 AGGREGATE = "complaints:C1"
@@ -55,7 +55,7 @@ class Service:
     """A book that hears what is said, as the unit of work does it, and whose timers fire when `on_time`."""
 
     def __init__(self, *, on_time: bool = False) -> None:
-        self.book = ClockBook("complaints", Rules.of([PolicyVersion(POLICY)]))
+        self.book = ClockBook("complaints", Rulebook.of([PolicyVersion(POLICY)]))
         self.on_time = on_time
         self.facts: list[Fact] = []
 

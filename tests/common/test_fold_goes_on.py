@@ -11,9 +11,9 @@ from tests.counted import counted
 from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.targets import WorkingTime
 from common.kernel.working_time import Calendar
-from common.runtime.folding import Folded, Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
-from common.runtime.policies import parse_policy
-from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
+from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
+from common.sla.policy import parse_policy
+from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -70,23 +70,23 @@ def test_a_clock_that_goes_on_is_the_clock_that_its_whole_history_makes(rules: A
         known.append(PolicyVersion(policy(2, second, first, all_pauses=all_pauses), START + 20 * HOUR, applies_to_open=True, event_id="p2"))
     if later == "calendar":
         known.append(CalendarVersion("cn", 1, SHORTER, START + 20 * HOUR, "c1"))
-    book = Rules.of(known)
+    book = Rulebook.of(known)
     began = Started(id="e1", at=START, sequence=1, calendar="cn", target=WorkingTime(0), owner="dispatch")
-    ledger, known_to = Ledger("stage", {"priority": "low"}, (began,)), START
-    folded = fold_under(book, ledger, known_to)
+    ledger, as_of = Ledger("stage", {"priority": "low"}, (began,)), START
+    folded = fold_under(book, ledger, as_of)
     for number, ((kind, offset, who, urgent), passes) in enumerate(story, 2):
         # most things are said of now, some of the past, and sometimes only time passes
-        at = known_to + (offset % 3) * HOUR if offset >= 0 else max(START, known_to + offset * HOUR)
+        at = as_of + (offset % 3) * HOUR if offset >= 0 else max(START, as_of + offset * HOUR)
         if kind == "rule_used" or passes:
             ledger = ledger.and_event(as_event(number, at, kind, who, urgent))
-        known_to = max(known_to, at) + (passes % 3) * HOUR
-        folded = fold_under(book, ledger, known_to, folded)
+        as_of = max(as_of, at) + (passes % 3) * HOUR
+        folded = fold_under(book, ledger, as_of, folded)
         event(f"goes on: {folded.course is not None}")
-        assert seen(folded) == seen(fold_under(book, ledger, known_to))
+        assert seen(folded) == seen(fold_under(book, ledger, as_of))
 
 
 def test_a_clock_goes_on_without_its_history_as_long_as_nothing_is_said_of_the_past() -> None:
-    book = Rules.of([PolicyVersion(policy(1, {"working_seconds": 7200}, {"working_seconds": 3600}, all_pauses=True))])
+    book = Rulebook.of([PolicyVersion(policy(1, {"working_seconds": 7200}, {"working_seconds": 3600}, all_pauses=True))])
     began = Started(id="e1", at=START, sequence=1, calendar="cn", target=WorkingTime(0), owner="dispatch")
     ledger = Ledger("stage", {"priority": "low"}, (began,))
     before = fold_under(book, ledger, START)

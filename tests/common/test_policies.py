@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.contracts.cause import Cause
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockMet, SlaClockPaused, SlaClockRederived, SlaClockResumed
 from common.kernel.calendars import built_in
@@ -16,12 +17,11 @@ from common.kernel.sla_clock import fold
 from common.kernel.targets import WorkingDays, WorkingTime
 from common.kernel.timeline import Hours
 from common.kernel.working_time import Calendar
-from common.runtime.cause import Cause
-from common.runtime.kept_clock import Clock
-from common.runtime.ledger import ClockBook
-from common.runtime.policies import PolicyError, parse_policy
-from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
-from common.runtime.telling import Fact
+from common.sla.clock import Clock
+from common.sla.clock_book import ClockBook
+from common.sla.policy import PolicyError, parse_policy
+from common.sla.reconcile import Fact
+from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
 EIGHT_TO_SIX = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {day: [["08:00", "18:00"]] for day in ("mon", "tue", "wed")}})
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -39,7 +39,7 @@ class OneClock:
     """A book with the clock of one case, spoken to directly."""
 
     def __init__(self, document: dict[str, Any], *published: CalendarVersion | PolicyVersion) -> None:
-        self.book = ClockBook("dispatch", Rules.of([PolicyVersion(parse_policy(document)), *published]))
+        self.book = ClockBook("dispatch", Rulebook.of([PolicyVersion(parse_policy(document)), *published]))
         self.facts: list[Fact] = []
 
     def say(self, kind: Any, moment: datetime, **more: Any) -> None:
@@ -199,8 +199,8 @@ def test_a_policy_whose_calendar_nobody_has_published_does_not_hold_yet() -> Non
         parse_policy({**policy_of(2), "stages": {"completion": [{"calendar": "shop", "target": {"working_days": 1}}]}}), at(0)
     )
     first = PolicyVersion(parse_policy(policy_of(target={"working_seconds": 36000})))
-    assert Rules.of([first, second]).policies_since(at(1))[0].policy.ref == "dispatch@1"
-    assert Rules.of([first, second, CalendarVersion("shop", 1, EIGHT_TO_SIX)]).policies_since(at(1))[0].policy.ref == "dispatch@2"
+    assert Rulebook.of([first, second]).policies_since(at(1))[0].policy.ref == "dispatch@1"
+    assert Rulebook.of([first, second, CalendarVersion("shop", 1, EIGHT_TO_SIX)]).policies_since(at(1))[0].policy.ref == "dispatch@2"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from appraisal.domain.errors import BadScheme
 from appraisal.presets import read_document
-from common.runtime.yaml_files import NotYaml, read_yaml
+from common.contracts.yaml_files import NotYaml, read_yaml
 from ops.policy_lint import lint
 
 BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))

@@ -34,7 +34,7 @@ from common.contracts.service_requests import ServiceRequestRegistered
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockMet
 from common.contracts.topics import consumed_by
 from common.runtime.handling import handlers_in
-from common.runtime.policies import shipped_document
+from common.sla.policy import shipped_document
 from complaints import handlers
 from complaints.domain.complaint import TRAITS
 

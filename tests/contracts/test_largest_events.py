@@ -11,7 +11,7 @@ from common.contracts.dead_letters import DeadLetterRecorded
 from common.contracts.envelope import MAX_BYTES
 from common.contracts.event import Event
 from common.contracts.topics import TOPICS
-from common.runtime.topic_admin import MAX_RECORD
+from common.kafka.topic_admin import MAX_RECORD
 
 DECISIONS = [event for topic in TOPICS if topic.kind == "decisions" for event in topic.events]
 _ESCAPED, _LETTER = 6, 4

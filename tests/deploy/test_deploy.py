@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from common.contracts.topics import SERVICES
-from common.runtime import topic_admin
+from common.kafka import topic_admin
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
 from ops.documents.metrics_page import metrics
@@ -208,7 +208,7 @@ def test_an_image_holds_one_service_and_nothing_to_develop_or_install_with(servi
 @pytest.mark.real
 def test_topics_are_applied_where_only_a_service_is_installed(stack: Stack) -> None:
     servers = [f"KAFKA_BOOTSTRAP_SERVERS={stack.kafka}", f"DATABASE_URL={stack.database_url}"]
-    apply = ["env", *servers, sys.executable, "-m", "common.runtime.topic_admin"]
+    apply = ["env", *servers, sys.executable, "-m", "common.runtime.apply_topics"]
     done = subprocess.run(apply, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "topics_applied" in done.stderr

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from tests.faults.decisions import Decision, first_of_each, read_topic
 
 from common.contracts.topics import TOPICS, dead_letter_topics
-from common.runtime import topic_admin
+from common.kafka import topic_admin
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
 from ops.connection import database

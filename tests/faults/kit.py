@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from common.contracts.topics import source_of
-from common.kernel.clock import now
+from common.kernel.wall_clock import now
 from common.runtime.handling import handlers_in, on
-from common.runtime.policies import load_policy
 from common.runtime.service import Application, service
+from common.sla.policy import load_policy
 from complaints import handlers as complaints_handlers
 from complaints.repository import UnitOfWork
 from complaints.settings import Settings

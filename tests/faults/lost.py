@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from tests.faults.kit import until
 from typer.testing import CliRunner
 
-from common.runtime import topic_admin
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
 from devstack import Stack
 from ops import doctor
 from ops.main import COMMANDS

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.faults.kit import Wire
 
-from common.kernel.clock import now
+from common.kernel.wall_clock import now
 
 
 @dataclass(frozen=True, slots=True)

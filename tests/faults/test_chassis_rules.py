@@ -11,7 +11,7 @@ from faststream.kafka import KafkaBroker
 from tests.faults.kit import Counts, Wire, base_of, claim, complaints_here, lodged, read_topic, send, settled, until
 
 from common.contracts.envelope import Record
-from common.runtime import topic_admin
+from common.kafka import topic_admin
 from common.runtime.broker import Broker, KafkaSettings, check, subscribe
 from common.runtime.service import Application
 from devstack import Stack

@@ -11,8 +11,8 @@ from tests.faults.lost import command, make_anew, what_doctor_finds_bad
 
 from appraisal.app import build
 from appraisal.settings import Settings
-from common.runtime import topic_admin
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
 from common.runtime.service import Application
 from devstack import Stack
 from ops.platform import Platform

@@ -11,10 +11,11 @@ from tests.faults.kit import Base, base_of, complaints_here, ends, keys_of_parti
 from tests.faults.lost import command, commit, committed, delete_before, make_anew, what_doctor_finds_bad
 
 from common.contracts.topics import consumed_by
-from common.kernel.clock import now
-from common.runtime import progress, topic_admin
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
+from common.kernel.wall_clock import now
 from common.runtime.service import Application
+from common.store import positions
 from devstack import Stack, open_stack
 from devstack.settings import read
 
@@ -69,7 +70,7 @@ async def caught_up(application: Application) -> Any:
     chassis = application.chassis
     assert chassis.timers is not None
     async with chassis.database.transaction() as connection:
-        return await progress.caught_up_at(connection, expected=chassis.timers._partitions, patience=chassis.settings.timer_patience)
+        return await positions.caught_up_at(connection, expected=chassis.timers._partitions, patience=chassis.settings.timer_patience)
 
 
 async def seen_read_but_not_caught_up(application: Application, base: Base) -> bool:

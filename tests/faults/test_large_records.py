@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from tests.faults.kit import Wire, base_of, lodged, send, settled
 
-from common.runtime import topic_admin
+from common.kafka import topic_admin
 from common.runtime.broker import BATCH_BYTES, KafkaSettings, in_parts
 from devstack import Stack
 from ops.processes import ServiceProcess, wait_until_ready

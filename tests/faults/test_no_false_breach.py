@@ -16,12 +16,12 @@ from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged,
 from common.contracts.envelope import Record
 from common.contracts.event import Claim
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockMet
-from common.kernel.clock import now
-from common.runtime import progress
-from common.runtime.consumer import CaseConsumer
+from common.kernel.wall_clock import now
+from common.runtime.consumer import EventConsumer
 from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import load_policy, parse_policy
+from common.sla.policy import load_policy, parse_policy
+from common.store import positions
 from complaints import handlers
 from complaints.repository import UnitOfWork
 from ops.simulation.claims import Ledger
@@ -115,7 +115,7 @@ async def hasty(database: str) -> AsyncIterator[ServiceOnDatabase]:
     """Complaints, which promises to acknowledge within an hour, day and night."""
     async with service_on("complaints", database) as service:
         metrics = ChassisMetrics("complaints", "test", WITHIN_AN_HOUR.stages, CollectorRegistry())
-        consumer = CaseConsumer("complaints", service.database, handlers_in(handlers), UnitOfWork, WITHIN_AN_HOUR, metrics, lambda: None)
+        consumer = EventConsumer("complaints", service.database, handlers_in(handlers), UnitOfWork, WITHIN_AN_HOUR, metrics, lambda: None)
         yield replace(service, consumer=consumer, timers=worker_on(service.database, WITHIN_AN_HOUR))
 
 
@@ -123,7 +123,7 @@ async def look(complaints: ServiceOnDatabase, at: datetime, *, more: int = 0) ->
     """The service sees at an instant how much it has handled, and that there is so much more on the topic."""
     ends = {place: complaints.offsets.get(place[0], 0) + more if place == ("complaint-claims", 0) else 0 for place in PLACES}
     async with complaints.database.transaction() as connection:
-        await progress.note_lag(connection, ends, at)
+        await positions.note_lag(connection, ends, at)
 
 
 async def assert_kept(complaints: ServiceOnDatabase, story: Story) -> None:

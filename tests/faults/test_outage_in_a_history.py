@@ -10,8 +10,8 @@ from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.envelope import Record
 from common.contracts.sla_clocks import SlaClockBreached
 from common.contracts.topics import consumed_by
-from common.kernel.clock import now
-from common.runtime import progress
+from common.kernel.wall_clock import now
+from common.store import positions
 from ops.simulation.claims import Ledger
 
 pytestmark = pytest.mark.real
@@ -53,4 +53,4 @@ async def _look(complaints: ServiceOnDatabase, at: datetime) -> None:
     """The service sees at an instant that it has handled all there is."""
     ends = {place: complaints.offsets.get(place[0], 0) if place[1] == 0 else 0 for place in _PLACES}
     async with complaints.database.transaction() as connection:
-        await progress.note_lag(connection, ends, at)
+        await positions.note_lag(connection, ends, at)

@@ -28,13 +28,14 @@ from tests.harness import ServiceOnDatabase, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.envelope import Record
-from common.kernel.clock import now
-from common.runtime import holding, progress, topic_admin
+from common.kafka import topic_admin
+from common.kernel.wall_clock import now
 from common.runtime.broker import KafkaSettings
-from common.runtime.consumer import STOP_AFTER, CaseConsumer
+from common.runtime.consumer import STOP_AFTER, EventConsumer
 from common.runtime.handling import Handler, handlers_in
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import load_policy
+from common.sla.policy import load_policy
+from common.store import positions, waiting
 from complaints.repository import UnitOfWork
 from devstack import Stack
 
@@ -102,7 +103,7 @@ async def complaints(database: str, defect: Defect) -> AsyncIterator[ServiceOnDa
         policy = load_policy("complaints")
         metrics = ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry())
         handlers = handlers_in(failing(defect))
-        found.consumer = CaseConsumer("complaints", found.database, handlers, UnitOfWork, policy, metrics, lambda: None)
+        found.consumer = EventConsumer("complaints", found.database, handlers, UnitOfWork, policy, metrics, lambda: None)
         yield found
 
 
@@ -220,14 +221,14 @@ async def test_a_redrive_beside_a_running_batch_waits_for_it_and_never_the_other
     defect.mend()
     waits = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with complaints.database.transaction() as batch:
-        await progress.begin(batch, [(TOPIC, 0)])
+        await positions.begin(batch, [(TOPIC, 0)])
         redrive = asyncio.create_task(complaints.consumer.redrive("complaints:P1"))
 
-        async def waiting() -> bool:
+        async def blocked() -> bool:
             return bool((await complaints.rows(waits))[0]["n"])
 
-        await until("the redrive waits for the batch", waiting)
-        assert await holding.parked_among(batch, ["complaints:P1"]) == {"complaints:P1"}
+        await until("the redrive waits for the batch", blocked)
+        assert await waiting.parked_among(batch, ["complaints:P1"]) == {"complaints:P1"}
     assert await redrive
     assert await decided(complaints, "P1") == DECIDED
 

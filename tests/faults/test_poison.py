@@ -14,8 +14,8 @@ from tests.faults.poison_kinds import CLAIMS, FACTS, Kind
 
 from appraisal import ingest
 from common.contracts.envelope import Record, Unreadable, decode
-from common.kernel.clock import now
-from common.runtime import topic_admin
+from common.kafka import topic_admin
+from common.kernel.wall_clock import now
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
 from ops.processes import ServiceProcess, services

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tests.faults.kit import lodged, send, until
 
-from common.runtime import topic_admin
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
 from devstack import Stack
 from ops.processes import ServiceProcess, wait_until_ready
 

@@ -9,7 +9,7 @@ import structlog
 from tests.faults.kit import base_of, complaints_here, lodged, send, settled, until
 
 from common.contracts.topics import consumed_by
-from common.runtime import topic_admin
+from common.kafka import topic_admin
 from common.runtime.broker import KafkaSettings
 from common.runtime.service import Application
 from devstack import Stack

@@ -17,8 +17,8 @@ from common.contracts.claims.operator import CalendarPublished
 from common.contracts.envelope import Record
 from common.contracts.sla_clocks import SlaClockRederived
 from common.kernel.calendars import built_in
-from common.kernel.clock import now
-from common.runtime.policies import shipped_document
+from common.kernel.wall_clock import now
+from common.sla.policy import shipped_document
 
 pytestmark = pytest.mark.real
 

@@ -16,10 +16,10 @@ from sqlalchemy import text
 from tests.faults.kit import until
 from tests.harness import ServiceOnDatabase, service_on
 
-from common.runtime import outbox
 from common.runtime.broker import KafkaSettings
-from common.runtime.outbox import Outgoing
 from common.runtime.relay import Relay
+from common.store import outbox
+from common.store.outbox import Outgoing
 from devstack import Stack
 
 pytestmark = pytest.mark.real

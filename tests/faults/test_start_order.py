@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from common.contracts.topics import consumed_by
-from common.runtime import topic_admin
+from common.kafka import topic_admin
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
 from ops.processes import SERVICES, ServiceProcess, wait_until_ready

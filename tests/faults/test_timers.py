@@ -21,12 +21,13 @@ from tests.harness import ServiceOnDatabase, claim, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.kpi_facts import KpiRecorded
-from common.kernel.clock import now
-from common.runtime import progress, timers
-from common.runtime.consumer import CaseConsumer
+from common.kernel.wall_clock import now
+from common.runtime import timers
+from common.runtime.consumer import EventConsumer
 from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import parse_policy
+from common.sla.policy import parse_policy
+from common.store import positions
 from complaints import handlers
 from complaints.repository import UnitOfWork
 
@@ -113,7 +114,7 @@ async def complaints(database: str) -> Any:
     policy = parse_policy(POLICY)
     async with service_on("complaints", database) as service:
         metrics = ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry())
-        consumer = CaseConsumer("complaints", service.database, handlers_in(handlers), UnitOfWork, policy, metrics, lambda: None)
+        consumer = EventConsumer("complaints", service.database, handlers_in(handlers), UnitOfWork, policy, metrics, lambda: None)
         yield replace(service, consumer=consumer)
 
 
@@ -167,7 +168,7 @@ async def test_a_round_reads_only_the_timers_that_are_due(complaints: ServiceOnD
     async with complaints.database.transaction() as connection:
         await connection.execute(text(_MANY))
     await complaints.let_time_pass()
-    limits = {"caught_up": now(), "at_once": 200, "quiet": timedelta(0), "blind": progress.BLIND}
+    limits = {"caught_up": now(), "at_once": 200, "quiet": timedelta(0), "blind": positions.BLIND}
     async with complaints.database.transaction() as connection:
         await connection.execute(text("ANALYZE timers"))
         plan = "\n".join((await connection.execute(text(f"EXPLAIN {timers._DUE.text}"), limits)).scalars())

@@ -10,8 +10,8 @@ from tests.faults.kit import A_MINUTE_AGO, Wire, claim, lodged
 from tests.harness import ServiceOnDatabase, service_on
 
 from common.contracts.envelope import Record
-from common.kernel.clock import now
-from common.runtime import records
+from common.kafka import records
+from common.kernel.wall_clock import now
 
 LATER = A_MINUTE_AGO + timedelta(seconds=30)
 LONG_AGO = now() - timedelta(days=90)

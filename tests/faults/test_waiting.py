@@ -8,9 +8,10 @@ from tests.faults.kit import A_MINUTE_AGO, Base, Counts, Wire, base_of, claim, c
 from tests.harness import ServiceOnDatabase, service_on
 
 from common.contracts.envelope import Received, Record, decode
-from common.kernel.clock import now
-from common.runtime import holding, topic_admin
+from common.kafka import topic_admin
+from common.kernel.wall_clock import now
 from common.runtime.broker import KafkaSettings
+from common.store import waiting
 from devstack import Stack
 
 TOPIC = "complaint-claims"
@@ -70,11 +71,11 @@ async def test_claims_that_come_in_the_wrong_order_wait_and_are_applied_in_the_r
 async def test_what_a_running_batch_is_about_to_release_cannot_expire_beside_it(complaints: ServiceOnDatabase) -> None:
     await complaints.apply([record(told("C1"))])
     async with complaints.database.transaction() as batch:
-        assert len((await holding.waiting_for(batch, ["complaints:C1"])).events) == 1
+        assert len((await waiting.waiting_for(batch, ["complaints:C1"])).events) == 1
         async with complaints.database.transaction() as housekeeping:
-            assert (await holding.expired(housekeeping, timedelta(0))).events == []
+            assert (await waiting.expired(housekeeping, timedelta(0))).events == []
     async with complaints.database.transaction() as housekeeping:
-        assert len((await holding.expired(housekeeping, timedelta(0))).events) == 1
+        assert len((await waiting.expired(housekeeping, timedelta(0))).events) == 1
 
 
 @pytest.mark.real

@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
 from common.contracts.topics import consumed_by
-from common.runtime import progress
-from common.runtime.database import Database
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import Policy, parse_policy
 from common.runtime.timers import TimerWorker
+from common.sla.policy import Policy, parse_policy
+from common.store import positions
+from common.store.database import Database
 from complaints.repository import UnitOfWork
 
 PLACES = [(topic.name, partition) for topic in consumed_by("complaints") for partition in range(topic.partitions)]
@@ -48,7 +48,7 @@ async def note_that_all_is_read(database: Database) -> None:
     async with database.transaction() as connection:
         at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
         read = {(row.topic, row.partition): row.next_offset for row in await connection.execute(_READ_TO)}
-        await progress.note_lag(connection, {place: read.get(place, 0) for place in PLACES}, at)
+        await positions.note_lag(connection, {place: read.get(place, 0) for place in PLACES}, at)
 
 
 async def _note_for_ever(database: Database) -> None:

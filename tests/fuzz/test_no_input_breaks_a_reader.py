@@ -70,7 +70,7 @@ CHANGING = {
 }
 
 
-class Tally:
+class RecordCounts:
     """What was fed to one reader, what came of it, and what the dearest input cost."""
 
     def __init__(self, reader: str) -> None:
@@ -117,7 +117,7 @@ def _resident() -> int:
 
 def fed(reader: str, cases: int, proof: int, one: Callable[[tuple[int, int]], tuple[Callable[[], str], int]]) -> None:
     """Feeds a reader and prints what was counted."""
-    tally = Tally(reader)
+    tally = RecordCounts(reader)
 
     @given(st.tuples(st.integers(0, 2**48), st.integers(0, 4)))
     @counting(cases, proof=proof)

@@ -18,11 +18,11 @@ from tests.harness import claim, service_on
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun
 from common.contracts.envelope import Record
 from common.contracts.event import Claim
-from common.kernel.clock import now
-from common.runtime import topic_admin
+from common.kafka import topic_admin
+from common.kernel.wall_clock import now
 from common.runtime.broker import KafkaSettings
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import load_policy
+from common.sla.policy import load_policy
 from devstack import Stack
 from ops.processes import ServiceProcess, services
 

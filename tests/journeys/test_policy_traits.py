@@ -13,7 +13,7 @@ from common.contracts.claims.intake import ServiceRequestReceived
 from common.contracts.claims.operator import SlaPolicyActivated
 from common.contracts.event import Event
 from common.contracts.service_requests import ServiceRequestRegistered
-from common.runtime.policies import TRAITS, shipped_document
+from common.sla.policy import TRAITS, shipped_document
 
 pytestmark = pytest.mark.real
 

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from appraisal.app import build
 from appraisal.settings import Settings
 from common.contracts.topics import BY_NAME, TOPICS, dead_letter_topics
-from common.runtime import topic_admin
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
 from common.runtime.settings import ServiceSettings
 from devstack import Stack, open_stack
 from devstack.settings import read

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun, VerificationEnded
 from common.contracts.claims.operator import SlaPolicyActivated
-from common.runtime.policies import shipped_document
+from common.sla.policy import shipped_document
 from devstack import Stack
 from ops.clock_explain import app
 

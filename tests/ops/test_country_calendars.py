@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from common.kernel.working_time import Calendar
-from common.runtime.policies import parse_policy
+from common.sla.policy import parse_policy
 from ops import calendar
 from ops.country_calendars import NotThisCountry, country_calendar, source_of
 from ops.policy_lint import lint

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from common.runtime.topic_admin import Difference
+from common.kafka.topic_admin import Difference
 from ops.diagnosis import Figures, Finding, of_service, of_topics
 
 WELL = Figures(

@@ -10,10 +10,10 @@ from typer.testing import CliRunner, Result
 
 from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
 from common.contracts.envelope import Received, decode
+from common.kafka import topic_admin
+from common.kafka.records import from_kafka
 from common.kernel.working_time import Calendar
-from common.runtime import topic_admin
 from common.runtime.broker import KafkaSettings
-from common.runtime.records import from_kafka
 from devstack import Stack
 from ops import calendar, policy
 from ops.policy_lint import REMEDIES, lint

@@ -8,12 +8,12 @@ import typer
 from pydantic import ValidationError
 
 from common.contracts.claims.operator import CalendarPublished
+from common.contracts.yaml_files import read_yaml
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import parse_date
 from common.kernel.known_fields import nearest, unknown_field
 from common.kernel.working_time import Calendar
-from common.runtime.yaml_files import read_yaml
 from ops import country_calendars
 from ops.connection import kafka_settings
 from ops.rule_records import send

@@ -20,12 +20,12 @@ from common.kernel.sla_clock import ClockState, Segment
 from common.kernel.timeline import Stretch
 from common.kernel.working_time import Calendar
 from common.kernel.zones import ZoneInfo
-from common.runtime import rule_store
-from common.runtime.database import Database
-from common.runtime.folding import Folded, RuleUsed, Terms, TraitsChanged, fold_under
-from common.runtime.kept_clock import Clock
-from common.runtime.ledger import ClockBook
-from common.runtime.ledger_store import load
+from common.sla.clock import Clock
+from common.sla.clock_book import ClockBook
+from common.sla.ledger import Folded, RuleUsed, Terms, TraitsChanged, fold_under
+from common.store import rulebook
+from common.store.clocks import load
+from common.store.database import Database
 from ops.clock_questions import Questions
 from ops.clock_reasons import hours, reasons
 from ops.connection import database as open_database
@@ -71,13 +71,13 @@ async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
     kept = Database(url, service)
     try:
         async with kept.transaction() as connection:
-            book = ClockBook(service, await rule_store.read(connection))
+            book = ClockBook(service, await rulebook.read(connection))
             await load(connection, book, [row["aggregate"]])
     finally:
         await kept.close()
     clock = book.clocks[row["aggregate"]][row["stage"]]
     # a replayed clock lives in its own time: what has passed since on the wall is not charged to anybody
-    as_of = clock.known_to if clock.replay_of else max(clock.known_to, row["now"])
+    as_of = clock.as_of if clock.replay_of else max(clock.as_of, row["now"])
     assert book.rules is not None
     account = _account(clock, fold_under(book.rules, clock.ledger, as_of), told, timer)
     zh, en = reasons(account)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import typer
 
-from common.runtime.kafka_settings import KafkaSettings, valid_prefix
+from common.kafka.settings import KafkaSettings, valid_prefix
 
 
 def kafka_settings(given: str | None, client: str) -> KafkaSettings:

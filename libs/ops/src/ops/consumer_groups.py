@@ -12,9 +12,9 @@ from aiokafka.protocol.admin import DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
 from common.contracts.groups import groups_of
-from common.runtime.kafka_settings import KafkaSettings
-from common.runtime.log_reader import Log, LogReader, coordinator_of
-from common.runtime.progress import Gap, Place
+from common.kafka.log_reader import Log, LogReader, coordinator_of
+from common.kafka.records import Gap, TopicPartition
+from common.kafka.settings import KafkaSettings
 from ops.terminal import KAFKA_SECONDS
 
 
@@ -26,7 +26,7 @@ class Group:
     members: int
     settled: bool
     """Whether it is not about to share out its partitions anew."""
-    reads: frozenset[Place]
+    reads: frozenset[TopicPartition]
 
 
 async def groups(kafka: KafkaSettings, names: Collection[str]) -> list[Group]:
@@ -61,10 +61,10 @@ class Reading:
     """What the groups of one service read, from where they would go on, and where the logs end."""
 
     reader: LogReader
-    logs: Mapping[Place, Log]
+    logs: Mapping[TopicPartition, Log]
     groups: Sequence[Group]
 
-    async def ahead_of(self, passed: Mapping[Place, int]) -> list[str]:
+    async def ahead_of(self, passed: Mapping[TopicPartition, int]) -> list[str]:
         """The partitions whose group would go on beyond what the database has handled, with records in between; `passed` is read last."""
         gaps = {
             place: Gap(passed.get(place, 0), found.committed)
@@ -73,7 +73,7 @@ class Reading:
         }
         return _words(await self.reader.unread(gaps)) if gaps else []
 
-    def unowned(self, passed: Mapping[Place, int]) -> list[str]:
+    def unowned(self, passed: Mapping[TopicPartition, int]) -> list[str]:
         """The partitions with lag that no member of a group reads; none while a group shares out its partitions anew."""
         if not all(group.settled for group in self.groups):
             return []
@@ -94,7 +94,7 @@ async def reading_of(kafka: KafkaSettings, service: str) -> Reading | None:
         await reader.close()
 
 
-def _words(places: Iterable[Place]) -> list[str]:
+def _words(places: Iterable[TopicPartition]) -> list[str]:
     return [f"{topic}/{partition}" for topic, partition in sorted(places)]
 
 
@@ -102,7 +102,7 @@ def _group(kafka: KafkaSettings, *described: Any) -> Group:
     error, name, state, _, _, members = described[:6]
     if error:
         raise for_code(error)(name)
-    reads: set[Place] = set()
+    reads: set[TopicPartition] = set()
     for *_who, assigned in members:
         if isinstance(assigned, bytes) and assigned:
             found = ConsumerProtocolMemberAssignment.decode(assigned)

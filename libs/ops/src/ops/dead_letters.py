@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from common.contracts.envelope import Received, Record
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka.settings import KafkaSettings
 from ops.connection import database_address, kafka_settings
 from ops.databases import ServiceOption, chosen, each_database
 from ops.held_back import Held, Letter, as_text, headers_as_text, held_by, letter_of, queue_behind

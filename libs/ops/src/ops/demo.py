@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka.settings import KafkaSettings
 from ops import demo_views as views
 from ops.connection import kafka_prefix
 from ops.demo_extras import extras
@@ -90,7 +90,7 @@ async def _story(console: Console, platform: Platform, running: dict[str, Servic
 
 def create_topics(kafka: KafkaSettings) -> None:
     """Creates every topic of the table that is missing."""
-    from common.runtime import topic_admin
+    from common.kafka import topic_admin
 
     asyncio.run(topic_admin.apply(kafka))
 

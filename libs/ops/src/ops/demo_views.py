@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.contracts.topics import BY_NAME
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka.settings import KafkaSettings
 from ops.processes import ServiceProcess
 
 

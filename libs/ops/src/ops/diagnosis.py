@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from common.runtime.topic_admin import Difference
+from common.kafka.topic_admin import Difference
 
 State = Literal["ok", "warn", "bad"]
 

@@ -14,8 +14,8 @@ from alembic.script import ScriptDirectory
 from rich.table import Table
 
 from common.contracts.topics import SERVICES, TOPICS, consumed_by
-from common.runtime import topic_admin
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
 from ops.connection import database as open_database
 from ops.connection import database_address, kafka_settings
 from ops.consumer_groups import Reading, reading_of

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import asyncpg
 
 from common.contracts.envelope import Record
-from common.runtime import records
+from common.kafka import records
 
 Kind = Literal["letter", "parked", "waiting"]
 

@@ -7,7 +7,7 @@ import typer
 from common.contracts.envelope import instant_text, parse_instant
 from common.contracts.topics import BY_NAME, dead_letter_topics
 from common.kernel.errors import Malformed
-from common.runtime.outbox import UNSENDABLE
+from common.store.outbox import UNSENDABLE
 from ops.connection import database as open_database
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database

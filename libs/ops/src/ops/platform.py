@@ -17,9 +17,9 @@ from common.contracts.claims.appraisal import CycleCloseRequested
 from common.contracts.envelope import encode
 from common.contracts.event import Envelope
 from common.contracts.topics import BY_NAME, consumed_by, topic_of
-from common.kernel.clock import now
+from common.kafka.settings import KafkaSettings
 from common.kernel.ids import derived_id
-from common.runtime.kafka_settings import KafkaSettings
+from common.kernel.wall_clock import now
 from ops.connection import database
 from ops.publishing import publish
 from ops.simulation.claims import Sent

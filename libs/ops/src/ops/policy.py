@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from common.contracts.claims.operator import SlaPolicyActivated
-from common.kernel.clock import now
+from common.contracts.yaml_files import read_yaml
 from common.kernel.instants import NotAnInstant, instant_of
-from common.runtime.yaml_files import read_yaml
+from common.kernel.wall_clock import now
 from ops.connection import kafka_settings
 from ops.policy_lint import keeps_clocks
 from ops.policy_lint import lint as findings_of

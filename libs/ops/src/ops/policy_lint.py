@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from common.contracts.topics import SERVICES
+from common.contracts.yaml_files import NotYaml, read_yaml
 from common.kernel.calendars import BUILT_IN
-from common.runtime.policies import TRAITS, PolicyError, load_policy, parse_policy
-from common.runtime.yaml_files import NotYaml, read_yaml
+from common.sla.policy import TRAITS, PolicyError, load_policy, parse_policy
 
 Place = tuple[str | int, ...]
 

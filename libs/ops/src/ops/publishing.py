@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from rich.console import Console
 from rich.progress import Progress
 
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka.settings import KafkaSettings
 
 IN_FLIGHT = 5000
 

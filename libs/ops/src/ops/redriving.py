@@ -13,9 +13,9 @@ from aiokafka.errors import KafkaError
 
 from common.contracts.envelope import Received, Record, decode
 from common.contracts.topics import BY_NAME, consumed_by
-from common.kernel.clock import now
-from common.runtime.kafka_settings import KafkaSettings
-from common.runtime.topic_admin import MAX_RECORD
+from common.kafka.settings import KafkaSettings
+from common.kafka.topic_admin import MAX_RECORD
+from common.kernel.wall_clock import now
 from ops.held_back import Letter
 
 Outcome = Literal["applied", "waiting", "parked", "dead", "sent", "refused"]

@@ -5,13 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as ClusterPartition
 
 from common.contracts.groups import groups_of
+from common.kafka.log_reader import Log, LogReader
+from common.kafka.records import TopicPartition
+from common.kafka.settings import KafkaSettings
 from common.kernel.errors import Transient
-from common.runtime.kafka_settings import KafkaSettings
-from common.runtime.log_reader import Log, LogReader
-from common.runtime.progress import Place
 from ops.connection import database as open_database
 from ops.connection import database_address, kafka_settings
 from ops.consumer_groups import groups
@@ -87,7 +88,7 @@ async def _restore(kafka: KafkaSettings, url: str, service: str, *, dry_run: boo
     return changes
 
 
-def change_of(group: str, place: Place, position: int, log: Log) -> Change:
+def change_of(group: str, place: TopicPartition, position: int, log: Log) -> Change:
     """What is set for one partition: its position, or the nearest offset that the log has, and then what is missing."""
     new = min(max(position, log.start), log.end)
     note = ""
@@ -99,7 +100,7 @@ def change_of(group: str, place: Place, position: int, log: Log) -> Change:
 
 
 async def _commit(kafka: KafkaSettings, group: str, changes: Sequence[Change]) -> None:
-    offsets = {TopicPartition(kafka.topic(change.topic), change.partition): change.new for change in changes}
+    offsets = {ClusterPartition(kafka.topic(change.topic), change.partition): change.new for change in changes}
     async with AIOKafkaConsumer(**kafka.client(), group_id=kafka.group(group), enable_auto_commit=False) as consumer:
         consumer.assign(list(offsets))
         await consumer.commit(offsets)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from common.contracts.envelope import encode
 from common.contracts.event import Claim, Envelope
 from common.contracts.topics import topic_of
-from common.kernel.clock import now
+from common.kafka.settings import KafkaSettings
 from common.kernel.ids import derived_id
-from common.runtime.kafka_settings import KafkaSettings
+from common.kernel.wall_clock import now
 from ops.publishing import publish
 from ops.terminal import KAFKA_SECONDS, answered
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from common.runtime import topic_admin
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
 from devstack import DevstackError, Stack, stack
 from ops import processes
 from ops.connection import kafka_prefix

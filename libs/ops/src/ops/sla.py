@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from common.kernel.clock import now
 from common.kernel.clock_errors import ClockError
 from common.kernel.exact import ratio_text
 from common.kernel.instants import parse_date
+from common.kernel.wall_clock import now
 from common.kernel.zones import ZoneInfo, zone_named
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from common.contracts.topics import ENTERPRISE, TOPICS, dead_letter_topics
-from common.runtime import topic_admin
-from common.runtime.kafka_settings import KafkaSettings
-from common.runtime.topic_admin import Difference
+from common.kafka import topic_admin
+from common.kafka.settings import KafkaSettings
+from common.kafka.topic_admin import Difference
 from ops.connection import kafka_prefix, kafka_settings
 from ops.documents.event_pages import groups, kept
 from ops.terminal import KAFKA_SECONDS, JsonOption, KafkaOption, answered, show

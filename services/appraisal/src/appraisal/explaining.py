@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _looked_up(url: str, options: argparse.Namespace) -> tuple[Found, str | None]:
-    from common.runtime.database import Database
+    from common.store.database import Database
 
     database = Database(url, "appraisal", pool_size=1)
     try:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appraisal.domain.appraising import KpiFact
-from common.runtime.database import driver
+from common.store.database import driver
 
 _COLUMNS = (
     "key", "indicator", "case_id", "subject", "occurrence", "revision", "numerator", "denominator", "time", "recorded_at", "event_id",

@@ -25,14 +25,14 @@ from common.contracts.event import Envelope
 from common.contracts.fields import DecimalString, Word, pattern_of
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.topics import topic_of
-from common.kernel.clock import now
+from common.kafka.records import from_kafka
 from common.kernel.errors import Malformed, Transient
 from common.kernel.instants import instant_of
-from common.runtime import dead_letters, outbox, progress
+from common.kernel.wall_clock import now
 from common.runtime.chassis import Chassis
-from common.runtime.database import kind_of
-from common.runtime.dead_letters import DeadLetter
-from common.runtime.records import from_kafka
+from common.store import dead_letters, outbox, positions
+from common.store.database import kind_of
+from common.store.dead_letters import DeadLetter
 
 log = structlog.get_logger(__name__)
 
@@ -172,9 +172,9 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     newest: dict[bytes, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
     superseded: list[tuple[bytes, Any]] = []
-    others: list[tuple[Any, progress.Result]] = []
+    others: list[tuple[Any, positions.Result]] = []
     async with chassis.database.transaction() as connection:
-        tally = await progress.begin(connection, (), batch)
+        tally = await positions.begin(connection, (), batch)
         if tally.halted or (tally.gaps and await chassis.watch.reader.unread(tally.gaps)):
             raise Transient("a partition is halted, or records before the batch were not handled")
         far = {row.key for _, row in read_facts if isinstance(row, FactRow) and row.revision > MAX_STEP}
@@ -209,7 +209,7 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
             tally.add(record, result)
         await outbox.insert(connection, await dead_letters.insert(connection, chassis.name, letters, now()))
         await dead_letters.close_repaired(connection, batch[0].topic, [row.event_id for row, _ in newest.values()])
-        await progress.save(connection, tally)
+        await positions.save(connection, tally)
     chassis.metrics.committed(tally, (), ())
     if letters:
         chassis.relay.wake()

@@ -12,14 +12,14 @@ from appraisal.domain.closing import Closing, ClosingState, posts_of, span_under
 from appraisal.domain.cycle import Span
 from appraisal.presets import find_scheme
 from appraisal.repository import UnitOfWork
-from common.kernel.clock import now
+from common.contracts.cause import Cause
+from common.kernel.wall_clock import now
 from common.kernel.zones import data_version
-from common.runtime import holding, log_holes
-from common.runtime.batch import Batch
-from common.runtime.cause import Cause
 from common.runtime.chassis import Chassis
-from common.runtime.database import kind_of
 from common.runtime.jobs import every
+from common.runtime.transaction import Transaction
+from common.store import holes, waiting
+from common.store.database import kind_of
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ async def _one_step_or_park(chassis: Chassis, id: str) -> None:
         ref = UnitOfWork.cycles.ref(id)
         log.error("aggregate_parked", aggregate=ref, exc_info=error)
         async with chassis.database.transaction() as connection:
-            await holding.park(connection, (), {ref: type(error).__name__})
+            await waiting.park(connection, (), {ref: type(error).__name__})
 
 
 async def _one_step(chassis: Chassis, connection: AsyncConnection, id: str) -> None:
@@ -56,7 +56,7 @@ async def _one_step(chassis: Chassis, connection: AsyncConnection, id: str) -> N
     Over a hole in the logs nothing is cut or graded; a cut that was taken before the hole was found is taken anew when it has ended.
     """
     closing = await repository.cycle_of(connection, id)
-    if (hole := await log_holes.open_hole(connection)) is not None:
+    if (hole := await holes.open_hole(connection)) is not None:
         await repository.set_cut(connection, closing, {})
         _waits(chassis, closing, f"{hole}: see aftersales holes list")
     elif not closing.cut:
@@ -72,7 +72,7 @@ async def _one_step(chassis: Chassis, connection: AsyncConnection, id: str) -> N
 async def _cut(chassis: Chassis, connection: AsyncConnection, closing: Closing, topics: Collection[str]) -> None:
     """Adds the ends of topics to the cut, unless the look at them has found a hole just now."""
     ends = await chassis.ends_of(topics)
-    if await log_holes.open_hole(connection) is None:
+    if await holes.open_hole(connection) is None:
         await repository.set_cut(connection, closing, {**closing.cut, **ends})
 
 
@@ -84,7 +84,7 @@ def _waits(chassis: Chassis, closing: Closing, for_: str) -> None:
 
 
 async def _grade(chassis: Chassis, connection: AsyncConnection, id: str) -> None:
-    batch = Batch(chassis.name, UnitOfWork, None)
+    batch = Transaction(chassis.name, UnitOfWork, None)
     await batch.load(connection, [(UnitOfWork.cycles, id)])
     closing: Closing = batch.held((UnitOfWork.cycles.name, id)).value
     if closing.state is not ClosingState.CLOSING:  # another replica graded it before the lock was ours

@@ -12,7 +12,7 @@ import yaml
 
 from appraisal.domain.errors import BadScheme, NotGradable
 from appraisal.domain.scheme import Scheme, scheme_from
-from common.runtime.yaml_files import NotYaml, checked_text
+from common.contracts.yaml_files import NotYaml, checked_text
 
 PRESETS = Path(__file__).parent / "schemes"
 

@@ -12,8 +12,8 @@ from appraisal.domain.appraising import Rating
 from appraisal.domain.closing import Closing, ClosingState
 from appraisal.domain.org import Member, OrgSnapshot
 from appraisal.tables import CycleRow, GradeRow, OrgSnapshotRow, RatingRow
-from common.runtime.aggregates import Aggregates
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
+from common.store.aggregates import Aggregates
 
 
 def _org_row(org: OrgSnapshot) -> OrgSnapshotRow:

@@ -1,7 +1,7 @@
 """Wiring only: settings, handlers and policy of complaints on the chassis."""
 
-from common.runtime.policies import load_policy
 from common.runtime.service import Application, run, service
+from common.sla.policy import load_policy
 from complaints import handlers
 from complaints.repository import UnitOfWork
 from complaints.settings import Settings

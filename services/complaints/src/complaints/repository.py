@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from common.runtime.aggregates import Aggregates
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
+from common.store.aggregates import Aggregates
 from complaints.domain.complaint import TRAITS, Complaint, Step
 from complaints.tables import ComplaintRow
 

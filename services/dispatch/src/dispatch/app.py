@@ -1,7 +1,7 @@
 """Wiring only: settings, handlers and policy of dispatch on the chassis."""
 
-from common.runtime.policies import load_policy
 from common.runtime.service import Application, run, service
+from common.sla.policy import load_policy
 from dispatch import handlers
 from dispatch.repository import UnitOfWork
 from dispatch.settings import Settings

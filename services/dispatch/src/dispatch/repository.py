@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from common.runtime.aggregates import Aggregates
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
+from common.store.aggregates import Aggregates
 from dispatch.domain.work_order import TRAITS, Step, Taken, WorkOrder
 from dispatch.tables import WorkOrderRow
 

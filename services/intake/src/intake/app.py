@@ -1,7 +1,7 @@
 """Wiring only: settings, handlers and policy of intake on the chassis."""
 
-from common.runtime.policies import load_policy
 from common.runtime.service import Application, run, service
+from common.sla.policy import load_policy
 from intake import handlers
 from intake.repository import UnitOfWork
 from intake.settings import Settings

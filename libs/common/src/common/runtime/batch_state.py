@@ -10,14 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Received
 from common.contracts.event import Event
-from common.kernel.clock import now
+from common.kafka.records import TopicPartition
 from common.kernel.errors import Malformed, Transient
-from common.runtime import dead_letters, holding, outbox, progress
-from common.runtime.batch import Batch, Deferred
-from common.runtime.dead_letters import DeadLetter
+from common.kernel.wall_clock import now
 from common.runtime.handling import Handler
-from common.runtime.holding import HeldBack, HeldBackEvents
-from common.runtime.progress import Place, Tally
+from common.runtime.transaction import Deferred, Transaction
+from common.store import dead_letters, outbox, positions, waiting
+from common.store.dead_letters import DeadLetter
+from common.store.positions import RecordCounts
+from common.store.waiting import HeldBack, HeldBackEvents
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +50,10 @@ class BatchState:
     """
 
     handlers: Mapping[type[Event], Handler]
-    defects: Counter[Place]
+    defects: Counter[TopicPartition]
     """Records in a row that met a defect of ours, by partition; the consumer's own."""
-    tally: Tally
-    batch: Batch
+    tally: RecordCounts
+    batch: Transaction
     blocked: set[str]
     reasons: dict[str, str] = field(default_factory=dict)
     """The aggregates that this transaction parks, and why."""
@@ -169,8 +170,8 @@ class BatchState:
         """Writes everything that this transaction decided."""
         released = set(self.done)
         await self.batch.save(connection)
-        await holding.save_waiting(connection, [wait for key, wait in self.waits.items() if key not in released], self.done)
-        await holding.park(connection, self.parked, self.reasons)
+        await waiting.save_waiting(connection, [wait for key, wait in self.waits.items() if key not in released], self.done)
+        await waiting.park(connection, self.parked, self.reasons)
         await outbox.insert(connection, await dead_letters.insert(connection, service, self.letters, now()))
         await dead_letters.close(connection, self.applied)
-        await progress.save(connection, self.tally)
+        await positions.save(connection, self.tally)

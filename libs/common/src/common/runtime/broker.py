@@ -14,8 +14,8 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from common.runtime import header_names, membership
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka import aiokafka_lenient_headers, membership
+from common.kafka.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class Broker(KafkaBroker):
     """FastStream's broker that starts only when everything it needs is there."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        header_names.read_any()
+        aiokafka_lenient_headers.read_any()
         membership.be_told()
         super().__init__(
             **kafka.client(),

@@ -8,25 +8,27 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import TopicPartition as ClusterPartition
 from sqlalchemy import text
 
 from common.contracts.topics import Topic
-from common.kernel.clock import now
+from common.kafka import membership
+from common.kafka.records import TopicPartition
 from common.kernel.errors import Malformed, Transient
-from common.runtime import dead_letters, health, holding, membership, migrations, outbox, sql_metrics
+from common.kernel.wall_clock import now
+from common.runtime import health, sql_metrics
 from common.runtime.broker import Broker, KafkaError, KafkaSettings, missing_topics
-from common.runtime.consumer import STOP_AFTER, CaseConsumer
-from common.runtime.database import Database, kind_of
-from common.runtime.dead_letters import DeadLetter
+from common.runtime.consumer import STOP_AFTER, EventConsumer
 from common.runtime.jobs import Job
 from common.runtime.log_watch import LogWatch
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.progress import Place
 from common.runtime.relay import Relay
-from common.runtime.replica_name import ReplicaName
 from common.runtime.settings import ServiceSettings
 from common.runtime.timers import TimerWorker
+from common.store import dead_letters, migrations, outbox, waiting
+from common.store.database import Database, kind_of
+from common.store.dead_letters import DeadLetter
+from common.store.replica_name import ReplicaName
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +46,7 @@ class Chassis:
     kafka: KafkaSettings
     database: Database
     broker: Broker
-    consumer: CaseConsumer
+    consumer: EventConsumer
     relay: Relay
     replica: ReplicaName
     watch: LogWatch
@@ -225,7 +227,7 @@ class Chassis:
             raise Transient("Kafka does not say where its topics end") from error
         return {f"{topic}/{partition}": found.end for (topic, partition), found in logs.items() if topic in topics}
 
-    def _place(self, found: TopicPartition) -> Place:
+    def _place(self, found: ClusterPartition) -> TopicPartition:
         return self.kafka.name_of(found.topic), found.partition
 
     async def _keep_house_for_ever(self) -> None:
@@ -252,14 +254,14 @@ class Chassis:
     async def _bury_expired(self) -> None:
         """What has waited for too long becomes a dead letter."""
         async with self.database.transaction() as connection:
-            found = await holding.expired(connection, timedelta(hours=self.settings.wait_hours))
+            found = await waiting.expired(connection, timedelta(hours=self.settings.wait_hours))
             letters = list(found.letters)
             for wait in found.events:
-                rule = wait.missing if wait.missing == holding.UNKNOWN_AGGREGATE else "missing_predecessor"
+                rule = wait.missing if wait.missing == waiting.UNKNOWN_AGGREGATE else "missing_predecessor"
                 problem = Malformed(rule, field="data", reason=f"waited {self.settings.wait_hours:g} hours for: {wait.missing}")
                 letters.append(DeadLetter.of(wait.received, problem, forget=True))
             await outbox.insert(connection, await dead_letters.insert(connection, self.name, letters, now()))
-            await holding.park(connection, (), found.spoilt)
+            await waiting.park(connection, (), found.spoilt)
 
     async def _redrive(self) -> None:
         """Replays parked aggregates that an operator has released; one that fails again loses its mark."""

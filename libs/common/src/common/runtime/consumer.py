@@ -16,21 +16,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Received, Record, Unreadable, decode
 from common.contracts.event import Event
+from common.kafka.records import Gap, PositionedRecord, TopicPartition
 from common.kernel.errors import Malformed, Transient
-from common.runtime import holding, inbox, progress
-from common.runtime.aggregates import Aggregates, lock_names
-from common.runtime.batch import Batch
 from common.runtime.batch_state import BatchState, refs_of
-from common.runtime.database import Database, kind_of
-from common.runtime.dead_letters import DeadLetter
 from common.runtime.handling import Handler
-from common.runtime.holding import HeldBack, HeldBackEvents
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import Policy
-from common.runtime.progress import Gap, Place, Placed, Tally
 from common.runtime.rule_handlers import RULE_HANDLERS
-from common.runtime.rule_store import RuleBook
+from common.runtime.transaction import Transaction
 from common.runtime.unit_of_work import UnitOfWork
+from common.sla.policy import Policy
+from common.store import inbox, positions, waiting
+from common.store.aggregates import Aggregates, lock_names
+from common.store.database import Database, kind_of
+from common.store.dead_letters import DeadLetter
+from common.store.positions import RecordCounts
+from common.store.rulebook import RulebookCache
+from common.store.waiting import HeldBack, HeldBackEvents
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ AT_ONCE = 200
 _CONFLICT = Malformed("conflicting_duplicate", field="ce_id", reason="other content came under this id before")
 
 
-class CaseConsumer:
+class EventConsumer:
     """Applies records to the service's aggregates: each event once, in the order of its key, whatever dies in between."""
 
     def __init__(
@@ -53,22 +54,22 @@ class CaseConsumer:
         policy: Policy | None,
         metrics: ChassisMetrics,
         wake: Callable[[], None],
-        unread: Callable[[Mapping[Place, Gap]], Awaitable[Collection[Place]]] | None = None,
+        unread: Callable[[Mapping[TopicPartition, Gap]], Awaitable[Collection[TopicPartition]]] | None = None,
     ) -> None:
         self.service = service
         self.database = database
         self.handlers = handlers if policy is None else {**handlers, **RULE_HANDLERS}
         self.metrics = metrics
         self._unit_of_work = unit_of_work
-        self._rules = None if policy is None else RuleBook(policy)
+        self._rules = None if policy is None else RulebookCache(policy)
         self._wake = wake
         self._unread = unread
         """Which gaps before a batch hold records; without Kafka there is nobody to ask."""
         self._failures = 0
-        self._defects: Counter[Place] = Counter()
+        self._defects: Counter[TopicPartition] = Counter()
         """In a row, for each partition."""
 
-    def halts_wanted(self) -> list[Place]:
+    def halts_wanted(self) -> list[TopicPartition]:
         """The partitions that have to stop since too many of their records in a row met a defect of ours; asked once."""
         found = [place for place, number in self._defects.items() if number > STOP_AFTER]
         for place in found:
@@ -84,16 +85,16 @@ class CaseConsumer:
                 raise
             log.warning("aggregate_stays_parked", aggregate=aggregate, exc_info=error)
             async with self.database.transaction() as connection:
-                await holding.keep_parked(connection, aggregate, type(error).__name__)
+                await waiting.keep_parked(connection, aggregate, type(error).__name__)
             return False
 
     async def _redrive(self, aggregate: str) -> bool:
         async with self.database.transaction() as connection:
-            seen = await holding.parked_behind(connection, aggregate)
+            seen = await waiting.parked_behind(connection, aggregate)
             held, tally = await self._lock(connection, {aggregate, *self._refs(seen.events)}, seen.places)
-            if not await holding.parked_among(connection, [aggregate]):
+            if not await waiting.parked_among(connection, [aggregate]):
                 return False
-            queue = await holding.parked_behind(connection, aggregate)
+            queue = await waiting.parked_behind(connection, aggregate)
             state = await self._open(connection, tally, held, [found.received for found in queue.events], going_on=aggregate)
             state.letters += queue.letters
             state.block(queue.spoilt)
@@ -103,9 +104,9 @@ class CaseConsumer:
                 state.step(found.received, was_held=True)
             state.release(aggregate)
             if aggregate in state.blocked:
-                await holding.keep_parked(connection, aggregate, state.reasons[aggregate])
+                await waiting.keep_parked(connection, aggregate, state.reasons[aggregate])
                 return False
-            await holding.unpark(connection, aggregate)
+            await waiting.unpark(connection, aggregate)
             await state.close(connection, self.service)
         self._after_commit(state)
         log.info("aggregate_redriven", aggregate=aggregate, events=len(queue.events))
@@ -120,7 +121,7 @@ class CaseConsumer:
         released = 0
         for aggregates in self._unit_of_work.tables().values():
             async with self.database.transaction() as connection:
-                refs = await holding.stranded(connection, aggregates, AT_ONCE)
+                refs = await waiting.stranded(connection, aggregates, AT_ONCE)
                 if not refs:
                     continue
                 held, tally = await self._lock(connection, refs, ())
@@ -202,23 +203,23 @@ class CaseConsumer:
         self._after_commit(state)
 
     async def _lock(
-        self, connection: AsyncConnection, refs: Collection[str], places: Collection[Place], batch: Sequence[Placed] = ()
-    ) -> tuple[HeldBackEvents, Tally]:
+        self, connection: AsyncConnection, refs: Collection[str], places: Collection[TopicPartition], batch: Sequence[PositionedRecord] = ()
+    ) -> tuple[HeldBackEvents, RecordCounts]:
         """Locks what the transaction names, and the partitions of what waits for it: in one go, so that no two wait for each other."""
         await lock_names(connection, refs)
-        held = await holding.waiting_for(connection, refs) if refs else HeldBackEvents([], [], {})
-        return held, await progress.begin(connection, {*places, *held.places}, batch)
+        held = await waiting.waiting_for(connection, refs) if refs else HeldBackEvents([], [], {})
+        return held, await positions.begin(connection, {*places, *held.places}, batch)
 
     async def _open(
-        self, connection: AsyncConnection, tally: Tally, held: HeldBackEvents, work: Sequence[Received], *, going_on: str = ""
+        self, connection: AsyncConnection, tally: RecordCounts, held: HeldBackEvents, work: Sequence[Received], *, going_on: str = ""
     ) -> BatchState:
         """Loads the aggregates of `work` and of what waits for them; `going_on` is a parked one that shall try again."""
         events = [*work, *(wait.received for wait in held.events)]
         names = {name for received in events for name in self._names(received)}
         names |= {name for ref in (*held.spoilt, going_on) if (name := self._unit_of_work.named(ref)) is not None}
         refs = {ref for received in events for ref in refs_of(received, self.handlers)}
-        blocked = await holding.parked_among(connection, refs) - {going_on} if refs else set()
-        batch = Batch(self.service, self._unit_of_work, self._rules)
+        blocked = await waiting.parked_among(connection, refs) - {going_on} if refs else set()
+        batch = Transaction(self.service, self._unit_of_work, self._rules)
         await batch.load(connection, names)
         state = BatchState(self.handlers, self._defects, tally, batch, blocked)
         state.expect(held)

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from common.contracts.event import Event
-from common.runtime.aggregates import Aggregates, Load
+from common.store.aggregates import Aggregates, Load
 
 F = TypeVar("F", bound=Callable[..., None])
 _MARK = "__aftersales_on__"

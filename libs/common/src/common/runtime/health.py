@@ -6,9 +6,9 @@ from typing import Any
 from faststream.kafka import KafkaBroker
 from sqlalchemy import text
 
-from common.runtime import membership
-from common.runtime.database import Database, kind_of
-from common.runtime.relay_lease import LEASE_SECONDS
+from common.kafka import membership
+from common.store.database import Database, kind_of
+from common.store.lease import LEASE_SECONDS
 
 # A lease changes hands within its length; whoever finds it over for three times that, and events waiting, has no relay.
 _UNHEARD = text("""

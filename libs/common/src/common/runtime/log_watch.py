@@ -6,12 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from common.runtime import log_holes, progress
+from common.kafka.log_reader import Log, LogReader
+from common.kafka.records import TopicPartition
 from common.runtime.broker import Broker
-from common.runtime.database import Database
-from common.runtime.log_holes import Position
-from common.runtime.log_reader import Log, LogReader
-from common.runtime.progress import Place
+from common.store import holes, positions
+from common.store.database import Database
+from common.store.holes import Position
 
 _CLOCK = text("SELECT clock_timestamp()")
 
@@ -26,7 +26,7 @@ class LogWatch:
         self._looking = asyncio.Lock()
         self._blind = True
         """Whether Kafka has not been seen since the last look, or never: it may have come back with other records."""
-        self.lags: Mapping[Place, int] = {}
+        self.lags: Mapping[TopicPartition, int] = {}
 
     def rest(self) -> None:
         """Another replica looks now; when this one does again, it trusts nothing that it saw before."""
@@ -38,7 +38,7 @@ class LogWatch:
         A partition is sought until a batch has begun where its position was set: a batch that failed meanwhile goes back too.
         """
         async with self._database.transaction() as connection:
-            wanted = await log_holes.to_seek(connection)
+            wanted = await holes.to_seek(connection)
         for topics, consumer in broker.consumers():
             if any(consumer.partitions_for_topic(broker.kafka.topic(topic)) is None for topic in topics):
                 await consumer._client.force_metadata_update()  # else they are read again half a minute later
@@ -47,7 +47,7 @@ class LogWatch:
                 if offset is not None and await consumer.position(place) != offset:
                     consumer.seek(place, offset)
 
-    async def look(self) -> Mapping[Place, Log]:
+    async def look(self) -> Mapping[TopicPartition, Log]:
         """One look: notes holes and lag, and returns the logs as they were."""
         async with self._looking:
             try:
@@ -58,20 +58,20 @@ class LogWatch:
             self._blind = False
             return found
 
-    async def _look(self) -> Mapping[Place, Log]:
+    async def _look(self) -> Mapping[TopicPartition, Log]:
         async with self._database.transaction() as connection:
             # the database's time is read before Kafka's ends: what came later may be unseen
             at: datetime = (await connection.execute(_CLOCK)).scalar_one()
-            before = await log_holes.positions(connection)
+            before = await holes.positions(connection)
         logs = await self.reader.look()
         refilled = await self._refilled(before, logs) if self._blind else {}
         async with self._database.transaction() as connection:
-            await progress.ensure(connection, logs)
-            await log_holes.compare(connection, self.reader, before, logs, refilled)
-            self.lags = await progress.note_lag(connection, {place: found.end for place, found in logs.items()}, at)
+            await positions.ensure(connection, logs)
+            await holes.compare(connection, self.reader, before, logs, refilled)
+            self.lags = await positions.note_lag(connection, {place: found.end for place, found in logs.items()}, at)
         return logs
 
-    async def _refilled(self, before: Mapping[Place, Position], logs: Mapping[Place, Log]) -> dict[Place, int]:
+    async def _refilled(self, before: Mapping[TopicPartition, Position], logs: Mapping[TopicPartition, Log]) -> dict[TopicPartition, int]:
         """Where a log was set back and has grown beyond the position since: another record stands where the last handled one stood.
 
         Only looked for when Kafka was away meanwhile, or this process was: a log is not set back under a running broker.

@@ -1,26 +1,18 @@
 """The metrics that every service has, each declared once with its meaning; docs/metrics.md is made from here."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from common.contracts.envelope import Received
-from common.kernel.clock import now
-from common.runtime.progress import Place, Tally
+from common.kafka.records import TopicPartition
+from common.kernel.wall_clock import now
+from common.sla.reconcile import Told
+from common.store.positions import RecordCounts
 
 _SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0)
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An outcome as it was first published: the stage, met or breached, and the share of the target that was used."""
-
-    stage: str
-    outcome: str
-    used_share: float
 
 
 class ChassisMetrics:
@@ -108,7 +100,7 @@ class ChassisMetrics:
             for outcome in ("met", "breached"):
                 self.outcomes.labels(service, stage, outcome)
 
-    def committed(self, tally: Tally, told: Sequence[Told], applied: Sequence[Received]) -> None:
+    def committed(self, tally: RecordCounts, told: Sequence[Told], applied: Sequence[Received]) -> None:
         """Counts what a committed transaction has done."""
         for (topic, _), counts in tally.counts.items():
             dead = counts.dead - counts.parked
@@ -128,7 +120,7 @@ class ChassisMetrics:
             self.outcomes.labels(self.service, outcome.stage, outcome.outcome).inc()
             self.elapsed_ratio.labels(self.service, outcome.stage).observe(outcome.used_share)
 
-    def lags(self, lags: Mapping[Place, int]) -> None:
+    def lags(self, lags: Mapping[TopicPartition, int]) -> None:
         """Shows the lag of these partitions and of no others: all of them on the replica that leads, none on the others."""
         self.lag.clear()
         for (topic, partition), records in lags.items():

@@ -25,11 +25,12 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from common.runtime import fenced_producer, holding, outbox
-from common.runtime.database import Database, kind_of
-from common.runtime.kafka_settings import KafkaSettings
-from common.runtime.outbox import ToSend
-from common.runtime.relay_lease import Lease
+from common.kafka import fenced_producer
+from common.kafka.settings import KafkaSettings
+from common.store import outbox, waiting
+from common.store.database import Database, kind_of
+from common.store.lease import Lease
+from common.store.outbox import ToSend
 
 log = structlog.get_logger(__name__)
 
@@ -165,7 +166,7 @@ class Relay:
         outcome = await self._send(producer, epoch, rows)
         async with self._database.transaction() as connection:
             await outbox.mark(connection, outcome.sent, outcome.refused)
-            await holding.park(connection, [], {row.aggregate: outbox.UNSENDABLE for row, _ in outcome.refused if row.aggregate})
+            await waiting.park(connection, [], {row.aggregate: outbox.UNSENDABLE for row, _ in outcome.refused if row.aggregate})
         for row, reason in outcome.refused:
             log.error("event_refused_by_kafka", id=row.id, topic=row.topic, aggregate=row.aggregate, error=reason)
         self._suspects = outcome.suspects

@@ -10,12 +10,12 @@ from common.kernel.clock_errors import ClockError
 from common.kernel.errors import Malformed
 from common.kernel.working_time import Calendar
 from common.runtime.handling import Handler
-from common.runtime.policies import Policy, PolicyError, parse_policy
-from common.runtime.rule_store import Published
+from common.sla.policy import Policy, PolicyError, parse_policy
+from common.store.rulebook import RuleVersion
 
 if TYPE_CHECKING:
-    from common.runtime.rules import Rules
     from common.runtime.unit_of_work import UnitOfWork
+    from common.sla.rulebook import Rulebook
 
 
 def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
@@ -34,7 +34,7 @@ def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
             if known.calendar != calendar:
                 raise Malformed("version_taken", field="data.version", reason="this version was published with other content")
             return
-    uow.published_rules.append(Published(event.name, event.version, event.time, calendar.to_json(), event.envelope.id))
+    uow.published_rules.append(RuleVersion(event.name, event.version, event.time, calendar.to_json(), event.envelope.id))
 
 
 def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> None:
@@ -56,10 +56,10 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> Non
     if _is_known(policy, uow.rules):
         return
     since = max(event.effective_at, event.time)  # no promise is changed behind anybody's back
-    uow.published_rules.append(Published("", event.version, since, event.document, event.envelope.id, event.applies_to_open))
+    uow.published_rules.append(RuleVersion("", event.version, since, event.document, event.envelope.id, event.applies_to_open))
 
 
-def _is_known(policy: Policy, rules: "Rules") -> bool:
+def _is_known(policy: Policy, rules: "Rulebook") -> bool:
     if missing := set(rules.stages) - set(policy.stages):
         raise Malformed("bad_policy", field="data.document.stages", reason=f"nothing is promised for {sorted(missing)[0]}")
     for known in rules.activated:

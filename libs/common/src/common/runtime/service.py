@@ -17,23 +17,23 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from common.contracts.groups import groups_of
 from common.contracts.topics import TOPICS, consumed_by
+from common.kafka.log_reader import LogReader
+from common.kafka.records import from_kafka
 from common.runtime import logging
 from common.runtime.broker import Broker, KafkaSettings, subscribe
 from common.runtime.chassis import Chassis
-from common.runtime.consumer import CaseConsumer
-from common.runtime.database import Database, kind_of
+from common.runtime.consumer import EventConsumer
 from common.runtime.handling import handlers_in
 from common.runtime.jobs import jobs_in
-from common.runtime.log_reader import LogReader
 from common.runtime.log_watch import LogWatch
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import Policy
-from common.runtime.records import from_kafka
 from common.runtime.relay import Relay
-from common.runtime.replica_name import ReplicaName
 from common.runtime.settings import ServiceSettings
 from common.runtime.timers import TimerWorker
 from common.runtime.unit_of_work import UnitOfWork
+from common.sla.policy import Policy
+from common.store.database import Database, kind_of
+from common.store.replica_name import ReplicaName
 
 VERSION = "0.1.0"
 CASE_BATCH = 200
@@ -87,7 +87,7 @@ def service(
     broker = Broker(kafka)
     consumed, groups = consumed_by(name), groups_of(name)
     reader = LogReader(kafka, {group: [topic.name for topic in topics] for group, topics in groups.items()})
-    consumer = CaseConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake, reader.unread)
+    consumer = EventConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake, reader.unread)
     partitions = sum(topic.partitions for topic in consumed)
     timers = None
     if policy is not None:

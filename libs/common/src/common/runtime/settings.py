@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from common.runtime.kafka_settings import valid_prefix
+from common.kafka.settings import valid_prefix
 
 
 class ServiceSettings(BaseSettings):

@@ -17,14 +17,14 @@ import structlog
 from sqlalchemy import text
 
 from common.kernel.errors import Transient
-from common.runtime import holding, progress
-from common.runtime.aggregates import Aggregates
-from common.runtime.batch import Batch
-from common.runtime.database import Database, kind_of
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.policies import Policy
-from common.runtime.rule_store import RuleBook, stale
+from common.runtime.transaction import Transaction
 from common.runtime.unit_of_work import UnitOfWork
+from common.sla.policy import Policy
+from common.store import positions, waiting
+from common.store.aggregates import Aggregates
+from common.store.database import Database, kind_of
+from common.store.rulebook import RulebookCache, stale
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class TimerWorker:
         self._service = service
         self._database = database
         self._unit_of_work = unit_of_work
-        self._rules = RuleBook(policy)
+        self._rules = RulebookCache(policy)
         self._metrics = metrics
         self._leads = leads
         self._wake = wake
@@ -98,14 +98,14 @@ class TimerWorker:
     async def fire(self) -> int:
         """One round; returns how many timers fired, or how many aggregates' clocks took in new rules when none was due."""
         async with self._database.transaction() as connection:
-            caught_up = await progress.caught_up_at(connection, expected=self._partitions, patience=self._patience)
+            caught_up = await positions.caught_up_at(connection, expected=self._partitions, patience=self._patience)
             if caught_up is None:
                 return 0
-            limits = {"caught_up": caught_up, "at_once": AT_ONCE, "quiet": self._quiet, "blind": progress.BLIND}
+            limits = {"caught_up": caught_up, "at_once": AT_ONCE, "quiet": self._quiet, "blind": positions.BLIND}
             rows = list(await connection.execute(_DUE, limits))
         if not rows:
             return await self._rederive(caught_up)
-        batch = Batch(self._service, self._unit_of_work, self._rules)
+        batch = Transaction(self._service, self._unit_of_work, self._rules)
         async with self._database.transaction() as connection:
             await batch.load(connection, self._named({row.aggregate for row in rows}))
             failed = dict(batch.unreadable)
@@ -116,7 +116,7 @@ class TimerWorker:
                 fire = partial(batch.fire, row.id, row.aggregate, row.due_at, row.fired_at)
                 failed |= self._failure_of(row.aggregate, fire)
             await connection.execute(_REARM, {"ids": [row.id for row in due if row.aggregate in failed]})
-            await holding.park(connection, (), failed)
+            await waiting.park(connection, (), failed)
             await batch.save(connection)
         self._committed(batch)
         return len(rows)
@@ -140,7 +140,7 @@ class TimerWorker:
             found = await stale(connection, rules.revision)
         if not found:
             return 0
-        batch = Batch(self._service, self._unit_of_work, self._rules)
+        batch = Transaction(self._service, self._unit_of_work, self._rules)
         async with self._database.transaction() as connection:
             await batch.load(connection, self._named(found))
             at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
@@ -149,12 +149,12 @@ class TimerWorker:
             for aggregate in found:
                 if aggregate not in failed:
                     failed |= self._failure_of(aggregate, partial(batch.rederive, aggregate, to, at))
-            await holding.park(connection, (), failed)
+            await waiting.park(connection, (), failed)
             await batch.save(connection)
         self._committed(batch)
         return len(found)
 
-    def _committed(self, batch: Batch) -> None:
+    def _committed(self, batch: Transaction) -> None:
         self._metrics.outcomes_told(batch.clocks.told)
         if batch.outgoing:
             self._wake()

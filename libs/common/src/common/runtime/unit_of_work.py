@@ -4,18 +4,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from common.contracts.cause import Cause
 from common.contracts.event import Claim, Event
 from common.contracts.topics import topic_of
 from common.kernel.clocks import ClockEntry, Clocks
 from common.kernel.errors import Refused, TooEarly
-from common.runtime.aggregates import Aggregates
-from common.runtime.cause import Cause
-from common.runtime.policies import TRAITS
-from common.runtime.rule_store import Published
-from common.runtime.rules import Rules
+from common.sla.policy import TRAITS
+from common.sla.rulebook import Rulebook
+from common.store.aggregates import Aggregates
+from common.store.rulebook import RuleVersion
 
 if TYPE_CHECKING:
-    from common.runtime.batch import Batch
+    from common.runtime.transaction import Transaction
 
 
 class UnitOfWork:
@@ -36,14 +36,14 @@ class UnitOfWork:
         found = cls.tables().get(table)
         return None if found is None else (found, id)
 
-    def __init__(self, batch: "Batch", cause: Cause) -> None:
+    def __init__(self, batch: "Transaction", cause: Cause) -> None:
         self._batch = batch
         self.cause = cause
         self.early: TooEarly | None = None
         self.changes: dict[tuple[str, str], tuple[Aggregates[Any], Any, bool]] = {}
         self.outgoing: list[tuple[Event, datetime]] = []
         self.entries: list[tuple[str, ClockEntry]] = []
-        self.published_rules: list[Published] = []
+        self.published_rules: list[RuleVersion] = []
 
     @property
     def service(self) -> str:
@@ -51,7 +51,7 @@ class UnitOfWork:
         return self._batch.service
 
     @property
-    def rules(self) -> Rules | None:
+    def rules(self) -> Rulebook | None:
         """The policies and calendars that are in force; None in a service without clocks."""
         return self._batch.clocks.rules
 

@@ -5,7 +5,7 @@ from typing import Any
 from common.contracts.dead_letters import DeadLetterRecorded
 from common.contracts.event import Event
 from common.contracts.topics import ENTERPRISE, SERVICES, TOPICS, dead_letter_topics
-from common.runtime.topic_admin import wanted
+from common.kafka.topic_admin import wanted
 from ops.contract_files import Example, event_types, examples, is_ours, schema_of
 from ops.contract_gate import inlined
 from ops.documents.event_pages import groups, kept

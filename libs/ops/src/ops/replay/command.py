@@ -16,7 +16,7 @@ from ops.replay.rows import ReplayStopped
 from ops.replay.table_file import TableFile, open_table
 
 if TYPE_CHECKING:
-    from common.runtime.kafka_settings import KafkaSettings  # the client of Kafka would make `--calculate-only` start later
+    from common.kafka.settings import KafkaSettings  # the client of Kafka would make `--calculate-only` start later
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,3 +1,3 @@
-from common.runtime.alembic_env import run_migrations
+from common.store.alembic_env import run_migrations
 
 run_migrations()

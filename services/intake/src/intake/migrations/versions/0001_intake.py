@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from common.runtime.schema import CHASSIS_1, execute_all
+from common.store.schema import CHASSIS_1, execute_all
 
 revision = "0001"
 down_revision = None

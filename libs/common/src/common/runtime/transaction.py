@@ -8,19 +8,21 @@ from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from common.contracts.cause import Cause
 from common.contracts.envelope import MAX_BYTES, Received, value_of
 from common.contracts.event import Envelope, Event
 from common.contracts.topics import source_of, topic_of
 from common.kernel.errors import EventTooLarge
 from common.kernel.ids import derived_id
-from common.runtime import holding, ledger, ledger_store, outbox, rule_store
-from common.runtime.aggregates import Aggregates, UnreadableRow
-from common.runtime.cause import Cause
 from common.runtime.handling import Handler
-from common.runtime.outbox import Outgoing
-from common.runtime.rule_store import Published, RuleBook
-from common.runtime.telling import Fact
 from common.runtime.unit_of_work import UnitOfWork
+from common.sla.clock_book import ClockBook
+from common.sla.reconcile import Fact
+from common.store import clocks as clock_rows
+from common.store import outbox, rulebook, waiting
+from common.store.aggregates import Aggregates, UnreadableRow
+from common.store.outbox import Outgoing
+from common.store.rulebook import RulebookCache, RuleVersion
 
 _Key = tuple[str, str]
 
@@ -63,19 +65,19 @@ def _value(event: Event) -> bytes:
     return value
 
 
-class Batch:
+class Transaction:
     """The aggregates that a micro-batch names, locked and in memory, and everything that its events staged.
 
     Use: `load`, then `handle` or `fire` for one event or timer after the other, then `save`.
     """
 
-    def __init__(self, service: str, uow_type: Callable[["Batch", Cause], UnitOfWork], rules: RuleBook | None) -> None:
+    def __init__(self, service: str, uow_type: Callable[["Transaction", Cause], UnitOfWork], rules: RulebookCache | None) -> None:
         self.service = service
         self.unreadable: dict[str, str] = {}
         """The loaded aggregates with a row that this version cannot read, and why: whoever loads them parks them."""
-        self.clocks = ledger.ClockBook(service, None)
+        self.clocks = ClockBook(service, None)
         self._rule_book = rules
-        self._published_rules: list[Published] = []
+        self._published_rules: list[RuleVersion] = []
         self._uow_type = uow_type
         self._held: dict[_Key, _Held] = {}
         self._outgoing: list[Outgoing] = []
@@ -98,7 +100,7 @@ class Batch:
             refs += [aggregates.ref(id) for id in found]
         if self._rule_book is not None:
             self.clocks.rules = await self._rule_book.rules_now(connection)
-        self.unreadable |= await ledger_store.load(connection, self.clocks, refs)
+        self.unreadable |= await clock_rows.load(connection, self.clocks, refs)
 
     def held(self, key: _Key) -> _Held:
         """One loaded aggregate; `LookupError` when no handler declared that it reads it."""
@@ -117,7 +119,7 @@ class Batch:
             id = load.id_of(received.event)
             held = None if id is None else self.held((load.aggregates.name, id))
             if held is not None and held.value is None and load.required:
-                return Deferred(load.aggregates.ref(cast("str", id)), holding.UNKNOWN_AGGREGATE)
+                return Deferred(load.aggregates.ref(cast("str", id)), waiting.UNKNOWN_AGGREGATE)
             arguments.append(None if held is None else held.value)
         clocks = self.clocks.scratch()
         names = handler.names(received.event)
@@ -151,13 +153,13 @@ class Batch:
         use_case(uow)
         self._merge(uow, [], self.clocks.scratch())
 
-    def _merge(self, uow: UnitOfWork, facts: list[Fact], clocks: ledger.ClockBook, aggregate: str = "") -> None:
+    def _merge(self, uow: UnitOfWork, facts: list[Fact], clocks: ClockBook, aggregate: str = "") -> None:
         staged = self._staged(uow, facts, aggregate)
         self.clocks.take(clocks)
         for rule in uow.published_rules:
             self._published_rules.append(rule)
             assert self.clocks.rules is not None
-            self.clocks.rules = self.clocks.rules.with_one(rule_store.as_rule(rule))
+            self.clocks.rules = self.clocks.rules.with_one(rulebook.as_rule(rule))
         for key, (aggregates, value, new) in uow.changes.items():
             held = self._held.setdefault(key, _Held(aggregates, None))
             held.new = held.new or new
@@ -218,6 +220,6 @@ class Batch:
             new = [(held.value, held.sequence) for held in rows if held.new]
             changed = [(held.value, held.sequence) for held in rows if not held.new]
             await rows[0].aggregates.write(connection, new, changed)
-        await rule_store.save(connection, self._published_rules)
-        await ledger_store.save(connection, self.clocks, own_rules=len(self._published_rules))
+        await rulebook.save(connection, self._published_rules)
+        await clock_rows.save(connection, self.clocks, own_rules=len(self._published_rules))
         await outbox.insert(connection, self._outgoing)

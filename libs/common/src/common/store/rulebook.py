@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.kernel.working_time import Calendar
-from common.runtime.policies import Policy, parse_policy
-from common.runtime.rules import EVER, CalendarVersion, PolicyVersion, Rules
+from common.sla.policy import Policy, parse_policy
+from common.sla.rulebook import EVER, CalendarVersion, PolicyVersion, Rulebook
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ LIMIT :at_once
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class RuleVersion:
     """One rule as it arrived: a calendar has a name, a policy has none, since it is the service's own."""
 
     name: str
@@ -57,7 +57,7 @@ class Published:
     applies_to_open: bool = False
 
 
-def as_rule(published: Published) -> CalendarVersion | PolicyVersion:
+def as_rule(published: RuleVersion) -> CalendarVersion | PolicyVersion:
     """What a published rule says."""
     if published.name:
         calendar = Calendar.from_json(published.document)
@@ -65,7 +65,7 @@ def as_rule(published: Published) -> CalendarVersion | PolicyVersion:
     return PolicyVersion(parse_policy(published.document), published.since, published.applies_to_open, published.event_id)
 
 
-class RuleBook:
+class RulebookCache:
     """The rules of a service as one process knows them. `shipped` is the policy of its package.
 
     The first process that knows a shipped policy keeps it like a published one, so that clocks are always found under the
@@ -74,9 +74,9 @@ class RuleBook:
 
     def __init__(self, shipped: Policy) -> None:
         self._shipped = shipped
-        self._rules: Rules | None = None
+        self._rules: Rulebook | None = None
 
-    async def rules_now(self, connection: AsyncConnection) -> Rules:
+    async def rules_now(self, connection: AsyncConnection) -> Rulebook:
         """The rules that the transaction sees; read anew only where some were published since the last time."""
         revision = (await connection.execute(_REVISION)).scalar_one()
         if self._rules is None or revision != self._rules.revision:
@@ -85,13 +85,13 @@ class RuleBook:
         return self._rules
 
 
-async def read(connection: AsyncConnection) -> Rules:
+async def read(connection: AsyncConnection) -> Rulebook:
     """All rules that were ever published to the service, or shipped with it."""
     rows = await connection.execute(_READ)
-    return Rules.of(_rule(Published(**row)) for row in rows.mappings())
+    return Rulebook.of(_rule(RuleVersion(**row)) for row in rows.mappings())
 
 
-def _rule(stored: Published) -> CalendarVersion | PolicyVersion:
+def _rule(stored: RuleVersion) -> CalendarVersion | PolicyVersion:
     """The rule, or one in its place that nothing can be counted by: what needs it is parked, and no clock runs under another by mistake."""
     try:
         return as_rule(stored)
@@ -102,7 +102,7 @@ def _rule(stored: Published) -> CalendarVersion | PolicyVersion:
     return PolicyVersion(Policy(f"unreadable@{stored.version}", ()), stored.since, stored.applies_to_open, stored.event_id)
 
 
-async def save(connection: AsyncConnection, published: Sequence[Published]) -> None:
+async def save(connection: AsyncConnection, published: Sequence[RuleVersion]) -> None:
     """Adds rules; one that is there already changes nothing."""
     if not published:
         return
@@ -122,4 +122,4 @@ async def _ship(connection: AsyncConnection, policy: Policy) -> None:
     newest = (await connection.execute(_NEWEST_POLICY)).one()
     if policy.version > newest.version:
         since = newest.now if newest.version else EVER
-        await save(connection, [Published("", policy.version, since, dict(policy.document), f"shipped:{policy.ref}")])
+        await save(connection, [RuleVersion("", policy.version, since, dict(policy.document), f"shipped:{policy.ref}")])

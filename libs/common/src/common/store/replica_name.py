@@ -10,7 +10,7 @@ import contextlib
 import asyncpg
 import structlog
 
-from common.runtime.database import Database, dsn
+from common.store.database import Database, dsn
 
 log = structlog.get_logger(__name__)
 

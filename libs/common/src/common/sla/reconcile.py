@@ -20,9 +20,8 @@ from common.kernel.clock_shares import share_before, used_share
 from common.kernel.exact import decimal_text, ratio_text
 from common.kernel.ids import derived_id
 from common.kernel.instants import SECOND
-from common.runtime.kept_clock import Clock, ThresholdDue
-from common.runtime.metrics import Told
-from common.runtime.rules import Rules
+from common.sla.clock import Clock, ThresholdDue
+from common.sla.rulebook import Rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,15 @@ class Fact:
     replay_of: str
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An outcome as it was first published: the stage, met or breached, and the share of the target that was used."""
+
+    stage: str
+    outcome: str
+    used_share: float
+
+
 _RULES = 256
 """More rules than that are published in no clock's time."""
 
@@ -42,7 +50,7 @@ _RULES = 256
 class Telling:
     """Finds what has to be published about one clock, given what was published before."""
 
-    def __init__(self, service: str, rules: Rules, clock: Clock, deadline: datetime | None) -> None:
+    def __init__(self, service: str, rules: Rulebook, clock: Clock, deadline: datetime | None) -> None:
         self.service = service
         self.rules = rules
         self.clock = clock
@@ -88,7 +96,7 @@ class Telling:
         clock = self.clock
         to_come = clock.thresholds_due()
         for number, due in enumerate(to_come):
-            if due.at >= clock.known_to:
+            if due.at >= clock.as_of:
                 return to_come[number:]
             share, before = due.threshold.share, due.threshold.before
             used = share_before(clock.state, before) if before is not None else share or Fraction(1)
@@ -102,7 +110,7 @@ class Telling:
         state, before = self.clock.state, self.told.outcome
         if state.outcome == before:
             return
-        at = self.clock.closed_at() or self.clock.known_to
+        at = self.clock.closed_at() or self.clock.as_of
         if before == "open":
             if state.outcome == "breached":
                 self.fact(SlaClockBreached, at)

@@ -9,7 +9,7 @@ from sqlalchemy import pool, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from common.runtime.database import Database
+from common.store.database import Database
 
 _LOCK = 7042271  # one replica migrates at a time
 

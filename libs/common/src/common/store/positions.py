@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Record
+from common.kafka.records import Gap, PositionedRecord, TopicPartition
 
 Result = Literal["applied", "duplicate", "dead", "parked"]
-Place = tuple[str, int]
 
 BLIND = timedelta(seconds=4)
 """Who has not been seen to be caught up for longer does not know whether a replayed history was quiet meanwhile."""
@@ -61,27 +61,6 @@ FROM (SELECT caught_up_at, (behind_since IS NULL OR behind_since > now() - CAST(
 """)
 
 
-class Placed(Protocol):
-    """A record that knows where it stood, ours or aiokafka's."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A batch that begins after the position: `position` is the offset that was to come, `first` the one that came."""
-
-    position: int
-    first: int
-
-
 @dataclass(slots=True)
 class _Counts:
     next_offset: int = 0
@@ -94,25 +73,25 @@ class _Counts:
 
 
 @dataclass(slots=True)
-class Tally:
+class RecordCounts:
     """What became of the records of one transaction, by partition: events in = applied + duplicates + dead, always.
 
     `seen` tells up to where each partition was handled before; a duplicate or a dead letter from before that place is Kafka
     delivering again what we had committed, and is not an event that came in.
     """
 
-    seen: Mapping[Place, int]
-    halted: Collection[Place] = ()
+    seen: Mapping[TopicPartition, int]
+    halted: Collection[TopicPartition] = ()
     """The partitions that an operator has to let go on."""
-    gaps: Mapping[Place, Gap] = field(default_factory=dict)
+    gaps: Mapping[TopicPartition, Gap] = field(default_factory=dict)
     """Where the batch begins later than the position; what lies between may be records that nobody has handled."""
-    last_appended: Mapping[Place, int] = field(default_factory=dict)
+    last_appended: Mapping[TopicPartition, int] = field(default_factory=dict)
     """When Kafka appended the last record of the batch, in milliseconds since 1970."""
-    counts: dict[Place, _Counts] = field(default_factory=dict)
+    counts: dict[TopicPartition, _Counts] = field(default_factory=dict)
     replayed: bool = False
     """Whether any of the records belongs to a replayed history."""
 
-    def add(self, record: Placed, result: Result) -> None:
+    def add(self, record: PositionedRecord, result: Result) -> None:
         """One record and what became of it; waiting and parked ones count as dead until they are applied."""
         place = (record.topic, record.partition)
         counts = self.counts.setdefault(place, _Counts())
@@ -128,14 +107,14 @@ class Tally:
             counts.dead += 1
             counts.parked += result == "parked"
 
-    def knows(self, record: Placed) -> bool:
+    def knows(self, record: PositionedRecord) -> bool:
         """Whether the record was handled before: Kafka delivers it again."""
         return record.offset < self.seen.get((record.topic, record.partition), 0)
 
-    def add_applied(self, records: Iterable[Placed]) -> None:
+    def add_applied(self, records: Iterable[PositionedRecord]) -> None:
         """Many records that were applied: the same as `add` for each, at a tenth of the cost."""
-        last: dict[Place, int] = {}
-        number: Counter[Place] = Counter()
+        last: dict[TopicPartition, int] = {}
+        number: Counter[TopicPartition] = Counter()
         for record in records:
             place = (record.topic, record.partition)
             number[place] += 1
@@ -153,14 +132,14 @@ class Tally:
         counts.dead -= 1
 
 
-async def begin(connection: AsyncConnection, places: Iterable[Place], batch: Iterable[Placed] = ()) -> Tally:
+async def begin(connection: AsyncConnection, places: Iterable[TopicPartition], batch: Iterable[PositionedRecord] = ()) -> RecordCounts:
     """A tally for these partitions, and for those of a batch that came from Kafka; their rows are locked until the transaction ends.
 
     The batch has each partition's records in their order. The tally says where it leaves a gap; a partition that no look at Kafka
     has seen yet has no position to hold a batch against.
     """
-    first: dict[Place, int] = {}
-    last: dict[Place, Placed] = {}
+    first: dict[TopicPartition, int] = {}
+    last: dict[TopicPartition, PositionedRecord] = {}
     for record in batch:
         place = (record.topic, record.partition)
         if place not in last:
@@ -169,7 +148,7 @@ async def begin(connection: AsyncConnection, places: Iterable[Place], batch: Ite
     keys = _keys(sorted({*places, *last}))
     await connection.execute(_ENSURE, keys)
     rows = {(row.topic, row.partition): row for row in await connection.execute(_LOCK, keys)}
-    return Tally(
+    return RecordCounts(
         seen={place: row.next_offset for place, row in rows.items()},
         halted={place for place, row in rows.items() if row.halted},
         gaps={
@@ -181,7 +160,7 @@ async def begin(connection: AsyncConnection, places: Iterable[Place], batch: Ite
     )
 
 
-async def save(connection: AsyncConnection, tally: Tally) -> None:
+async def save(connection: AsyncConnection, tally: RecordCounts) -> None:
     """Adds the tally to the table."""
     if not tally.counts:
         return
@@ -202,12 +181,12 @@ async def save(connection: AsyncConnection, tally: Tally) -> None:
     )
 
 
-async def ensure(connection: AsyncConnection, places: Iterable[Place]) -> None:
+async def ensure(connection: AsyncConnection, places: Iterable[TopicPartition]) -> None:
     """Positions for partitions that have none yet."""
     await connection.execute(_ENSURE, _keys(sorted(places)))
 
 
-async def note_lag(connection: AsyncConnection, ends: Mapping[Place, int], at: datetime) -> dict[Place, int]:
+async def note_lag(connection: AsyncConnection, ends: Mapping[TopicPartition, int], at: datetime) -> dict[TopicPartition, int]:
     """Notes that the partitions ended at `ends` when the database's clock showed `at`; returns the lag in records.
 
     The quiet of a replayed history is counted anew after a time in which it could not be seen: an outage is no quiet.
@@ -228,5 +207,5 @@ async def caught_up_at(connection: AsyncConnection, *, expected: int, patience: 
     return found
 
 
-def _keys(places: Sequence[Place]) -> dict[str, list[str] | list[int]]:
+def _keys(places: Sequence[TopicPartition]) -> dict[str, list[str] | list[int]]:
     return {"topics": [topic for topic, _ in places], "partitions": [partition for _, partition in places]}

@@ -15,9 +15,9 @@ from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, 
 from common.kernel.clock_json import write_target
 from common.kernel.clock_shares import used_share
 from common.kernel.targets import read_target
-from common.runtime.folding import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
-from common.runtime.kept_clock import Clock, TimerMark, WasTold
-from common.runtime.ledger import ClockBook
+from common.sla.clock import Clock, Published, TimerMark
+from common.sla.clock_book import ClockBook
+from common.sla.ledger import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
 
 log = structlog.get_logger(__name__)
 
@@ -56,8 +56,8 @@ WHERE timers.version < excluded.version
 class _Kept:
     """What a clock's row keeps beside its columns."""
 
-    told: WasTold
-    known_to: datetime
+    told: Published
+    as_of: datetime
     timer: TimerMark
 
 
@@ -144,7 +144,7 @@ def _row(clock: Clock, rules: int) -> dict[str, Any]:
         "rules": rules,
         "provisional": state.is_provisional,
         "used_share": None if share is None else round(float(share), 6),
-        "told": _KEPT.dump_json(_Kept(told, clock.known_to, clock.timer)).decode(),
+        "told": _KEPT.dump_json(_Kept(told, clock.as_of, clock.timer)).decode(),
     }
 
 
@@ -159,11 +159,11 @@ def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
         aggregate=first.aggregate,
         ledger=ledger,
         stored=len(rows),
-        known_to=kept.known_to,
+        as_of=kept.as_of,
         told=kept.told,
         timer=kept.timer,
         replay_of=began["replay_of"],
-        folded=fold_under(book.rules, ledger, kept.known_to),
+        folded=fold_under(book.rules, ledger, kept.as_of),
         timed_under=first.rules,
     )
 

@@ -13,10 +13,10 @@ from common.contracts.dead_letters import MAX_RAW, DeadLetterRecorded
 from common.contracts.envelope import Received, Record, Unreadable, value_of
 from common.contracts.event import Envelope
 from common.contracts.topics import BY_NAME, source_of
+from common.kafka import records
 from common.kernel.errors import Malformed
 from common.kernel.ids import derived_id
-from common.runtime import records
-from common.runtime.outbox import Outgoing
+from common.store.outbox import Outgoing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import asyncio
 import structlog
 from sqlalchemy import text
 
-from common.runtime.database import Database, kind_of
+from common.store.database import Database, kind_of
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from common.kernel import sla_clock
 from common.kernel.clock_events import Changed, ClockEvent, Paused, Reopened, Started
 from common.kernel.sla_clock import ClockState, Course
-from common.runtime.policies import Policy, Promise
-from common.runtime.rules import CalendarVersion, PolicyVersion, Rules
+from common.sla.policy import Policy, Promise
+from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +126,9 @@ class _Step:
     traits: Mapping[str, str] = field(default_factory=dict)
 
 
-def fold_under(rules: Rules, ledger: Ledger, known_to: datetime, before: Folded | None = None) -> Folded:
-    """The clock at `known_to` as the rules have it; `before` is what the same ledger was before the last things were said."""
-    if before is not None and (carried_on := _carried_on(rules, ledger, known_to, before)) is not None:
+def fold_under(rules: Rulebook, ledger: Ledger, as_of: datetime, before: Folded | None = None) -> Folded:
+    """The clock at `as_of` as the rules have it; `before` is what the same ledger was before the last things were said."""
+    if before is not None and (carried_on := _carried_on(rules, ledger, as_of, before)) is not None:
         return carried_on
     history: list[ClockEvent] = [event for event in ledger.events if not isinstance(event, RuleUsed | TraitsChanged | Started)]
     started = next(event for event in ledger.events if isinstance(event, Started))
@@ -139,7 +139,7 @@ def fold_under(rules: Rules, ledger: Ledger, known_to: datetime, before: Folded 
     history.append(started)
     steps = _steps(others, ledger, history)
     for step in steps:
-        if step.at > known_to:
+        if step.at > as_of:
             break
         if step.policy is not None and step.policy.ref in {one.policy for one in terms}:
             continue
@@ -151,12 +151,12 @@ def fold_under(rules: Rules, ledger: Ledger, known_to: datetime, before: Folded 
         terms.append(Terms(step.at, policy.ref, traits, promise, step.id))
         if (promise.target, promise.calendar) != (before_it.target, before_it.calendar):
             history.append(Changed(id=step.id, at=step.at, sequence=step.sequence, target=promise.target, calendar=promise.calendar))
-    course, calendars, newer = _on_calendars(rules, _counted(history, terms), started, known_to)
-    due = [version.published_at for version in newer if version.published_at > known_to]
-    due += [step.at for step in steps if step.at > known_to and step.policy is not None]
+    course, calendars, newer = _on_calendars(rules, _counted(history, terms), started, as_of)
+    due = [version.published_at for version in newer if version.published_at > as_of]
+    due += [step.at for step in steps if step.at > as_of and step.policy is not None]
     goes_on = course.is_whole and not (steps or others or newer)
     return Folded(
-        course.state_at(known_to),
+        course.state_at(as_of),
         tuple(terms),
         calendars,
         _used(terms, calendars),
@@ -167,24 +167,24 @@ def fold_under(rules: Rules, ledger: Ledger, known_to: datetime, before: Folded 
     )
 
 
-def _carried_on(rules: Rules, ledger: Ledger, known_to: datetime, before: Folded) -> Folded | None:
+def _carried_on(rules: Rulebook, ledger: Ledger, as_of: datetime, before: Folded) -> Folded | None:
     """What was folded, carried on by what was said since; None where that is not certain to be the fold of everything."""
     course = before.course
-    if course is None or before.revision != rules.revision or known_to < before.state.as_of:
+    if course is None or before.revision != rules.revision or as_of < before.state.as_of:
         return None
     for number in range(before.folded, len(ledger.events)):
         event = ledger.events[number]
         if isinstance(event, RuleUsed):
             continue
         is_known = event.id in [one.id for one in ledger.events[:number]]
-        if is_known or isinstance(event, Started | TraitsChanged) or event.at > known_to:
+        if is_known or isinstance(event, Started | TraitsChanged) or event.at > as_of:
             return None
         if isinstance(event, Paused) and not before.terms[0].counts(event):
             continue
         course = course.and_event(event)
         if course is None:
             return None
-    state = course.state_at(known_to)
+    state = course.state_at(as_of)
     return Folded(state, before.terms, before.calendars, before.used, before.due_at, before.revision, course, len(ledger.events))
 
 
@@ -219,17 +219,17 @@ def _counted(history: Sequence[ClockEvent], terms: Sequence[Terms]) -> list[Cloc
 
 
 def _on_calendars(
-    rules: Rules, history: Sequence[ClockEvent], started: Started, known_to: datetime
+    rules: Rulebook, history: Sequence[ClockEvent], started: Started, as_of: datetime
 ) -> tuple[Course, Mapping[str, CalendarVersion], Sequence[CalendarVersion]]:
     """The course, with the calendar versions that count, and all that are newer than those at the start."""
     names = {event.calendar for event in history if isinstance(event, Started | Changed) and event.calendar is not None}
     using = {name: rules.at_start(name, started.at) for name in sorted(names)}
     newer = sorted((one for used in using.values() for one in rules.later(used)), key=lambda one: (one.published_at, one.ref))
     for version in newer:
-        chances = [at for at in _chances(version.published_at, history) if at <= known_to]
+        chances = [at for at in _chances(version.published_at, history) if at <= as_of]
         if any(is_open(_course(history, at, using).state_at(at)) for at in chances):
             using[version.name] = version
-    return _course(history, known_to, using), using, newer
+    return _course(history, as_of, using), using, newer
 
 
 def _course(history: Sequence[ClockEvent], as_of: datetime, using: Mapping[str, CalendarVersion]) -> Course:

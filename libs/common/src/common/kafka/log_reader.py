@@ -8,14 +8,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as ClusterPartition
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 
-from common.runtime.kafka_settings import KafkaSettings
-from common.runtime.progress import Gap, Place
-from common.runtime.topic_ids import TopicIds, told
+from common.kafka.records import Gap, TopicPartition
+from common.kafka.settings import KafkaSettings
+from common.kafka.topic_ids import TopicIds, told
 
 _LOOK_SECONDS = 10
 _READ_SECONDS = 4
@@ -42,7 +43,7 @@ class LogReader:
         self._consumer: AIOKafkaConsumer | None = None
         self._coordinators: dict[str, int] = {}
 
-    async def look(self) -> dict[Place, Log]:
+    async def look(self) -> dict[TopicPartition, Log]:
         """Every partition that exists; `KafkaError` or `TimeoutError` when Kafka does not answer or a topic is missing."""
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
@@ -51,13 +52,13 @@ class LogReader:
             await self.close()
             raise
 
-    async def _look(self) -> dict[Place, Log]:
+    async def _look(self) -> dict[TopicPartition, Log]:
         consumer = await self._connected()
         found = told(await _ask(consumer, TopicIds(sorted({topic for topics in self._groups.values() for topic in topics}))))
         for topic, (error, _, _) in found.items():
             if error:
                 raise for_code(error)(topic)
-        places = [TopicPartition(topic, partition) for topic, (_, _, partitions) in found.items() for partition in partitions]
+        places = [ClusterPartition(topic, partition) for topic, (_, _, partitions) in found.items() for partition in partitions]
         starts, ends, *committed = await asyncio.gather(
             consumer.beginning_offsets(places),
             consumer.end_offsets(places),
@@ -66,10 +67,10 @@ class LogReader:
                 for group, topics in self._groups.items()
             ),
         )
-        by_group: dict[TopicPartition, int] = {place: offset for offsets in committed for place, offset in offsets.items()}
+        by_group: dict[ClusterPartition, int] = {place: offset for offsets in committed for place, offset in offsets.items()}
         return {self._named(place): Log(found[place.topic][1], starts[place], ends[place], by_group.get(place)) for place in places}
 
-    async def unread(self, gaps: Mapping[Place, Gap]) -> list[Place]:
+    async def unread(self, gaps: Mapping[TopicPartition, Gap]) -> list[TopicPartition]:
         """Those gaps in which something stood or stands that was not handled, deleted records included.
 
         What is left leaves no trace in a position: marks of transactions, and what compaction took away.
@@ -83,11 +84,11 @@ class LogReader:
                     found.append(place)
             return found
 
-    async def appended_at(self, offsets: Mapping[Place, int]) -> dict[Place, int]:
+    async def appended_at(self, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """The append time, in milliseconds since 1970, of the record at each offset; without those where no record stands."""
         if not offsets:
             return {}
-        found: dict[Place, int] = {}
+        found: dict[TopicPartition, int] = {}
         async with asyncio.timeout(_LOOK_SECONDS), self._open() as consumer:
             for place, offset in offsets.items():
                 first = await _first(consumer, self._there(place), offset, offset + 1)
@@ -113,10 +114,10 @@ class LogReader:
             self._consumer = consumer
         return self._consumer
 
-    def _there(self, place: Place) -> TopicPartition:
-        return TopicPartition(self._kafka.topic(place[0]), place[1])
+    def _there(self, place: TopicPartition) -> ClusterPartition:
+        return ClusterPartition(self._kafka.topic(place[0]), place[1])
 
-    def _named(self, found: TopicPartition) -> Place:
+    def _named(self, found: ClusterPartition) -> TopicPartition:
         return self._kafka.name_of(found.topic), found.partition
 
     def _open(self) -> AIOKafkaConsumer:
@@ -129,20 +130,20 @@ class LogReader:
             max_partition_fetch_bytes=64 * 1024,
         )
 
-    async def _committed(self, consumer: AIOKafkaConsumer, group: str, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    async def _committed(self, consumer: AIOKafkaConsumer, group: str, places: Iterable[ClusterPartition]) -> dict[ClusterPartition, int]:
         if group not in self._coordinators:
             self._coordinators[group] = await coordinator_of(consumer._client, group)
         topics: dict[str, list[int]] = {}
         for place in places:
             topics.setdefault(place.topic, []).append(place.partition)
         answer = await consumer._client.send(self._coordinators[group], OffsetFetchRequest(group, list(topics.items())))
-        committed: dict[TopicPartition, int] = {}
+        committed: dict[ClusterPartition, int] = {}
         for topic, partitions in answer.topics:
             for partition, offset, _, error in partitions:
                 if error:
                     raise for_code(error)(f"{group}: {topic}/{partition}")
                 if offset >= 0:
-                    committed[TopicPartition(topic, partition)] = offset
+                    committed[ClusterPartition(topic, partition)] = offset
         return committed
 
 
@@ -166,7 +167,7 @@ async def coordinator_of(client: AIOKafkaClient, group: str) -> int:
         await asyncio.sleep(0.1)
 
 
-async def _first(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, before: int) -> Any:
+async def _first(consumer: AIOKafkaConsumer, place: ClusterPartition, offset: int, before: int) -> Any:
     """The first record from `offset` on, if one stands before `before`; else None."""
     consumer.assign([place])
     consumer.seek(place, offset)

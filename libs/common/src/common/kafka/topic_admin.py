@@ -1,26 +1,16 @@
-"""The topics on the broker, held against the topics table: what is missing or different, and making it so.
+"""The topics on the broker, held against the topics table: what is missing or different, and making it so."""
 
-`python -m common.runtime.topic_admin` makes it so where only a service is installed, not the operator's command line.
-"""
-
-import asyncio
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from common.contracts.topics import TOPICS, Topic, dead_letter_topics
+from common.kafka.settings import KafkaSettings
 from common.kernel.errors import Transient
-from common.runtime import logging
-from common.runtime.kafka_settings import KafkaSettings
-from common.runtime.settings import ServiceSettings
-
-log = structlog.get_logger(__name__)
 
 _EXISTS = 36
 MAX_RECORD = 2 * 1024 * 1024
@@ -114,17 +104,3 @@ async def _diff(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> list[Differ
 async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> Mapping[str, Mapping[str, Any]]:
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
     return {resource[3]: {entry[0]: entry[1] for entry in resource[4]} for answer in answers for resource in answer.resources}
-
-
-def main() -> None:
-    """Applies the topics table to the Kafka of KAFKA_BOOTSTRAP_SERVERS, under KAFKA_PREFIX; exits with 1 on wrong partitions."""
-    settings = ServiceSettings()
-    logging.configure("topics", settings.log_level)
-    found = asyncio.run(apply(KafkaSettings(settings.kafka_bootstrap_servers, "aftersales-topics", settings.kafka_prefix)))
-    wrong = sorted(difference.topic for difference in found if difference.what == "partitions")
-    log.info("topics_applied", created=sum(difference.what == "topic" for difference in found), differences=len(found), wrong=wrong)
-    sys.exit(1 if wrong else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -10,9 +10,9 @@ from sqlalchemy import Text, column, exists, func, select, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Received, decode
-from common.runtime import records
-from common.runtime.aggregates import Aggregates
-from common.runtime.dead_letters import DeadLetter
+from common.kafka import records
+from common.store.aggregates import Aggregates
+from common.store.dead_letters import DeadLetter
 
 log = structlog.get_logger(__name__)
 

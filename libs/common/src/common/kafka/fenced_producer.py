@@ -13,7 +13,7 @@ import asyncio
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from common.runtime.kafka_settings import KafkaSettings
+from common.kafka.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 

@@ -2,12 +2,36 @@
 
 import base64
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from common.contracts.envelope import Record
 
+TopicPartition = tuple[str, int]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PositionedRecord(Protocol):
+    """A record that knows where it stood, ours or aiokafka's."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A batch that begins after the position: `position` is the offset that was to come, `first` the one that came."""
+
+    position: int
+    first: int
 
 
 def from_kafka(raw: Any) -> Record:

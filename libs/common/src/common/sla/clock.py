@@ -8,9 +8,9 @@ from fractions import Fraction
 from common.kernel.clock_events import OwnerChanged, Started, Stopped
 from common.kernel.clock_shares import before_due_at, share_due_at
 from common.kernel.sla_clock import ClockState
-from common.runtime.folding import Folded, Ledger, LedgerEvent, RuleUsed, fold_under, is_open
-from common.runtime.policies import Threshold
-from common.runtime.rules import Rules
+from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, fold_under, is_open
+from common.sla.policy import Threshold
+from common.sla.rulebook import Rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class TimerMark:
 
 
 @dataclass
-class WasTold:
+class Published:
     """What was published about a clock so far, and what its last fold went by. Only `Telling` changes one, its own copy."""
 
     outcome: str = "open"
@@ -37,9 +37,9 @@ class WasTold:
     provisional: bool = False
     rules: tuple[str, ...] = ()
 
-    def copy(self) -> "WasTold":
+    def copy(self) -> "Published":
         """Another one, to be changed; every event makes one, and `replace` takes four times as long."""
-        other = object.__new__(WasTold)
+        other = object.__new__(Published)
         other.__dict__.update(self.__dict__)
         return other
 
@@ -55,14 +55,14 @@ class ThresholdDue:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One clock in memory: its ledger, its state as of `known_to`, and what was told of it."""
+    """One clock in memory: its ledger, its state as of `as_of`, and what was told of it."""
 
     id: str
     aggregate: str
     ledger: Ledger
     stored: int
-    known_to: datetime
-    told: WasTold
+    as_of: datetime
+    told: Published
     timer: TimerMark
     replay_of: str
     folded: Folded
@@ -154,10 +154,10 @@ MOMENT = timedelta(microseconds=1)
 """A deadline is broken just after it, since a stop at the deadline is in time."""
 
 
-def refolded(rules: Rules, clock: Clock, ledger: Ledger, known_to: datetime) -> Clock:
+def refolded(rules: Rulebook, clock: Clock, ledger: Ledger, as_of: datetime) -> Clock:
     """The clock as that ledger, which begins with its own, and the rules have it."""
-    folded = fold_under(rules, ledger, known_to, clock.folded)
-    return replace(clock, ledger=ledger, known_to=known_to, folded=folded)
+    folded = fold_under(rules, ledger, as_of, clock.folded)
+    return replace(clock, ledger=ledger, as_of=as_of, folded=folded)
 
 
 def _due_of(state: ClockState, threshold: Threshold) -> datetime | None:

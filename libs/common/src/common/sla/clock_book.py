@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from common.contracts.cause import Cause
 from common.contracts.event import Event
 from common.contracts.sla_clocks import SlaClockOwnerChanged, SlaClockPaused, SlaClockReopened, SlaClockResumed, SlaClockStarted
 from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.clocks import ClockEntry
-from common.runtime.cause import Cause
-from common.runtime.folding import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
-from common.runtime.kept_clock import MOMENT, Clock, TimerMark, WasTold, refolded
-from common.runtime.metrics import Told
-from common.runtime.rules import Rules
-from common.runtime.telling import Fact, Telling
+from common.sla.clock import MOMENT, Clock, Published, TimerMark, refolded
+from common.sla.ledger import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
+from common.sla.reconcile import Fact, Telling, Told
+from common.sla.rulebook import Rulebook
 
 _FACTS: Mapping[str, type[Event]] = {
     "started": SlaClockStarted,
@@ -33,7 +32,7 @@ class ClockBook:
     """The clocks of the aggregates of one batch. A scratch of it takes the changes of one event and is merged when that succeeds."""
 
     service: str
-    rules: Rules | None
+    rules: Rulebook | None
     clocks: dict[str, dict[str, Clock]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     told: list[Told] = field(default_factory=list)
@@ -53,7 +52,7 @@ class ClockBook:
         facts: list[Fact] = []
         moment = to + MOMENT if including else to
         for clock in list(self.clocks.get(aggregate, {}).values()):
-            clock = self._at(clock, clock.known_to)
+            clock = self._at(clock, clock.as_of)
             if clock.is_unsettled:
                 clock, found = self._tell(clock, clock)
                 facts += found
@@ -67,7 +66,7 @@ class ClockBook:
         facts: list[Fact] = []
         for clock in list(self.clocks.get(aggregate, {}).values()):
             waits = to is None or clock.replay_of or clock.told.outcome != "open"
-            facts += self._tell(clock, self._at(clock, clock.known_to if waits or to is None else to))[1]
+            facts += self._tell(clock, self._at(clock, clock.as_of if waits or to is None else to))[1]
         return facts
 
     def record(self, aggregate: str, entry: ClockEntry, cause: Cause, number: int) -> list[Fact]:
@@ -79,7 +78,7 @@ class ClockBook:
             return self._start(clock_id, aggregate, entry, event_id, cause)
         assert self.rules is not None
         event = _event(entry, event_id, len(clock.events) + 1)
-        said = refolded(self.rules, clock, clock.ledger.and_event(event), max(clock.known_to, entry.at))
+        said = refolded(self.rules, clock, clock.ledger.and_event(event), max(clock.as_of, entry.at))
         return self._tell(clock, said, entry)[1]
 
     def _start(self, id: str, aggregate: str, entry: ClockEntry, event_id: str, cause: Cause) -> list[Fact]:
@@ -94,8 +93,8 @@ class ClockBook:
             aggregate=aggregate,
             ledger=ledger,
             stored=0,
-            known_to=entry.at,
-            told=WasTold(rules=folded.rules),
+            as_of=entry.at,
+            told=Published(rules=folded.rules),
             timer=TimerMark(),
             replay_of=cause.replay_of,
             folded=folded,
@@ -103,12 +102,12 @@ class ClockBook:
         )
         return self._tell(clock, clock, entry)[1]
 
-    def _at(self, clock: Clock, known_to: datetime) -> Clock:
+    def _at(self, clock: Clock, as_of: datetime) -> Clock:
         """The clock under the newest rules, at an instant or where it is known already beyond it."""
         assert self.rules is not None
-        if known_to <= clock.known_to and clock.folded.revision == self.rules.revision:
+        if as_of <= clock.as_of and clock.folded.revision == self.rules.revision:
             return clock
-        return refolded(self.rules, clock, clock.ledger, max(clock.known_to, known_to))
+        return refolded(self.rules, clock, clock.ledger, max(clock.as_of, as_of))
 
     def _tell(self, before: Clock, clock: Clock, entry: ClockEntry | None = None) -> tuple[Clock, list[Fact]]:
         """Keeps a clock that was folded anew, and finds what has to be told of the difference."""
@@ -141,7 +140,7 @@ def _next_stop(clock: Clock, moment: datetime) -> datetime:
     rule = clock.folded.due_at
     if rule is None or rule > moment:
         return moment
-    return rule - MOMENT if clock.known_to < rule - MOMENT else rule
+    return rule - MOMENT if clock.as_of < rule - MOMENT else rule
 
 
 def _with_trail(clock: Clock) -> tuple[Clock, list[tuple[datetime, str]]]:

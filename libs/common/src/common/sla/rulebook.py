@@ -15,7 +15,7 @@ from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import FIRST_YEAR
 from common.kernel.working_time import Calendar
-from common.runtime.policies import Policy
+from common.sla.policy import Policy
 
 V = TypeVar("V")
 
@@ -60,7 +60,7 @@ class PolicyVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class Rulebook:
     """Everything that a service goes by at one moment. `revision` counts what was published, so more is newer."""
 
     activated: tuple[PolicyVersion, ...]
@@ -74,14 +74,14 @@ class Rules:
     """From when on each rule counts, in order."""
 
     @classmethod
-    def of(cls, published: Iterable[CalendarVersion | PolicyVersion]) -> "Rules":
+    def of(cls, published: Iterable[CalendarVersion | PolicyVersion]) -> "Rulebook":
         """The built-in calendars and everything that was published, at least one policy among it."""
         rules = cls((), (), {name: (CalendarVersion(name, 0, built_in(name)),) for name in BUILT_IN})
         for new in published:
             rules = rules.with_one(new)
         return rules
 
-    def with_one(self, new: CalendarVersion | PolicyVersion) -> "Rules":
+    def with_one(self, new: CalendarVersion | PolicyVersion) -> "Rulebook":
         """The rules after one more was published."""
         calendars, activated, brought = self.calendars, self.activated, self.brought
         if isinstance(new, CalendarVersion):
@@ -90,7 +90,7 @@ class Rules:
         else:
             activated, brought, since = (*activated, new), {**brought, **new.policy.calendars}, new.effective_at
         instants = tuple(sorted([*self.instants, since]))
-        return Rules(activated, _holding(activated, calendars), calendars, self.revision + 1, brought, instants)
+        return Rulebook(activated, _holding(activated, calendars), calendars, self.revision + 1, brought, instants)
 
     @property
     def stages(self) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ from fractions import Fraction
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from common.contracts.yaml_files import read_yaml
 from common.kernel.clock_errors import ClockError
 from common.kernel.exact import NotExact, parse_exact
 from common.kernel.known_fields import unknown_field
@@ -122,7 +121,7 @@ def load_policy(package: str) -> Policy:
 
 def shipped_document(package: str) -> dict[str, Any]:
     """The document of the policy that ships with a service."""
-    found: dict[str, Any] = yaml.safe_load(resources.files(package).joinpath("policy.yaml").read_text("utf-8"))
+    found: dict[str, Any] = read_yaml(resources.files(package).joinpath("policy.yaml").read_bytes()).value
     return found
 
 

@@ -12,8 +12,8 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.runtime.log_reader import Log, LogReader
-from common.runtime.progress import Gap, Place
+from common.kafka.log_reader import Log, LogReader
+from common.kafka.records import Gap, TopicPartition
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +82,7 @@ def hole_in(before: Position | None, now: Position, found: Log) -> Hole | None:
     return None
 
 
-async def positions(connection: AsyncConnection, *, locked: bool = False) -> dict[Place, Position]:
+async def positions(connection: AsyncConnection, *, locked: bool = False) -> dict[TopicPartition, Position]:
     """Where the service stands on every partition that it has seen."""
     rows = await connection.execute(_LOCKED if locked else _POSITIONS)
     return {(row.topic, row.partition): Position(row.next_offset, row.topic_id, row.last_appended, row.seek) for row in rows}
@@ -91,9 +91,9 @@ async def positions(connection: AsyncConnection, *, locked: bool = False) -> dic
 async def compare(
     connection: AsyncConnection,
     reader: LogReader,
-    before: Mapping[Place, Position],
-    logs: Mapping[Place, Log],
-    refilled: Mapping[Place, int],
+    before: Mapping[TopicPartition, Position],
+    logs: Mapping[TopicPartition, Log],
+    refilled: Mapping[TopicPartition, int],
 ) -> None:
     """Holds every position against its log: opens holes and sets the positions from which counting goes on; ends what has ended.
 
@@ -118,7 +118,7 @@ async def compare(
     await _end(connection, reader, logs)
 
 
-async def _open(connection: AsyncConnection, place: Place, hole: Hole, now: Position, found: Log) -> None:
+async def _open(connection: AsyncConnection, place: TopicPartition, hole: Hole, now: Position, found: Log) -> None:
     last_appended = now.last_appended if hole.kind == "set_back" else None
     parts = {"kind": hole.kind, "before": hole.before, "after": hole.after, "last_appended": last_appended}
     await connection.execute(_OPEN, {**_key(place), **parts})
@@ -129,7 +129,7 @@ async def _open(connection: AsyncConnection, place: Place, hole: Hole, now: Posi
     log.error("log_hole_found", topic=place[0], partition=place[1], kind=hole.kind, position_before=hole.before, position_after=hole.after)
 
 
-async def _end(connection: AsyncConnection, reader: LogReader, logs: Mapping[Place, Log]) -> None:
+async def _end(connection: AsyncConnection, reader: LogReader, logs: Mapping[TopicPartition, Log]) -> None:
     """Ends what the records themselves have ended."""
     for hole in list(await connection.execute(_FOUND)):
         place = (hole.topic, hole.partition)
@@ -152,10 +152,10 @@ async def open_hole(connection: AsyncConnection) -> str | None:
     return None if row is None else f"a hole in {row.topic}/{row.partition} ({row.kind})"
 
 
-async def to_seek(connection: AsyncConnection) -> dict[Place, int]:
+async def to_seek(connection: AsyncConnection) -> dict[TopicPartition, int]:
     """The partitions whose reader has to go somewhere else, and where to."""
     return {(row.topic, row.partition): row.next_offset for row in await connection.execute(_TO_SEEK)}
 
 
-def _key(place: Place) -> dict[str, Any]:
+def _key(place: TopicPartition) -> dict[str, Any]:
     return {"topic": place[0], "partition": place[1]}

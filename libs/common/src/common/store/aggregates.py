@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 import structlog
 from sqlalchemy import Table, bindparam, insert, select, text, update
@@ -11,9 +11,6 @@ from sqlmodel import SQLModel
 
 from common.contracts.event import Claim, Event
 from common.kernel.errors import Refused, TooEarly
-
-if TYPE_CHECKING:
-    from common.runtime.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +41,18 @@ class UnreadableRow:
     """A row that this version cannot read: a shape that it does not know, or spoilt. Its aggregate is parked, all others go on."""
 
     reason: str
+
+
+class UnitOfWork(Protocol):
+    """What the aggregates need of the unit of work on which they are declared."""
+
+    def staged(self, aggregates: "Aggregates[Any]", id: str) -> Any: ...
+
+    def stage(self, aggregates: "Aggregates[Any]", aggregate: Any, *, new: bool) -> None: ...
+
+    def reject(self, claim: Claim, refused: Refused) -> None: ...
+
+    def wait(self, early: TooEarly) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +86,10 @@ class Aggregates(Generic[A]):
         return f"{self.name}:{id}"
 
     @overload
-    def __get__(self, uow: None, owner: type["UnitOfWork"]) -> "Aggregates[A]": ...
+    def __get__(self, uow: None, owner: type[UnitOfWork]) -> "Aggregates[A]": ...
     @overload
-    def __get__(self, uow: "UnitOfWork", owner: type["UnitOfWork"]) -> "Staged[A]": ...
-    def __get__(self, uow: "UnitOfWork | None", owner: type["UnitOfWork"]) -> "Aggregates[A] | Staged[A]":
+    def __get__(self, uow: UnitOfWork, owner: type[UnitOfWork]) -> "Staged[A]": ...
+    def __get__(self, uow: UnitOfWork | None, owner: type[UnitOfWork]) -> "Aggregates[A] | Staged[A]":
         return self if uow is None else Staged(self, uow)
 
     def by(self, id: IdOf) -> Load:
@@ -130,7 +139,7 @@ class Staged(Generic[A]):
     """One kind of aggregate, as the use case of one event sees it: what was loaded, and what it has staged so far."""
 
     aggregates: Aggregates[A]
-    uow: "UnitOfWork"
+    uow: UnitOfWork
 
     def get(self, id: str) -> A | None:
         """The aggregate, or None; reading one that the handler did not declare is an error."""
