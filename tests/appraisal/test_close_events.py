@@ -14,6 +14,8 @@ from common.contracts.cause import Cause
 from common.contracts.cycles import LISTED, CycleClosed, CycleExceptionsListed
 from common.contracts.event import Event
 from common.runtime.transaction import Transaction
+from common.sla.policy import load_policy
+from common.store.rulebook import RulebookCache
 
 AS_OF = datetime(2026, 10, 12, tzinfo=UTC)
 SPAN = Span(datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC))
@@ -34,7 +36,7 @@ def published(not_graded: int, unknown: int) -> list[Event]:
     assert scheme is not None
     persons = {f"E{number}": "ratings_missing" for number in range(not_graded)}
     subjects = tuple(f"employee:U{number}" for number in range(unknown))
-    batch = Transaction("appraisal", UnitOfWork, None)
+    batch = Transaction("appraisal", UnitOfWork, RulebookCache(load_policy("appraisal")))
     uow = UnitOfWork(batch, Cause("test", AS_OF, AS_OF))
     uow.changes["cycles", closing.id] = (UnitOfWork.cycles, closing, False)
     publish_grades(closing, scheme, SPAN, Appraised((), persons, subjects), {}, AS_OF, uow)

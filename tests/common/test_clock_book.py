@@ -15,7 +15,7 @@ from common.contracts.cause import Cause
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet, SlaClockReopened
 from common.kernel.calendars import built_in
-from common.kernel.clocks import ClockEntry, Kind
+from common.kernel.clock_events import KINDS, ClockEvent, Started
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
 from common.sla.policy import parse_policy
@@ -40,15 +40,16 @@ often = counted(400, proof=5_000)
 
 @dataclass(frozen=True)
 class Said:
-    """An entry of the domain, with the event that caused it."""
+    """What the domain says of a clock, with the event that caused it."""
 
     number: int
-    entry: ClockEntry
+    stage: str
+    event: ClockEvent
 
     @property
     def cause(self) -> Cause:
         id = f"e{self.number}"
-        return Cause(id=f"/tests#{id}", time=self.entry.at, recorded_at=self.entry.at, event_id=id)
+        return Cause(id=f"/tests#{id}", time=self.event.at, recorded_at=self.event.at, event_id=id)
 
 
 class Service:
@@ -61,14 +62,14 @@ class Service:
 
     def hear(self, said: Said) -> None:
         if self.on_time:
-            self.fire_until(said.entry.at)
-        self.facts += self.book.advance(AGGREGATE, said.entry.at)
-        self.facts += self.book.record(AGGREGATE, said.entry, said.cause, 0)
+            self.fire_until(said.event.at)
+        self.facts += self.book.advance(AGGREGATE, said.event.at)
+        self.facts += self.book.record(AGGREGATE, said.stage, said.event, said.cause, 0)
 
     def publish(self, rule: CalendarVersion | PolicyVersion) -> None:
         """A rule becomes known, and every clock takes it in, as the timer worker's pass does."""
-        assert self.book.rules is not None
-        self.book.rules = self.book.rules.with_one(rule)
+        assert self.book.rulebook is not None
+        self.book.rulebook = self.book.rulebook.with_one(rule)
         self.facts += self.book.rederive(AGGREGATE, None)
 
     def fire_until(self, instant: datetime) -> None:
@@ -128,7 +129,7 @@ def also_heard(items: Sequence[Said | CalendarVersion | PolicyVersion], until: d
     return service
 
 
-LATER: tuple[Kind, ...] = ("paused", "resumed", "owner_changed", "stopped", "reopened")
+LATER = ("paused", "resumed", "owner_changed", "stopped", "reopened")
 
 
 @st.composite
@@ -137,7 +138,7 @@ def histories(draw: st.DrawFn) -> list[Said]:
     stage = draw(st.sampled_from(STAGES))
     hours = st.one_of(st.integers(0, 80).map(float), st.integers(0, 320).map(lambda quarters: quarters / 4))
     moments = sorted(draw(st.lists(hours.filter(bool), max_size=7, unique=True)))
-    entries = [ClockEntry(stage, "started", MONDAY, owner="employee:E1")]
+    events: list[ClockEvent] = [Started(at=MONDAY, owner="employee:E1")]
     for moment in moments:
         kind = draw(st.sampled_from(LATER))
         fields: dict[str, Any] = {}
@@ -145,8 +146,8 @@ def histories(draw: st.DrawFn) -> list[Said]:
             fields = {"owner": draw(st.sampled_from(("employee:E1", "employee:E2", "team:T1")))}
         elif kind == "paused":
             fields = {"party": "customer", "reason": "parts"}
-        entries.append(ClockEntry(stage, kind, MONDAY + timedelta(hours=moment), **fields))
-    return [Said(number, entry) for number, entry in enumerate(entries)]
+        events.append(KINDS[kind](at=MONDAY + timedelta(hours=moment), **fields))
+    return [Said(number, stage, event) for number, event in enumerate(events)]
 
 
 END = MONDAY + timedelta(days=20)
@@ -184,7 +185,7 @@ def test_the_last_word_on_sla_clocks_is_the_state_for_every_order_of_arrival(his
     service = heard([history[0], *random.sample(history[1:], len(history) - 1)], END, on_time=on_time)
     ids = [fact.id for fact in service.facts]
     assert len(ids) == len(set(ids))
-    assert outcome_told(service.facts) == service.clock.state.outcome == service.clock.told.outcome
+    assert outcome_told(service.facts) == service.clock.state.outcome == service.clock.published.outcome
 
 
 @st.composite
@@ -250,12 +251,10 @@ def outcome_told(facts: Sequence[Fact]) -> str:
 
 def a_clock(*later: tuple[Any, float]) -> list[Said]:
     """The clock of four hours from Monday 09:00, with (kind, hours after its start) in the order of arrival."""
-    entries = [ClockEntry("by_time", "started", MONDAY, owner="employee:E1")]
-    entries += [
-        ClockEntry("by_time", kind, MONDAY + timedelta(hours=hours), owner="employee:E2", party="customer", reason="parts")
-        for kind, hours in later
-    ]
-    return [Said(number, entry) for number, entry in enumerate(entries)]
+    more: dict[str, dict[str, Any]] = {"owner_changed": {"owner": "employee:E2"}, "paused": {"party": "customer", "reason": "parts"}}
+    events: list[ClockEvent] = [Started(at=MONDAY, owner="employee:E1")]
+    events += [KINDS[kind](at=MONDAY + timedelta(hours=hours), **more.get(kind, {})) for kind, hours in later]
+    return [Said(number, "by_time", event) for number, event in enumerate(events)]
 
 
 def test_a_stop_in_time_that_becomes_known_late_corrects_the_breach_and_its_credit() -> None:

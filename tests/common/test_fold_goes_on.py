@@ -8,10 +8,9 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from tests.counted import counted
 
-from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
-from common.kernel.targets import WorkingTime
+from common.kernel.clock_events import Changed, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.working_time import Calendar
-from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
+from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, fold_ledger
 from common.sla.policy import parse_policy
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
@@ -48,7 +47,7 @@ def as_event(number: int, at: datetime, kind: str, who: str, urgent: bool) -> Le
         case "reopened":
             return Reopened(**common)
         case "changed":
-            return TraitsChanged(**common, traits={"priority": "urgent" if urgent else "low"})
+            return Changed(**common, traits={"priority": "urgent" if urgent else "low"})
         case _:
             return RuleUsed(**common, rule="calendar cn@0")
 
@@ -71,31 +70,31 @@ def test_a_clock_that_goes_on_is_the_clock_that_its_whole_history_makes(rules: A
     if later == "calendar":
         known.append(CalendarVersion("cn", 1, SHORTER, START + 20 * HOUR, "c1"))
     book = Rulebook.of(known)
-    began = Started(id="e1", at=START, sequence=1, calendar="cn", target=WorkingTime(0), owner="dispatch")
-    ledger, as_of = Ledger("stage", {"priority": "low"}, (began,)), START
-    folded = fold_under(book, ledger, as_of)
+    began = Started(id="e1", at=START, sequence=1, owner="dispatch", traits={"priority": "low"})
+    ledger, as_of = Ledger("stage", (began,)), START
+    folded = fold_ledger(book, ledger, as_of)
     for number, ((kind, offset, who, urgent), passes) in enumerate(story, 2):
         # most things are said of now, some of the past, and sometimes only time passes
         at = as_of + (offset % 3) * HOUR if offset >= 0 else max(START, as_of + offset * HOUR)
         if kind == "rule_used" or passes:
             ledger = ledger.and_event(as_event(number, at, kind, who, urgent))
         as_of = max(as_of, at) + (passes % 3) * HOUR
-        folded = fold_under(book, ledger, as_of, folded)
+        folded = fold_ledger(book, ledger, as_of, folded)
         event(f"goes on: {folded.course is not None}")
-        assert seen(folded) == seen(fold_under(book, ledger, as_of))
+        assert seen(folded) == seen(fold_ledger(book, ledger, as_of))
 
 
 def test_a_clock_goes_on_without_its_history_as_long_as_nothing_is_said_of_the_past() -> None:
     book = Rulebook.of([PolicyVersion(policy(1, {"working_seconds": 7200}, {"working_seconds": 3600}, all_pauses=True))])
-    began = Started(id="e1", at=START, sequence=1, calendar="cn", target=WorkingTime(0), owner="dispatch")
-    ledger = Ledger("stage", {"priority": "low"}, (began,))
-    before = fold_under(book, ledger, START)
+    began = Started(id="e1", at=START, sequence=1, owner="dispatch", traits={"priority": "low"})
+    ledger = Ledger("stage", (began,))
+    before = fold_ledger(book, ledger, START)
     later = ledger.and_event(OwnerChanged(id="e2", at=START + HOUR, sequence=2, owner="li"))
-    after = fold_under(book, later, START + HOUR, before)
+    after = fold_ledger(book, later, START + HOUR, before)
     assert before.course is not None
     assert after.course is not None
     assert after.calendars is before.calendars  # nothing was looked up again
     of_the_past = later.and_event(Paused(id="e3", at=START + HOUR / 2, sequence=3, party="customer"))
-    again = fold_under(book, of_the_past, START + HOUR, after)
+    again = fold_ledger(book, of_the_past, START + HOUR, after)
     assert again.calendars is not after.calendars
     assert again.state.state == "paused"

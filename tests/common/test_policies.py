@@ -10,9 +10,8 @@ from common.contracts.cause import Cause
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockMet, SlaClockPaused, SlaClockRederived, SlaClockResumed
 from common.kernel.calendars import built_in
-from common.kernel.clock_events import Started
+from common.kernel.clock_events import KINDS, Started
 from common.kernel.clock_shares import before_due_at
-from common.kernel.clocks import ClockEntry
 from common.kernel.sla_clock import fold
 from common.kernel.targets import WorkingDays, WorkingTime
 from common.kernel.timeline import Hours
@@ -45,7 +44,7 @@ class OneClock:
     def say(self, kind: Any, moment: datetime, **more: Any) -> None:
         cause = Cause(id=f"#{len(self.facts)}{moment}", time=moment, recorded_at=moment)
         self.facts += self.book.advance("work_orders:W1", moment)
-        self.facts += self.book.record("work_orders:W1", ClockEntry("completion", kind, moment, **more), cause, 0)
+        self.facts += self.book.record("work_orders:W1", "completion", KINDS[kind](at=moment, **more), cause, 0)
 
     def pass_time(self, moment: datetime) -> None:
         self.facts += self.book.advance("work_orders:W1", moment)
@@ -183,7 +182,7 @@ def test_a_reopened_clock_goes_over_to_the_rules_that_were_published_while_it_wa
     assert case.clock.state.outcome == "met"
     case.say("reopened", at(8))
     assert case.clock.state.deadline == at(12, day=1)  # 4 h before, 4 h until noon, and the 12 h of the next day
-    assert [(terms.policy, terms.since) for terms in case.clock.folded.terms] == [("dispatch@1", at(0)), ("dispatch@2", at(8))]
+    assert [(terms.policy, terms.effective_at) for terms in case.clock.folded.terms] == [("dispatch@1", at(0)), ("dispatch@2", at(8))]
 
 
 def test_a_fixed_deadline_that_comes_near_during_a_pause_is_told_in_the_pause() -> None:

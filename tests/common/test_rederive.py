@@ -90,7 +90,7 @@ async def test_a_deadline_beyond_the_known_years_is_provisional_until_the_year_i
     solution = told["solution_communicated"]
     assert (solution.was, solution.deadline) == (on("2026-01-02", "18:00"), on("2026-01-05", "18:00"))
     assert (solution.why, solution.at, solution.provisional) == ("calendar cn@2026", on("2025-12-30", "17:00"), False)
-    trail = await complaints.rows("SELECT data FROM clock_events WHERE type = 'RuleUsed' AND right(clock_id, 9) = 'municated'")
+    trail = await complaints.rows("SELECT data FROM clock_events WHERE type = 'rule_used' AND right(clock_id, 9) = 'municated'")
     assert [row["data"] for row in trail] == [{"rule": "calendar cn@2026"}]
 
 
@@ -163,7 +163,7 @@ async def test_a_policy_does_not_hold_before_the_instant_at_which_it_was_activat
     await complaints.let_time_pass()
     found = {case: {row["policy"] for row in await clocks_of(complaints, case)} for case in ("C1", "C2")}
     assert found["C2"] == {"complaints@2"}
-    trail = await complaints.rows("SELECT DISTINCT at FROM clock_events WHERE type = 'RuleUsed' AND clock_id LIKE 'complaints:C1:%'")
+    trail = await complaints.rows("SELECT DISTINCT at FROM clock_events WHERE type = 'rule_used' AND clock_id LIKE 'complaints:C1:%'")
     assert [row["at"] for row in trail] == [on("2025-01-01")]
 
 
@@ -188,7 +188,7 @@ async def refs(service: ServiceOnDatabase, shipped: int) -> list[tuple[str, bool
     """The policies after a process has started whose package ships with this version: which, and whether each held for ever."""
     book = rulebook.RulebookCache(parse_policy(shipped_document("complaints") | {"version": shipped}))
     async with service.database.transaction() as connection:
-        rules = await book.rules_now(connection)
+        rules = await book.now(connection)
     return [(one.policy.ref, one.effective_at == EVER) for one in rules.policies]
 
 
@@ -197,16 +197,16 @@ async def test_the_policy_of_a_later_release_holds_from_then_on_and_an_outdated_
     before = now()
     assert await refs(complaints, 2) == [("complaints@1", True), ("complaints@2", False)]
     assert await refs(complaints, 1) == [("complaints@1", True), ("complaints@2", False)]  # a replica that is not replaced yet
-    (row,) = await complaints.rows("SELECT since FROM rules WHERE version = 2")
-    assert before - timedelta(seconds=1) <= row["since"] <= now() + timedelta(seconds=1)
+    (row,) = await complaints.rows("SELECT effective_at FROM rules WHERE version = 2")
+    assert before - timedelta(seconds=1) <= row["effective_at"] <= now() + timedelta(seconds=1)
     await complaints.apply([policy(5, on("2025-01-01"), days=3)])
     assert await refs(complaints, 3) == [("complaints@1", True), ("complaints@5", False)]  # a higher version came before 2
     assert {row["policy"] for row in await clocks_of(complaints, "C1")} == {"complaints@1"}
 
 
 _CLOSED_LONG_AGO = """
-INSERT INTO clocks (id, aggregate, stage, state, outcome, closed_at, owner, priority, region, policy, rules, provisional, told)
-SELECT n, 'complaints:' || n, 'verified', 'stopped', 'met', now() - n * interval '1 minute', '', '', '', 'complaints@1', 1, false, '{}'
+INSERT INTO clocks (id, aggregate, stage, state, outcome, closed_at, owner, traits, policy, revision, provisional, kept)
+SELECT n, 'complaints:' || n, 'verified', 'stopped', 'met', now() - n * interval '1 minute', '', '{}', 'complaints@1', 1, false, '{}'
 FROM generate_series(1, 50000) AS n
 """
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.kernel.clocks import ClockEntry
+from common.kernel.clock_events import Started, Stopped
 from common.kernel.errors import Refused, TooEarly
 from complaints.domain.complaint import Complaint, Step
 
@@ -93,23 +93,21 @@ def test_a_second_acknowledgement_is_refused_and_changes_no_clock() -> None:
 
 def test_a_complaint_starts_four_promises_in_the_name_of_its_handler() -> None:
     entries = a_complaint().received(NORTH).clocks.entries
-    assert [(entry.stage, entry.kind, entry.at, entry.owner) for entry in entries] == [
-        (stage, "started", MONDAY_0900, "employee:E1")
-        for stage in ("acknowledged", "verification_started", "verified", "solution_communicated")
-    ]
+    stages = ("acknowledged", "verification_started", "verified", "solution_communicated")
+    assert entries == tuple((stage, Started(at=MONDAY_0900, owner="employee:E1", traits=NORTH)) for stage in stages)
 
 
 def test_a_major_case_is_escalated_in_the_moment_in_which_it_is_received() -> None:
     entries = a_complaint("injury").received(NORTH).clocks.entries
     assert entries[4:] == (
-        ClockEntry("escalated", "started", MONDAY_0900, owner="employee:E1", traits={"region": "north"}),
-        ClockEntry("escalated", "stopped", MONDAY_0900),
+        ("escalated", Started(at=MONDAY_0900, owner="employee:E1", traits={"region": "north"})),
+        ("escalated", Stopped(at=MONDAY_0900)),
     )
 
 
 @pytest.mark.parametrize("step", [Step.ACKNOWLEDGED, Step.VERIFICATION_STARTED])
 def test_what_was_promised_and_done_stops_its_own_clock_and_no_other(step: Step) -> None:
-    assert after(step).clocks.entries == (ClockEntry(step, "stopped", MONDAY_0900 + HOUR),)
+    assert after(step).clocks.entries == ((step, Stopped(at=MONDAY_0900 + HOUR)),)
 
 
 def test_a_solution_that_nobody_was_told_stops_no_clock() -> None:

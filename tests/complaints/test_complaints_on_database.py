@@ -140,7 +140,7 @@ async def test_a_request_that_is_a_complaint_opens_one_and_other_requests_do_not
 
 async def test_each_clock_of_a_complaint_that_a_request_opened_has_the_traits_of_the_request(complaints: ServiceOnDatabase) -> None:
     await complaints.apply([registered("R1", "complaint", outlet="harbour")])
-    rows = await complaints.rows("SELECT data -> 'traits' AS traits FROM clock_events WHERE type = 'Started'")
+    rows = await complaints.rows("SELECT data -> 'traits' AS traits FROM clock_events WHERE type = 'started'")
     traits = {"region": "north", "category": "boiler", "channel": "hotline", "customer_class": "vip", "outlet": "harbour"}
     assert [row["traits"] for row in rows] == [traits] * 4
     assert set(traits) == set(TRAITS)

@@ -267,7 +267,7 @@ async def test_a_priority_that_is_judged_anew_gives_the_work_the_promise_that_go
     early = claim(judged, at("10:00"))
     await dispatch.apply([early, registered("R1", at("09:00"), priority="low"), assigned("R1-w1", at("09:30"))])
     completion = await clock(dispatch, "R1-w1", "completion")
-    assert (completion["priority"], completion["deadline"]) == ("urgent", at("17:00"))  # 8 working hours, of which one was used
+    assert (completion["traits"]["priority"], completion["deadline"]) == ("urgent", at("17:00"))  # 8 working hours, of which one was used
     (rederived,) = [event for event in await dispatch.published(SlaClockRederived) if event.stage == "completion"]
     assert (rederived.at, rederived.why) == (at("10:00"), "priority urgent")
     assert rederived.was == at("18:00", "2025-07-14")

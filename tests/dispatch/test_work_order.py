@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from common.kernel.clocks import ClockEntry
+from common.kernel.clock_events import Changed, ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
 from common.kernel.errors import Refused, TooEarly
 from dispatch.domain.work_order import TABLE, Standing, Status, Step, WorkOrder
 
@@ -144,23 +144,23 @@ def test_after_a_reassignment_the_new_technician_takes_the_work_on_and_the_old_o
     assert told(order.accept(MONDAY_0900 + 4 * HOUR, "E2")) == "accepted"
 
 
-def entries(order: WorkOrder, stage: str) -> list[ClockEntry]:
+def entries(order: WorkOrder, stage: str) -> list[tuple[str, ClockEvent]]:
     """What was said about one clock of the order."""
-    return [entry for entry in order.clocks.entries if entry.stage == stage]
+    return [entry for entry in order.clocks.entries if entry[0] == stage]
 
 
 @pytest.mark.parametrize("stage", ["assignment", "arrival", "completion"])
 def test_creation_starts_each_promise_on_the_department_s_time(stage: str) -> None:
     traits = {"priority": "normal", "region": "north", "outlet": "harbour"}
-    started = ClockEntry(stage, "started", MONDAY_0900, owner="department:dispatch", traits=traits)
+    started = (stage, Started(at=MONDAY_0900, owner="department:dispatch", traits=traits))
     assert entries(an_order().created(traits), stage) == [started]
 
 
 def test_the_first_assignment_stops_its_clock_and_gives_the_time_to_the_technician() -> None:
     order, at = after(assigned_to("E1")), MONDAY_0900 + HOUR
-    assert entries(order, "assignment") == [ClockEntry("assignment", "stopped", at)]
+    assert entries(order, "assignment") == [("assignment", Stopped(at=at))]
     for stage in ("arrival", "completion"):
-        assert entries(order, stage) == [ClockEntry(stage, "owner_changed", at, owner="employee:E1")]
+        assert entries(order, stage) == [(stage, OwnerChanged(at=at, owner="employee:E1"))]
 
 
 @pytest.mark.parametrize("stage", ["assignment", "arrival", "completion"])
@@ -168,7 +168,7 @@ def test_a_priority_that_is_judged_anew_changes_each_promise_from_then_on_and_no
     order = after(assigned_to("E1"), judged("urgent"))
     assert order.standing() == Standing(Status.ASSIGNED, "E1", "T1", "urgent")
     at = MONDAY_0900 + 2 * HOUR
-    assert entries(order, stage)[1:] == [ClockEntry(stage, "changed", at, reason="water leaks", traits={"priority": "urgent"})]
+    assert entries(order, stage)[1:] == [(stage, Changed(at=at, reason="water leaks", traits={"priority": "urgent"}))]
     assert order.standing(MONDAY_0900 + HOUR).priority == ""  # that of the triage
     assert order.priority == "normal"
 
@@ -177,22 +177,22 @@ def test_a_reassignment_changes_the_owner_and_stops_nothing() -> None:
     order = after(assigned_to("E1"), assigned_to("E2"))
     assert len(entries(order, "assignment")) == 1
     for stage in ("arrival", "completion"):
-        assert entries(order, stage)[1:] == [ClockEntry(stage, "owner_changed", MONDAY_0900 + 2 * HOUR, owner="employee:E2")]
+        assert entries(order, stage)[1:] == [(stage, OwnerChanged(at=MONDAY_0900 + 2 * HOUR, owner="employee:E2"))]
 
 
 @pytest.mark.parametrize("stage", ["arrival", "completion"])
 def test_while_the_work_is_held_up_its_clocks_stand_still_for_the_party_it_waits_for(stage: str) -> None:
     order = after(assigned_to("E1"), held_up, taken_up)
     assert entries(order, stage)[1:] == [
-        ClockEntry(stage, "paused", MONDAY_0900 + 2 * HOUR, party="parts", reason="no spare part"),
-        ClockEntry(stage, "resumed", MONDAY_0900 + 3 * HOUR),
+        (stage, Paused(at=MONDAY_0900 + 2 * HOUR, party="parts", reason="no spare part")),
+        (stage, Resumed(at=MONDAY_0900 + 3 * HOUR)),
     ]
 
 
 def test_whoever_arrives_has_taken_the_work_on_and_stops_the_promise_of_the_arrival() -> None:
     order = after(assigned_to("E1"), arrived_by("E1"))
     assert order.standing() == Standing(Status.ACCEPTED, "E1", "T1")
-    assert entries(order, "arrival")[1:] == [ClockEntry("arrival", "stopped", MONDAY_0900 + 2 * HOUR)]
+    assert entries(order, "arrival")[1:] == [("arrival", Stopped(at=MONDAY_0900 + 2 * HOUR))]
     assert len(entries(order, "completion")) == 1
 
 
@@ -201,26 +201,26 @@ def test_another_technician_who_arrives_has_the_credit_for_the_arrival_and_not_t
     assert order.standing().technician == "E1"
     at = MONDAY_0900 + 2 * HOUR
     assert entries(order, "arrival")[1:] == [
-        ClockEntry("arrival", "owner_changed", at, owner="employee:E2"),
-        ClockEntry("arrival", "stopped", at),
+        ("arrival", OwnerChanged(at=at, owner="employee:E2")),
+        ("arrival", Stopped(at=at)),
     ]
 
 
 def test_work_that_another_technician_finished_is_to_his_credit_and_somebody_was_there_by_then() -> None:
     order, at = after(assigned_to("E1"), completed_by("E2")), MONDAY_0900 + 2 * HOUR
     assert entries(order, "completion")[1:] == [
-        ClockEntry("completion", "owner_changed", at, owner="employee:E2"),
-        ClockEntry("completion", "stopped", at),
+        ("completion", OwnerChanged(at=at, owner="employee:E2")),
+        ("completion", Stopped(at=at)),
     ]
-    assert entries(order, "arrival")[1:] == [ClockEntry("arrival", "stopped", at)]
+    assert entries(order, "arrival")[1:] == [("arrival", Stopped(at=at))]
     assert order.standing().technician == "E2"
 
 
 def test_a_defect_that_came_back_is_charged_to_whoever_completed_the_work() -> None:
     order = after(assigned_to("E1"), completed_by("E2"), reopened)
     assert order.standing() == Standing(Status.ACCEPTED, "E2", "T1")
-    assert entries(order, "completion")[3:] == [ClockEntry("completion", "reopened", MONDAY_0900 + 3 * HOUR)]
-    assert entries(order, "arrival")[-1].kind == "stopped"
+    assert entries(order, "completion")[3:] == [("completion", Reopened(at=MONDAY_0900 + 3 * HOUR))]
+    assert isinstance(entries(order, "arrival")[-1][1], Stopped)
     assert told(order.accept(MONDAY_0900 + 4 * HOUR, "E1")) == "no:accepted_by_the_assigned"
 
 
@@ -229,7 +229,7 @@ def test_an_assignment_that_becomes_known_late_takes_its_place_before_the_later_
     both = applied(replace_clocks(later).assign(MONDAY_0900 + HOUR, "E1", "T1"))
     assert both.standing() == Standing(Status.ASSIGNED, "E2", "T2")
     assert both.standing(MONDAY_0900 + 2 * HOUR) == Standing(Status.ASSIGNED, "E1", "T1")
-    assert ClockEntry("assignment", "stopped", MONDAY_0900 + HOUR) in both.clocks.entries
+    assert ("assignment", Stopped(at=MONDAY_0900 + HOUR)) in both.clocks.entries
 
 
 def test_a_hold_up_from_before_the_completion_is_accepted_after_it() -> None:

@@ -19,7 +19,6 @@ from common.contracts.topics import source_of
 from common.kernel.wall_clock import now
 from common.runtime.handling import handlers_in, on
 from common.runtime.service import Application, service
-from common.sla.policy import load_policy
 from complaints import handlers as complaints_handlers
 from complaints.repository import UnitOfWork
 from complaints.settings import Settings
@@ -249,7 +248,6 @@ async def complaints_here(stack: Stack, handlers: ModuleType = complaints_handle
         Settings.model_validate(told),
         handlers=handlers,
         unit_of_work=UnitOfWork,
-        policy=load_policy("complaints"),
     )
     await application.start()
     try:

@@ -77,10 +77,10 @@ async def test_every_open_clock_goes_over_to_a_new_calendar_once_while_workers_a
     await complaints.let_time_pass()
     deadlines = await complaints.rows("SELECT stage, deadline, count(*) AS number FROM clocks GROUP BY 1, 2 ORDER BY 1")
     assert [row["number"] for row in deadlines] == [cases + 1] * STAGES
-    trail = await complaints.rows("SELECT clock_id, count(*) AS number FROM clock_events WHERE type = 'RuleUsed' GROUP BY 1")
+    trail = await complaints.rows("SELECT clock_id, count(*) AS number FROM clock_events WHERE type = 'rule_used' GROUP BY 1")
     assert {row["number"] for row in trail} == {1}
 
 
 async def _behind(complaints: ServiceOnDatabase) -> int:
-    (row,) = await complaints.rows("SELECT count(*) AS number FROM clocks WHERE rules < (SELECT count(*) FROM rules)")
+    (row,) = await complaints.rows("SELECT count(*) AS number FROM clocks WHERE revision < (SELECT count(*) FROM rules)")
     return int(row["number"])

@@ -18,14 +18,14 @@ LONG_AGO = now() - timedelta(days=90)
 
 SPOILT = {
     "the aggregate's own row": "UPDATE complaints SET taken = '{\"polished\": 1}' WHERE id = 'C1'",
-    "a clock's state": "UPDATE clocks SET told = '{\"outcome\": 7}' WHERE aggregate = 'complaints:C1'",
-    "a clock's event of an unknown kind": "UPDATE clock_events SET type = 'Renamed' WHERE clock_id LIKE 'complaints:C1:%'",
+    "a clock's state": "UPDATE clocks SET kept = '{\"published\": 7}' WHERE aggregate = 'complaints:C1'",
+    "a clock's event of an unknown kind": "UPDATE clock_events SET type = 'renamed' WHERE clock_id LIKE 'complaints:C1:%'",
     "a clock's event without its data": "UPDATE clock_events SET data = 'null' WHERE clock_id LIKE 'complaints:C1:%'",
 }
 MENDED = {
     "the aggregate's own row": "UPDATE complaints SET taken = '{}' WHERE id = 'C1'",
-    "a clock's state": "UPDATE clocks SET told = kept.told FROM kept_clocks kept WHERE kept.id = clocks.id",
-    "a clock's event of an unknown kind": "UPDATE clock_events SET type = 'Started' WHERE clock_id LIKE 'complaints:C1:%'",
+    "a clock's state": "UPDATE clocks SET kept = kept.kept FROM kept_clocks kept WHERE kept.id = clocks.id",
+    "a clock's event of an unknown kind": "UPDATE clock_events SET type = 'started' WHERE clock_id LIKE 'complaints:C1:%'",
     "a clock's event without its data": (
         "UPDATE clock_events e SET data = kept.data FROM kept_events kept WHERE (kept.clock_id, kept.sequence) = (e.clock_id, e.sequence)"
     ),
@@ -145,7 +145,7 @@ async def test_a_calendar_or_policy_that_cannot_be_read_stops_only_what_counts_o
         await first.apply([record(lodged("C1"))])
         since = (A_MINUTE_AGO + timedelta(seconds=20)).isoformat()
         rows = f"('', 2, 2, '{since}', false, '{{\"policy\": 5}}', 'p2'), ('elsewhere', 1, 3, '{since}', false, '[]', 'c1')"
-        await run(first, f"INSERT INTO rules (name, version, number, since, applies_to_open, document, event_id) VALUES {rows}")
+        await run(first, f"INSERT INTO rules (name, version, number, effective_at, applies_to_open, document, event_id) VALUES {rows}")
     async with service_on("complaints", database) as after_a_restart:
         await after_a_restart.apply([told("C1"), record(lodged("C2", at=A_MINUTE_AGO)), record(lodged("C3", at=LATER))])
         assert await decided(after_a_restart, "C1") == ["received", "acknowledged"]

@@ -52,7 +52,7 @@ def policy(service: str, stage: str, when: dict[str, str]) -> Event:
 async def test_the_clocks_of_a_case_carry_each_trait_that_the_service_says_it_gives(service: ServiceOnDatabase) -> None:
     event, stage = CASES[service.name]
     await service.apply([claim(event, NINE)])
-    rows = await service.rows("SELECT clock_id, data -> 'traits' AS traits FROM clock_events WHERE type = 'Started'")
+    rows = await service.rows("SELECT clock_id, data -> 'traits' AS traits FROM clock_events WHERE type = 'started'")
     (traits,) = [row["traits"] for row in rows if row["clock_id"].endswith(f":{stage}")]
     assert set(traits) == set(GIVEN[service.name]) <= set(TRAITS)
     assert KNOWN.items() <= traits.items()

@@ -192,7 +192,7 @@ async def test_the_outcomes_on_metrics_are_those_in_the_database(quarter: Quarte
 
 
 _REOPENED = """
-SELECT stage, count(*) AS n FROM clock_events e JOIN clocks c ON c.id = e.clock_id WHERE type = 'Reopened' GROUP BY 1
+SELECT stage, count(*) AS n FROM clock_events e JOIN clocks c ON c.id = e.clock_id WHERE type = 'reopened' GROUP BY 1
 """
 
 

@@ -66,8 +66,8 @@ def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: Serv
         ("07-07T09:00", "07-07T10:00", 3600),
     ]
     assert [day["date"] for day in met["days"]] == ["2025-07-07"]
-    assert [fact["type"] for fact in met["told"]] == ["sla_clock.started", "sla_clock.met"]
-    assert [event["type"] for event in met["ledger"]] == ["Started", "Stopped"]
+    assert [fact["type"] for fact in met["published"]] == ["sla_clock.started", "sla_clock.met"]
+    assert [event["type"] for event in met["ledger"]] == ["started", "stopped"]
 
     broken = explained(fresh_stack, "verification_started")
     assert (broken["outcome"], broken["breached_at"]) == ("breached", "2025-07-07T18:00:00+08:00")
@@ -83,7 +83,7 @@ def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: Serv
     )
     assert "达标" in met["reason_zh"]
     assert "after 2:30:00 of working time: met" in met["reason_en"]
-    told = [fact for fact in broken["told"] if fact["type"] == "sla_clock.breached"]
+    told = [fact for fact in broken["published"] if fact["type"] == "sla_clock.breached"]
     assert [fact["at"] for fact in told] == ["2025-07-07T18:00:00+08:00"]
     assert told[0]["published_at"] is None
     assert broken["timer"] == {"due_at": None, "state": "cancelled", "version": broken["timer"]["version"]}
@@ -107,10 +107,10 @@ async def test_a_clock_whose_promise_was_changed_shows_each_promise_with_since_w
         ("2025-07-09T12:00:00+08:00", "complaints@2", 5),
     ]
     assert (found["policy"], found["outcome"]) == ("complaints@2", "met")
-    assert {"type": "RuleUsed", "rule": "policy complaints@2", "at": "2025-07-09T12:00:00+08:00"}.items() <= found["ledger"][-2].items()
+    assert {"type": "rule_used", "rule": "policy complaints@2", "at": "2025-07-09T12:00:00+08:00"}.items() <= found["ledger"][-2].items()
     shown = await asyncio.to_thread(call, fresh_stack, "complaints:C1:verified")
     assert '{"working_days": 5, "meaning": "end_of_day"}' in shown.stdout
-    assert "policy complaints@2" in [fact["why"] for fact in found["told"]]
+    assert "policy complaints@2" in [fact["why"] for fact in found["published"]]
 
 
 @pytest.mark.real

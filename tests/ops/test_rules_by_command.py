@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
 from common.contracts.envelope import Received, decode
+from common.contracts.topics import SERVICES
 from common.kafka import topic_admin
 from common.kafka.records import from_kafka
 from common.kernel.working_time import Calendar
@@ -73,12 +74,12 @@ def test_a_policy_of_nobody_one_that_forgets_stages_and_one_with_a_version_that_
     assert [(finding.line, finding.rule) for finding in found] == [(2, "version_taken"), (3, "missing_stage")]
 
 
-@pytest.mark.parametrize("service", ["intake", "dispatch", "complaints"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_the_policy_that_ships_is_shown_as_a_file_to_begin_with(tmp_path: Path, service: str) -> None:
     shown = CliRunner().invoke(policy.app, ["show", service])
     assert shown.exit_code == 0
     assert lint(written(tmp_path, shown.stdout)) == []
-    assert CliRunner().invoke(policy.app, ["show", "appraisal"]).exit_code == 2
+    assert CliRunner().invoke(policy.app, ["show", "billing"]).exit_code == 2
 
 
 def test_what_ships_and_what_names_a_published_calendar_has_no_findings(tmp_path: Path) -> None:

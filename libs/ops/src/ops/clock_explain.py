@@ -12,6 +12,7 @@ import asyncpg
 import typer
 
 from common.contracts.topics import SERVICES
+from common.kernel.clock_events import Changed
 from common.kernel.clock_json import seconds, write_state, write_target
 from common.kernel.clock_shares import used_share
 from common.kernel.exact import ratio_text
@@ -22,7 +23,7 @@ from common.kernel.working_time import Calendar
 from common.kernel.zones import ZoneInfo
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
-from common.sla.ledger import Folded, RuleUsed, Terms, TraitsChanged, fold_under
+from common.sla.ledger import LEDGER_KINDS, Folded, RuleUsed, Terms, fold_ledger
 from common.store import rulebook
 from common.store.clocks import load
 from common.store.database import Database
@@ -34,7 +35,9 @@ from ops.terminal import DatabaseOption, JsonOption, answered, console, show, st
 
 app = typer.Typer(add_completion=False)
 
-_FIND = "SELECT aggregate, stage, told, rules, now() AS now FROM clocks WHERE id = $1"
+_NAMES = {kind: name for name, kind in LEDGER_KINDS.items()}
+
+_FIND = "SELECT aggregate, stage, now() AS now FROM clocks WHERE id = $1"
 _TIMER = "SELECT due_at, state, version FROM timers WHERE id = $1"
 _FACTS = """
 SELECT type, event_id, payload, created_at AS decided_at, published_at
@@ -48,7 +51,7 @@ def explain(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a clock came to its deadline and its outcome: policy, calendar, what was counted, who held it, what was told when."""
+    """Show how a clock came to its deadline and its outcome: policy, calendar, what was counted, who held it, what was published when."""
     service = clock.partition(":")[0]
     if service not in SERVICES or clock.count(":") < 2:
         stop(f"{clock!r} names no clock: one is called <service>:<aggregate id>:<stage>, such as complaints:C1:acknowledged.", 2)
@@ -67,7 +70,7 @@ async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
         row = await connection.fetchrow(_FIND, id)
         if row is None:
             return None
-        told, timer = await connection.fetch(_FACTS, id), await connection.fetchrow(_TIMER, id)
+        facts, timer = await connection.fetch(_FACTS, id), await connection.fetchrow(_TIMER, id)
     kept = Database(url, service)
     try:
         async with kept.transaction() as connection:
@@ -78,13 +81,12 @@ async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
     clock = book.clocks[row["aggregate"]][row["stage"]]
     # a replayed clock lives in its own time: what has passed since on the wall is not charged to anybody
     as_of = clock.as_of if clock.replay_of else max(clock.as_of, row["now"])
-    assert book.rules is not None
-    account = _account(clock, fold_under(book.rules, clock.ledger, as_of), told, timer)
+    account = _account(clock, fold_ledger(book.rulebook, clock.ledger, as_of), facts, timer)
     zh, en = reasons(account)
     return {"clock": clock.id, "reason_zh": zh, "reason_en": en, **account}
 
 
-def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer: asyncpg.Record | None) -> dict[str, Any]:
+def _account(clock: Clock, folded: Folded, facts: Sequence[asyncpg.Record], timer: asyncpg.Record | None) -> dict[str, Any]:
     state = folded.state
     share, now = used_share(state), folded.terms[-1]
     using = next(used for used in folded.calendars.values() if used.calendar == state.calendar)
@@ -108,8 +110,8 @@ def _account(clock: Clock, folded: Folded, told: Sequence[asyncpg.Record], timer
         "days": _days(state),
         "ahead": _ranges(state.calendar, to_micros(state.as_of), to_micros(state.due_at)) if _runs_on(folded) and state.due_at else [],
         "ledger": [_event(event, folded) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))],
-        "told": [_fact(row, state.calendar.zone) for row in told],
-        "told_outcome": clock.told.outcome,
+        "published": [_fact(row, state.calendar.zone) for row in facts],
+        "published_outcome": clock.published.outcome,
         "timer": None if timer is None else {**dict(timer), "due_at": _timer_text(timer)},
     }
 
@@ -122,7 +124,7 @@ def _runs_on(folded: Folded) -> bool:
 
 def _promised(terms: Terms, zone: ZoneInfo) -> dict[str, Any]:
     return {
-        "from": terms.since.astimezone(zone).isoformat(),
+        "from": terms.effective_at.astimezone(zone).isoformat(),
         "policy": terms.policy,
         "traits": dict(terms.traits),
         "target": write_target(terms.promise.target),
@@ -166,13 +168,13 @@ def _event(event: Any, folded: Folded) -> dict[str, Any]:
     more = {name: found for name in names if (found := getattr(event, name, None))}
     if (target := getattr(event, "target", None)) is not None:
         more["target"] = write_target(target)
-    if isinstance(event, TraitsChanged):
+    if isinstance(event, Changed):
         counts = event.id in {terms.id for terms in folded.terms}
     else:
         counts = isinstance(event, RuleUsed) or event.id not in folded.state.ignored
     return {
         "at": event.at.astimezone(folded.state.calendar.zone).isoformat(),
-        "type": type(event).__name__,
+        "type": _NAMES[type(event)],
         **more,
         "counts": counts,
         "id": event.id,
@@ -204,14 +206,15 @@ def _print(found: Mapping[str, Any]) -> None:
     if found["provisional"]:
         deadline += " (provisional: the calendar is not known that far)"
     share = found["used_share"]
-    told = [fact for fact in found["told"] if fact["type"].partition(".")[2] in ("met", "breached", "corrected")]
+    outcomes = [fact for fact in found["published"] if fact["type"].partition(".")[2] in ("met", "breached", "corrected")]
     console().print(f"{found['reason_zh']}\n{found['reason_en']}", soft_wrap=True, markup=False, highlight=False)
     summary = {
         "promise": f"{found['policy']}: {json.dumps(found['target'])} on {found['calendar']} ({found['time_zone']})",
         "started": found["started_at"],
         "deadline": deadline,
         "outcome": f"{found['outcome']}; {found['state']} as of {found['as_of']}",
-        "told": ", ".join(f"{fact['type']} at {fact['decided_at']}" for fact in told) or f"nothing but {found['told_outcome']} yet",
+        "published": ", ".join(f"{fact['type']} at {fact['decided_at']}" for fact in outcomes)
+        or f"nothing but {found['published_outcome']} yet",
         "used": f"{hours(found['elapsed_working_seconds'])} of working time" + (f", {share} of the target" if share else ""),
         "held by": _by(found["working_seconds_by_owner"]),
         "waited for": _by(found["paused_working_seconds_by_party"]),
@@ -227,9 +230,9 @@ def _print(found: Mapping[str, Any]) -> None:
     if found["days"]:
         show("The days to the deadline", found["days"], ("date", "from", "to", "working_seconds"), as_json=False)
     show("Ledger", found["ledger"], ("at", "type", "owner", "party", "reason", "calendar", "rule", "counts", "id"), as_json=False)
-    show("Told", found["told"], ("at", "type", "deadline", "owner", "why", "decided_at", "published_at"), as_json=False)
-    if not found["told"]:
-        console().print("What was told longer ago than the outbox is kept stands on the topic sla-clocks only.")
+    show("Published", found["published"], ("at", "type", "deadline", "owner", "why", "decided_at", "published_at"), as_json=False)
+    if not found["published"]:
+        console().print("What was published longer ago than the outbox is kept stands on the topic sla-clocks only.")
 
 
 def _changes(promised: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

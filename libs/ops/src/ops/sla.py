@@ -32,9 +32,9 @@ class By(StrEnum):
 # Who is charged is whoever a fact credits; a clock that feeds no indicator is charged to whose time it was at last.
 _GROUPS = {
     By.STAGE: "''",
-    By.PRIORITY: "priority",
-    By.REGION: "region",
-    By.PERSON: "coalesce(nullif(told -> 'told' ->> 'subject', ''), owner)",
+    By.PRIORITY: "coalesce(traits ->> 'priority', '')",
+    By.REGION: "coalesce(traits ->> 'region', '')",
+    By.PERSON: "coalesce(nullif(kept -> 'published' ->> 'subject', ''), owner)",
     By.POLICY: "policy",
 }
 _REPORT = """

@@ -84,7 +84,7 @@ def _waits(chassis: Chassis, closing: Closing, for_: str) -> None:
 
 
 async def _grade(chassis: Chassis, connection: AsyncConnection, id: str) -> None:
-    batch = Transaction(chassis.name, UnitOfWork, None)
+    batch = Transaction(chassis.name, UnitOfWork, chassis.consumer.rulebook)
     await batch.load(connection, [(UnitOfWork.cycles, id)])
     closing: Closing = batch.held((UnitOfWork.cycles.name, id)).value
     if closing.state is not ClosingState.CLOSING:  # another replica graded it before the lock was ours

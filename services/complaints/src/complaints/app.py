@@ -1,7 +1,6 @@
-"""Wiring only: settings, handlers and policy of complaints on the chassis."""
+"""Wiring only: settings and handlers of complaints on the chassis."""
 
 from common.runtime.service import Application, run, service
-from common.sla.policy import load_policy
 from complaints import handlers
 from complaints.repository import UnitOfWork
 from complaints.settings import Settings
@@ -9,7 +8,7 @@ from complaints.settings import Settings
 
 def build(settings: Settings) -> Application:
     """The complaints service, not yet running."""
-    return service("complaints", settings, handlers=handlers, unit_of_work=UnitOfWork, policy=load_policy("complaints"))
+    return service("complaints", settings, handlers=handlers, unit_of_work=UnitOfWork)
 
 
 def main() -> None:

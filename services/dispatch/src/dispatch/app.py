@@ -1,7 +1,6 @@
-"""Wiring only: settings, handlers and policy of dispatch on the chassis."""
+"""Wiring only: settings and handlers of dispatch on the chassis."""
 
 from common.runtime.service import Application, run, service
-from common.sla.policy import load_policy
 from dispatch import handlers
 from dispatch.repository import UnitOfWork
 from dispatch.settings import Settings
@@ -9,7 +8,7 @@ from dispatch.settings import Settings
 
 def build(settings: Settings) -> Application:
     """The dispatch service, not yet running."""
-    return service("dispatch", settings, handlers=handlers, unit_of_work=UnitOfWork, policy=load_policy("dispatch"))
+    return service("dispatch", settings, handlers=handlers, unit_of_work=UnitOfWork)
 
 
 def main() -> None:

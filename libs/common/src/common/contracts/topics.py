@@ -27,7 +27,6 @@ from common.contracts.claims import operator as operator_claims
 from common.contracts.event import ClaimRejected, Event
 
 SERVICES = ("intake", "dispatch", "complaints", "appraisal")
-_WITH_CLOCKS = ("intake", "dispatch", "complaints")
 ENTERPRISE = "enterprise"
 """Whoever is outside: CRM, hotline, the technician's app, HR, payroll."""
 
@@ -155,7 +154,7 @@ TOPICS: tuple[Topic, ...] = (
         "rules",
         "calendar",
         (ENTERPRISE,),
-        _WITH_CLOCKS,
+        SERVICES,
         (operator_claims.CalendarPublished,),
         partitions=1,
         retention=None,
@@ -166,7 +165,7 @@ TOPICS: tuple[Topic, ...] = (
         "rules",
         "policy",
         (ENTERPRISE,),
-        _WITH_CLOCKS,
+        SERVICES,
         (operator_claims.SlaPolicyActivated,),
         partitions=1,
         retention=None,
@@ -226,7 +225,7 @@ TOPICS: tuple[Topic, ...] = (
         "sla-clocks",
         "decisions",
         "clock_id",
-        _WITH_CLOCKS,
+        SERVICES,
         (ENTERPRISE,),
         (
             sla_clocks.SlaClockStarted,

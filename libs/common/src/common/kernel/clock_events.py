@@ -1,6 +1,11 @@
-"""What can happen to an SLA clock (interfaces 3b): seven events, each with an id, an instant and perhaps a sequence."""
+"""What can happen to an SLA clock (interfaces 3b): seven events, which a domain says, a ledger keeps and a fold reads.
 
-from dataclasses import dataclass
+A calculator's question states a calendar and a target. A service states the traits of its case instead (priority, region …), and
+its policy chooses calendar and target when the clock is folded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from common.kernel.targets import Target
@@ -10,8 +15,9 @@ UNASSIGNED = "unassigned"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Event:
-    id: str
     at: datetime
+    id: str = ""
+    """Empty until the event stands in a ledger."""
     sequence: int | None = None
 
 
@@ -19,9 +25,10 @@ class _Event:
 class Started(_Event):
     """The clock runs from here on, towards a target on a named calendar; its time belongs to the owner."""
 
-    calendar: str
-    target: Target
     owner: str = UNASSIGNED
+    calendar: str = ""
+    target: Target | None = None
+    traits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +53,12 @@ class OwnerChanged(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(_Event):
-    """Another target or calendar counts from here on; what was consumed before stays consumed under the old rules."""
+    """Another target or calendar counts from here on, or other traits; what was consumed before stays consumed under the old ones."""
 
     target: Target | None = None
     calendar: str | None = None
     reason: str = ""
+    traits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +72,14 @@ class Reopened(_Event):
 
 
 ClockEvent = Started | Paused | Resumed | OwnerChanged | Changed | Stopped | Reopened
+
+KINDS: Mapping[str, type[ClockEvent]] = {
+    "started": Started,
+    "paused": Paused,
+    "resumed": Resumed,
+    "owner_changed": OwnerChanged,
+    "changed": Changed,
+    "stopped": Stopped,
+    "reopened": Reopened,
+}
+"""What each event is called in questions and ledgers."""

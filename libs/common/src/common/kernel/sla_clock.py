@@ -144,6 +144,7 @@ class _Tally:
     def __init__(self, started: Started, at: int, calendars: Mapping[str, Calendar]) -> None:
         self.calendars = calendars
         self.calendar = named(started.calendar, calendars)
+        assert started.target is not None, "a clock is folded under a promise"
         self.target = started.target
         self.started_at = self.now = at
         self.state: State = "running"

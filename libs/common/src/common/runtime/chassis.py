@@ -50,7 +50,7 @@ class Chassis:
     relay: Relay
     replica: ReplicaName
     watch: LogWatch
-    timers: TimerWorker | None
+    timers: TimerWorker
     metrics: ChassisMetrics
     topics: Sequence[str]
     consumed: Sequence[Topic]
@@ -81,8 +81,7 @@ class Chassis:
         self._spawn("relay lease", self.relay.lease.hold)
         self._spawn("lag", self._note_lag_for_ever)
         self._spawn("housekeeping", self._keep_house_for_ever)
-        if self.timers is not None:
-            self._spawn("timers", self.timers.run)
+        self._spawn("timers", self.timers.run)
         for job in self.jobs:
             self._spawn(f"job {job.name}", lambda job=job: self._run_job(job))  # type: ignore[misc]  # the default binds this job
         # what was imported lives as long as the process; batches of ten thousand records make the default thresholds pass all the time

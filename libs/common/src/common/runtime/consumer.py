@@ -51,17 +51,17 @@ class EventConsumer:
         database: Database,
         handlers: Mapping[type[Event], Handler],
         unit_of_work: type[UnitOfWork],
-        policy: Policy | None,
+        policy: Policy,
         metrics: ChassisMetrics,
         wake: Callable[[], None],
         unread: Callable[[Mapping[TopicPartition, Gap]], Awaitable[Collection[TopicPartition]]] | None = None,
     ) -> None:
         self.service = service
         self.database = database
-        self.handlers = handlers if policy is None else {**handlers, **RULE_HANDLERS}
+        self.handlers = {**handlers, **RULE_HANDLERS}
         self.metrics = metrics
         self._unit_of_work = unit_of_work
-        self._rules = None if policy is None else RulebookCache(policy)
+        self.rulebook = RulebookCache(policy)
         self._wake = wake
         self._unread = unread
         """Which gaps before a batch hold records; without Kafka there is nobody to ask."""
@@ -219,7 +219,7 @@ class EventConsumer:
         names |= {name for ref in (*held.spoilt, going_on) if (name := self._unit_of_work.named(ref)) is not None}
         refs = {ref for received in events for ref in refs_of(received, self.handlers)}
         blocked = await waiting.parked_among(connection, refs) - {going_on} if refs else set()
-        batch = Transaction(self.service, self._unit_of_work, self._rules)
+        batch = Transaction(self.service, self._unit_of_work, self.rulebook)
         await batch.load(connection, names)
         state = BatchState(self.handlers, self._defects, tally, batch, blocked)
         state.expect(held)
@@ -234,6 +234,6 @@ class EventConsumer:
         return {ref for found in held for ref in refs_of(found.received, self.handlers)}
 
     def _after_commit(self, state: BatchState) -> None:
-        self.metrics.committed(state.tally, state.batch.clocks.told, state.applied)
+        self.metrics.committed(state.tally, state.batch.clocks.first_outcomes, state.applied)
         if state.batch.outgoing or state.letters:
             self._wake()

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from common.contracts.envelope import Received
 from common.kafka.records import TopicPartition
 from common.kernel.wall_clock import now
-from common.sla.reconcile import Told
+from common.sla.reconcile import FirstOutcome
 from common.store.positions import RecordCounts
 
 _SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0)
@@ -100,7 +100,7 @@ class ChassisMetrics:
             for outcome in ("met", "breached"):
                 self.outcomes.labels(service, stage, outcome)
 
-    def committed(self, tally: RecordCounts, told: Sequence[Told], applied: Sequence[Received]) -> None:
+    def committed(self, tally: RecordCounts, first_outcomes: Sequence[FirstOutcome], applied: Sequence[Received]) -> None:
         """Counts what a committed transaction has done."""
         for (topic, _), counts in tally.counts.items():
             dead = counts.dead - counts.parked
@@ -108,15 +108,15 @@ class ChassisMetrics:
             for result, number in results.items():
                 if number > 0:
                     self.consumed.labels(self.service, topic, result).inc(number)
-        self.outcomes_told(told)
+        self.count_outcomes(first_outcomes)
         moment = now()
         for received in applied:
             age = (moment - received.record.appended_at).total_seconds()
             self.end_to_end.labels(self.service, received.record.topic).observe(max(age, 0))
 
-    def outcomes_told(self, told: Sequence[Told]) -> None:
+    def count_outcomes(self, first_outcomes: Sequence[FirstOutcome]) -> None:
         """Counts outcomes of clocks that were published for the first time."""
-        for outcome in told:
+        for outcome in first_outcomes:
             self.outcomes.labels(self.service, outcome.stage, outcome.outcome).inc()
             self.elapsed_ratio.labels(self.service, outcome.stage).observe(outcome.used_share)
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
     """Keeps the calendar; raises `Malformed` for what is no calendar, or another one under a version that is taken."""
-    assert uow.rules is not None
     if event.calendar != f"{event.name}@{event.version}":
         raise Malformed("bad_calendar", field="data.calendar", reason="expected name@version")
     try:
@@ -29,19 +28,18 @@ def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
     except ClockError as problem:
         field = problem.field if problem.code != "unknown_field" else f"{problem.field.rpartition('.')[0]}.{UNKNOWN}"
         raise Malformed("bad_calendar", field=field[:256], reason=problem.message[:256]) from None
-    for known in uow.rules.calendars.get(event.name, ()):
+    for known in uow.rulebook.calendars.get(event.name, ()):
         if known.version == event.version:
             if known.calendar != calendar:
                 raise Malformed("version_taken", field="data.version", reason="this version was published with other content")
             return
-    uow.published_rules.append(RuleVersion(event.name, event.version, event.time, calendar.to_json(), event.envelope.id))
+    uow.rule_versions.append(RuleVersion(event.name, event.version, event.time, calendar.to_json(), event.envelope.id))
 
 
 def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> None:
     """Keeps the policy where it is this service's own; raises `Malformed` for what is no policy of it."""
     if event.service != uow.service:
         return
-    assert uow.rules is not None
     try:
         policy = parse_policy(event.document)
     except PolicyError as problem:
@@ -53,16 +51,16 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> Non
     asked = {name for when, _ in policy.rules for name in when}
     if unknown := sorted(asked - set(uow.traits)):
         raise Malformed("bad_policy", field="data.document.stages", reason=f"no case of this service has a {unknown[0]}")
-    if _is_known(policy, uow.rules):
+    if _is_known(policy, uow.rulebook):
         return
     since = max(event.effective_at, event.time)  # no promise is changed behind anybody's back
-    uow.published_rules.append(RuleVersion("", event.version, since, event.document, event.envelope.id, event.applies_to_open))
+    uow.rule_versions.append(RuleVersion("", event.version, since, event.document, event.envelope.id, event.applies_to_open))
 
 
-def _is_known(policy: Policy, rules: "Rulebook") -> bool:
-    if missing := set(rules.stages) - set(policy.stages):
+def _is_known(policy: Policy, rulebook: "Rulebook") -> bool:
+    if missing := set(rulebook.stages) - set(policy.stages):
         raise Malformed("bad_policy", field="data.document.stages", reason=f"nothing is promised for {sorted(missing)[0]}")
-    for known in rules.activated:
+    for known in rulebook.activated:
         if known.policy.ref == policy.ref:
             if known.policy != policy:
                 raise Malformed("version_taken", field="data.version", reason="this version was activated with other content")

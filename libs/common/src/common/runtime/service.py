@@ -31,7 +31,7 @@ from common.runtime.relay import Relay
 from common.runtime.settings import ServiceSettings
 from common.runtime.timers import TimerWorker
 from common.runtime.unit_of_work import UnitOfWork
-from common.sla.policy import Policy
+from common.sla.policy import load_policy
 from common.store.database import Database, kind_of
 from common.store.replica_name import ReplicaName
 
@@ -73,36 +73,33 @@ def service(
     *,
     handlers: ModuleType,
     unit_of_work: type[UnitOfWork],
-    policy: Policy | None = None,
     jobs: ModuleType | None = None,
     bulk: Bulk | None = None,
     own_metrics: Callable[[CollectorRegistry], Any] = lambda _: None,
 ) -> Application:
     """The service `name`, ready to be run: nothing connects before `run`."""
+    policy = load_policy(name)
     kafka = KafkaSettings(settings.kafka_bootstrap_servers, f"{name}-{settings.replica}", settings.kafka_prefix)
     database = Database(settings.database_url, name)
     registry = CollectorRegistry()
-    metrics = ChassisMetrics(name, VERSION, policy.stages if policy else (), registry, prefix=settings.kafka_prefix)
+    metrics = ChassisMetrics(name, VERSION, policy.stages, registry, prefix=settings.kafka_prefix)
     relay = Relay(database, kafka, kafka.client_id, transactional_id=f"{name}-relay", keep_days=settings.outbox_keep_days)
     broker = Broker(kafka)
     consumed, groups = consumed_by(name), groups_of(name)
     reader = LogReader(kafka, {group: [topic.name for topic in topics] for group, topics in groups.items()})
     consumer = EventConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake, reader.unread)
-    partitions = sum(topic.partitions for topic in consumed)
-    timers = None
-    if policy is not None:
-        timers = TimerWorker(
-            name,
-            database,
-            unit_of_work,
-            policy,
-            metrics,
-            leads=lambda: relay.leads,
-            wake=relay.wake,
-            partitions=partitions,
-            patience=settings.timer_patience,
-            quiet=timedelta(seconds=settings.history_quiet_seconds),
-        )
+    timers = TimerWorker(
+        name,
+        database,
+        unit_of_work,
+        policy,
+        metrics,
+        leads=lambda: relay.leads,
+        wake=relay.wake,
+        partitions=sum(topic.partitions for topic in consumed),
+        patience=settings.timer_patience,
+        quiet=timedelta(seconds=settings.history_quiet_seconds),
+    )
     chassis = Chassis(
         name=name,
         settings=settings,

@@ -72,7 +72,7 @@ class TimerWorker:
         self._service = service
         self._database = database
         self._unit_of_work = unit_of_work
-        self._rules = RulebookCache(policy)
+        self._rulebook = RulebookCache(policy)
         self._metrics = metrics
         self._leads = leads
         self._wake = wake
@@ -105,7 +105,7 @@ class TimerWorker:
             rows = list(await connection.execute(_DUE, limits))
         if not rows:
             return await self._rederive(caught_up)
-        batch = Transaction(self._service, self._unit_of_work, self._rules)
+        batch = Transaction(self._service, self._unit_of_work, self._rulebook)
         async with self._database.transaction() as connection:
             await batch.load(connection, self._named({row.aggregate for row in rows}))
             failed = dict(batch.unreadable)
@@ -136,15 +136,15 @@ class TimerWorker:
         """Takes the newest rules into clocks that do not know them, some aggregates a transaction; the mark of how far it came is
         each clock's own revision. Where no timer is due up to `caught_up`, time can be let pass up to there without a false breach."""
         async with self._database.transaction() as connection:
-            rules = await self._rules.rules_now(connection)
-            found = await stale(connection, rules.revision)
+            rulebook = await self._rulebook.now(connection)
+            found = await stale(connection, rulebook.revision)
         if not found:
             return 0
-        batch = Transaction(self._service, self._unit_of_work, self._rules)
+        batch = Transaction(self._service, self._unit_of_work, self._rulebook)
         async with self._database.transaction() as connection:
             await batch.load(connection, self._named(found))
             at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-            to = max((instant for instant in rules.instants if instant <= caught_up), default=None)
+            to = max((instant for instant in rulebook.instants if instant <= caught_up), default=None)
             failed = dict(batch.unreadable)
             for aggregate in found:
                 if aggregate not in failed:
@@ -155,7 +155,7 @@ class TimerWorker:
         return len(found)
 
     def _committed(self, batch: Transaction) -> None:
-        self._metrics.outcomes_told(batch.clocks.told)
+        self._metrics.count_outcomes(batch.clocks.first_outcomes)
         if batch.outgoing:
             self._wake()
 

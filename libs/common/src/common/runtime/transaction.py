@@ -71,13 +71,14 @@ class Transaction:
     Use: `load`, then `handle` or `fire` for one event or timer after the other, then `save`.
     """
 
-    def __init__(self, service: str, uow_type: Callable[["Transaction", Cause], UnitOfWork], rules: RulebookCache | None) -> None:
+    def __init__(self, service: str, uow_type: Callable[["Transaction", Cause], UnitOfWork], rulebook: RulebookCache) -> None:
         self.service = service
         self.unreadable: dict[str, str] = {}
         """The loaded aggregates with a row that this version cannot read, and why: whoever loads them parks them."""
-        self.clocks = ClockBook(service, None)
-        self._rule_book = rules
-        self._published_rules: list[RuleVersion] = []
+        self.clocks: ClockBook
+        """Those of the loaded aggregates."""
+        self._rulebook = rulebook
+        self._rule_versions: list[RuleVersion] = []
         self._uow_type = uow_type
         self._held: dict[_Key, _Held] = {}
         self._outgoing: list[Outgoing] = []
@@ -98,8 +99,7 @@ class Transaction:
                     case (value, sequence):
                         self._held[name, id] = _Held(aggregates, value, sequence)
             refs += [aggregates.ref(id) for id in found]
-        if self._rule_book is not None:
-            self.clocks.rules = await self._rule_book.rules_now(connection)
+        self.clocks = ClockBook(self.service, await self._rulebook.now(connection))
         self.unreadable |= await clock_rows.load(connection, self.clocks, refs)
 
     def held(self, key: _Key) -> _Held:
@@ -128,8 +128,8 @@ class Transaction:
         handler.function(received.event, *arguments, uow)
         if uow.early is not None:
             return Deferred(names[0][0].ref(names[0][1]), uow.early.missing)
-        for number, (ref, entry) in enumerate(uow.entries):
-            facts += clocks.record(ref, entry, cause, number)
+        for number, (ref, stage, event) in enumerate(uow.clock_events):
+            facts += clocks.record(ref, stage, event, cause, number)
         self._merge(uow, facts, clocks, names[0][0].ref(names[0][1]) if names else "")
         return None
 
@@ -141,7 +141,7 @@ class Transaction:
         self._merge(self._uow_type(self, cause), facts, clocks, aggregate)
 
     def rederive(self, aggregate: str, to: datetime | None, recorded_at: datetime) -> None:
-        """Takes the newest rules into the clocks of one aggregate."""
+        """Applies the newest rulebook to the clocks of one aggregate."""
         clocks = self.clocks.scratch()
         facts = clocks.rederive(aggregate, to)
         cause = Cause("rules", recorded_at, recorded_at)
@@ -155,11 +155,10 @@ class Transaction:
 
     def _merge(self, uow: UnitOfWork, facts: list[Fact], clocks: ClockBook, aggregate: str = "") -> None:
         staged = self._staged(uow, facts, aggregate)
-        self.clocks.take(clocks)
-        for rule in uow.published_rules:
-            self._published_rules.append(rule)
-            assert self.clocks.rules is not None
-            self.clocks.rules = self.clocks.rules.with_one(rulebook.as_rule(rule))
+        self.clocks.merge(clocks)
+        for version in uow.rule_versions:
+            self._rule_versions.append(version)
+            self.clocks.rulebook = self.clocks.rulebook.with_one(rulebook.parsed(version))
         for key, (aggregates, value, new) in uow.changes.items():
             held = self._held.setdefault(key, _Held(aggregates, None))
             held.new = held.new or new
@@ -220,6 +219,6 @@ class Transaction:
             new = [(held.value, held.sequence) for held in rows if held.new]
             changed = [(held.value, held.sequence) for held in rows if not held.new]
             await rows[0].aggregates.write(connection, new, changed)
-        await rulebook.save(connection, self._published_rules)
-        await clock_rows.save(connection, self.clocks, own_rules=len(self._published_rules))
+        await rulebook.save(connection, self._rule_versions)
+        await clock_rows.save(connection, self.clocks, unnumbered_rules=len(self._rule_versions))
         await outbox.insert(connection, self._outgoing)

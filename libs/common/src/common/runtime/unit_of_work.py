@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from common.contracts.cause import Cause
 from common.contracts.event import Claim, Event
 from common.contracts.topics import topic_of
-from common.kernel.clocks import ClockEntry, Clocks
+from common.kernel.clock_events import ClockEvent
+from common.kernel.clocks import Clocks
 from common.kernel.errors import Refused, TooEarly
 from common.sla.policy import TRAITS
 from common.sla.rulebook import Rulebook
@@ -36,31 +37,31 @@ class UnitOfWork:
         found = cls.tables().get(table)
         return None if found is None else (found, id)
 
-    def __init__(self, batch: "Transaction", cause: Cause) -> None:
-        self._batch = batch
+    def __init__(self, transaction: "Transaction", cause: Cause) -> None:
+        self._transaction = transaction
         self.cause = cause
         self.early: TooEarly | None = None
         self.changes: dict[tuple[str, str], tuple[Aggregates[Any], Any, bool]] = {}
         self.outgoing: list[tuple[Event, datetime]] = []
-        self.entries: list[tuple[str, ClockEntry]] = []
-        self.published_rules: list[RuleVersion] = []
+        self.clock_events: list[tuple[str, str, ClockEvent]] = []
+        self.rule_versions: list[RuleVersion] = []
 
     @property
     def service(self) -> str:
         """Whose unit of work it is."""
-        return self._batch.service
+        return self._transaction.service
 
     @property
-    def rules(self) -> Rulebook | None:
-        """The policies and calendars that are in force; None in a service without clocks."""
-        return self._batch.clocks.rules
+    def rulebook(self) -> Rulebook:
+        """The policies and calendars that the service has."""
+        return self._transaction.clocks.rulebook
 
     def staged(self, aggregates: Aggregates[Any], id: str) -> Any:
         """The newest state of one aggregate."""
         key = (aggregates.name, id)
         if key in self.changes:
             return self.changes[key][1]
-        return self._batch.held(key).value
+        return self._transaction.held(key).value
 
     def stage(self, aggregates: Aggregates[Any], aggregate: Any, *, new: bool) -> None:
         """Stages one aggregate; what it said about its clocks is taken off it."""
@@ -70,7 +71,7 @@ class UnitOfWork:
             raise LookupError(f"{aggregates.name}: {'added twice' if new else 'saved before it was added'}")
         clocks = getattr(aggregate, "clocks", None)
         if isinstance(clocks, Clocks) and clocks.entries:
-            self.entries += [(aggregates.ref(aggregate.id), entry) for entry in clocks.entries]
+            self.clock_events += [(aggregates.ref(aggregate.id), stage, event) for stage, event in clocks.entries]
             aggregate = replace(aggregate, clocks=Clocks())
         self.changes[key] = (aggregates, aggregate, new or (key in self.changes and self.changes[key][2]))
 

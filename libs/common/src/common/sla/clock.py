@@ -1,4 +1,4 @@
-"""One clock as a service keeps it: its ledger, the state that follows from it under the rules, and what was told of it."""
+"""One clock as a service keeps it: its ledger, the state that follows from it under the rulebook, and what was published of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from fractions import Fraction
 from common.kernel.clock_events import OwnerChanged, Started, Stopped
 from common.kernel.clock_shares import before_due_at, share_due_at
 from common.kernel.sla_clock import ClockState
-from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, fold_under, is_open
+from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, fold_ledger, is_open
 from common.sla.policy import Threshold
 from common.sla.rulebook import Rulebook
 
@@ -21,12 +21,13 @@ class TimerMark:
     version: int = 0
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Published:
-    """What was published about a clock so far, and what its last fold went by. Only `Telling` changes one, its own copy."""
+    """What was published of a clock so far, and what its last fold rested on: what the next fold is reconciled with."""
 
     outcome: str = "open"
-    event_id: str = ""
+    outcome_id: str = ""
+    """The id of the event that published the outcome, for a correction to name."""
     thresholds: tuple[str, ...] = ()
     indicators: tuple[str, ...] = ()
     subject: str = ""
@@ -37,16 +38,10 @@ class Published:
     provisional: bool = False
     rules: tuple[str, ...] = ()
 
-    def copy(self) -> "Published":
-        """Another one, to be changed; every event makes one, and `replace` takes four times as long."""
-        other = object.__new__(Published)
-        other.__dict__.update(self.__dict__)
-        return other
-
 
 @dataclass(frozen=True, slots=True)
 class ThresholdDue:
-    """A threshold that nobody was told of yet, with when it will be reached if the clock goes on as it stands."""
+    """A threshold that was not published yet, with when it will be reached if the clock goes on as it stands."""
 
     at: datetime
     key: str
@@ -55,19 +50,19 @@ class ThresholdDue:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One clock in memory: its ledger, its state as of `as_of`, and what was told of it."""
+    """One clock in memory: its ledger, folded as of `as_of`, and what was published of it; `stored` of its events are in the database."""
 
     id: str
     aggregate: str
     ledger: Ledger
     stored: int
     as_of: datetime
-    told: Published
+    published: Published
     timer: TimerMark
     replay_of: str
     folded: Folded
     timed_under: int
-    """The revision of the rules under which its timer was set."""
+    """The revision of the rulebook under which its timer was set."""
 
     @property
     def state(self) -> ClockState:
@@ -81,13 +76,18 @@ class Clock:
 
     @property
     def events(self) -> tuple[LedgerEvent, ...]:
-        """All that was said about it, in the order in which it became known."""
+        """Its ledger, in the order in which the events became known."""
         return self.ledger.events
 
     @property
-    def said(self) -> int:
-        """How many times something was said about it."""
+    def events_of_case(self) -> int:
+        """How many events its case has given it; trails of rules are not counted."""
         return len([event for event in self.events if not isinstance(event, RuleUsed)])
+
+    @property
+    def service(self) -> str:
+        """Whose clock it is."""
+        return self.id.partition(":")[0]
 
     @property
     def aggregate_id(self) -> str:
@@ -100,9 +100,9 @@ class Clock:
         return is_open(self.state)
 
     @property
-    def is_unsettled(self) -> bool:
-        """Whether a rule that became known concerns the clock and nothing was told of that yet."""
-        return self.folded.rules != self.told.rules
+    def owes_rules(self) -> bool:
+        """Whether other rules are in force than when something was last published of it."""
+        return self.folded.rules != self.published.rules
 
     def owner_at(self, instant: datetime) -> str:
         """Whose time it was at an instant."""
@@ -123,19 +123,19 @@ class Clock:
         terms, breached_at = self.folded.terms[-1], self.state.breached_at
         if self.state.state == "stopped":
             return []
-        if breached_at is not None and breached_at <= terms.since:
+        if breached_at is not None and breached_at <= terms.effective_at:
             return []
         found = []
         for number, threshold in enumerate(terms.promise.thresholds):
             key = f"{terms.id}#{number}"
-            due = None if key in self.told.thresholds else _due_of(self.state, threshold)
+            due = None if key in self.published.thresholds else _due_of(self.state, threshold)
             if due is not None:
-                found.append(ThresholdDue(max(due, terms.since), key, threshold))
+                found.append(ThresholdDue(max(due, terms.effective_at), key, threshold))
         return sorted(found, key=lambda one: (one.at, one.key))
 
     @property
     def due_at(self) -> datetime | None:
-        """The same as `next_due`: what the timer says, as long as the rules are those under which it was set."""
+        """The same as `next_due`: the timer's instant, as long as the rulebook is the one under which it was set."""
         return self.timer.due_at if self.timed_under == self.folded.revision else self.next_due()
 
     def next_due(self, thresholds: Sequence[ThresholdDue] | None = None) -> datetime | None:
@@ -146,7 +146,7 @@ class Clock:
         if not self.is_open:
             return None
         due = [one.at for one in (self.thresholds_due() if thresholds is None else thresholds)[:1]]
-        due += [at for at in (self.state.due_at, self.folded.due_at) if at is not None]
+        due += [at for at in (self.state.due_at, self.folded.next_change_at) if at is not None]
         return min(due, default=None)
 
 
@@ -154,9 +154,9 @@ MOMENT = timedelta(microseconds=1)
 """A deadline is broken just after it, since a stop at the deadline is in time."""
 
 
-def refolded(rules: Rulebook, clock: Clock, ledger: Ledger, as_of: datetime) -> Clock:
-    """The clock as that ledger, which begins with its own, and the rules have it."""
-    folded = fold_under(rules, ledger, as_of, clock.folded)
+def refolded(rulebook: Rulebook, clock: Clock, ledger: Ledger, as_of: datetime) -> Clock:
+    """The clock with another ledger, which begins with its own, folded under the rulebook."""
+    folded = fold_ledger(rulebook, ledger, as_of, clock.folded)
     return replace(clock, ledger=ledger, as_of=as_of, folded=folded)
 
 

@@ -1,58 +1,54 @@
-"""What follows from a clock's ledger under the rules, the same for every order in which events and rules became known (ADR 0007)."""
+"""The ledger of a clock, and its fold under the rulebook: the same for every order in which events and rules became known (ADR 0007)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.kernel import sla_clock
-from common.kernel.clock_events import Changed, ClockEvent, Paused, Reopened, Started
+from common.kernel.clock_events import KINDS, Changed, ClockEvent, Paused, Reopened, Started
 from common.kernel.sla_clock import ClockState, Course
 from common.sla.policy import Policy, Promise
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TraitsChanged:
-    """From here on the case has these traits instead: its priority was judged anew, say (D1-11, X-39)."""
-
-    id: str
-    at: datetime
-    sequence: int
-    traits: Mapping[str, str]
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleUsed:
-    """A trail in the ledger: since when the clock goes by a rule, `policy complaints@2` or `calendar cn@2027`. It moves no time itself."""
+    """A trail in the ledger: from when on a rule applies to the clock, `policy complaints@2` or `calendar cn@2027`. It moves no time."""
 
-    id: str
     at: datetime
-    sequence: int
+    id: str = ""
+    sequence: int | None = None
     rule: str
 
 
-LedgerEvent = ClockEvent | TraitsChanged | RuleUsed
+LedgerEvent = ClockEvent | RuleUsed
+
+LEDGER_KINDS: Mapping[str, type[LedgerEvent]] = {**KINDS, "rule_used": RuleUsed}
+"""What each event of a ledger is called where it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """All that was said about one clock, and the traits with which it began."""
+    """The events of one clock, in the order in which they became known. The first is its start, with the traits of the case."""
 
     stage: str
-    traits: Mapping[str, str]
     events: tuple[LedgerEvent, ...]
 
+    @property
+    def started(self) -> Started:
+        """Its start."""
+        return next(event for event in self.events if isinstance(event, Started))
+
     def and_event(self, event: LedgerEvent) -> "Ledger":
-        """The ledger with one more event."""
-        return Ledger(self.stage, self.traits, (*self.events, event))
+        """The ledger with one more event, which gets the next number."""
+        return Ledger(self.stage, (*self.events, event))
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is promised from `since` on, and the id of the event that made it so."""
+    """What is promised from `effective_at` on, and the id of the event that made it so."""
 
-    since: datetime
+    effective_at: datetime
     policy: str
     traits: Mapping[str, str]
     promise: Promise
@@ -65,28 +61,28 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
-    """A rule that a clock goes by, `calendar cn@2027`, with the event that published it."""
+class RuleInForce:
+    """A rule that applies to a clock, `calendar cn@2027`, with the event that published it."""
 
     rule: str
-    since: datetime
+    effective_at: datetime
     event_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """The state of a clock, what is promised when, and the rules that it goes by, the policy first.
+    """The state of a clock, what is promised when, and the rules in force, the policy first.
 
-    `due_at` is when the next rule that is published already will concern the clock, if it is still open then; `revision` is
-    that of the rules. `course` is there as long as one promise on one set of calendars is all that can ever count under these
-    rules: whatever is said next of the clock then goes on from the first `folded` events of its ledger.
+    `next_change_at` is when the next rule that is published already takes hold of the clock, if it is still open then;
+    `revision` is that of the rulebook. `course` is there as long as one promise on one set of calendars is all that can ever
+    count under this rulebook: the next event then continues from the first `folded` events of the ledger.
     """
 
     state: ClockState
     terms: tuple[Terms, ...]
     calendars: Mapping[str, CalendarVersion]
-    used: tuple[Used, ...]
-    due_at: datetime | None
+    in_force: tuple[RuleInForce, ...]
+    next_change_at: datetime | None
     revision: int
     course: Course | None = None
     folded: int = 0
@@ -97,8 +93,8 @@ class Folded:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The names of the rules that count."""
-        return tuple(used.rule for used in self.used)
+        """The names of the rules in force."""
+        return tuple(one.rule for one in self.in_force)
 
 
 def is_open(state: ClockState) -> bool:
@@ -107,12 +103,12 @@ def is_open(state: ClockState) -> bool:
 
 
 def terms_at(terms: Sequence[Terms], instant: datetime) -> Terms:
-    """The last terms that had begun by then; the first ones before any."""
-    return next((one for one in reversed(terms) if one.since <= instant), terms[0])
+    """The last terms that were in force by then; the first ones before any."""
+    return next((one for one in reversed(terms) if one.effective_at <= instant), terms[0])
 
 
 _AFTER_ALL = 1_000_000
-"""What comes after everything that a ledger holds of the same instant."""
+"""A sequence number after every one that a ledger has at the same instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +122,29 @@ class _Step:
     traits: Mapping[str, str] = field(default_factory=dict)
 
 
-def fold_under(rules: Rulebook, ledger: Ledger, as_of: datetime, before: Folded | None = None) -> Folded:
-    """The clock at `as_of` as the rules have it; `before` is what the same ledger was before the last things were said."""
-    if before is not None and (carried_on := _carried_on(rules, ledger, as_of, before)) is not None:
-        return carried_on
-    history: list[ClockEvent] = [event for event in ledger.events if not isinstance(event, RuleUsed | TraitsChanged | Started)]
-    started = next(event for event in ledger.events if isinstance(event, Started))
-    began, *others = rules.policies_since(started.at)
-    policy, promise = began.policy, began.policy.promise(ledger.stage, ledger.traits)
-    terms = [Terms(started.at, policy.ref, ledger.traits, promise, began.event_id)]
-    started = replace(started, calendar=promise.calendar, target=promise.target)
+def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Folded | None = None) -> Folded:
+    """Folds the ledger as of an instant: cuts it into terms wherever another policy, calendar or trait took hold.
+
+    Returns state, terms and the next rule change. `before` is a fold of the same ledger before its last events; the answer is
+    the same without it, and takes longer.
+    """
+    if before is not None and (continued := _continued(rulebook, ledger, as_of, before)) is not None:
+        return continued
+    events = [event for event in ledger.events if not isinstance(event, RuleUsed | Started)]
+    history: list[ClockEvent] = [event for event in events if not isinstance(event, Changed)]
+    begun = ledger.started
+    first, *others = rulebook.policies_since(begun.at)
+    policy, promise = first.policy, first.policy.promise(ledger.stage, begun.traits)
+    terms = [Terms(begun.at, policy.ref, begun.traits, promise, first.event_id)]
+    started = replace(begun, calendar=promise.calendar, target=promise.target)
     history.append(started)
-    steps = _steps(others, ledger, history)
+    steps = _steps(others, [event for event in events if isinstance(event, Changed)], history)
     for step in steps:
         if step.at > as_of:
             break
         if step.policy is not None and step.policy.ref in {one.policy for one in terms}:
             continue
-        state = _on_calendars(rules, _counted(history, terms), started, step.at)[0].state_at(step.at)
+        state = _on_calendars(rulebook, _counted(history, terms), started, step.at)[0].state_at(step.at)
         if state.state == "stopped" or (step.policy is not None and not is_open(state)):
             continue
         policy, traits = step.policy or policy, {**terms[-1].traits, **step.traits}
@@ -151,33 +152,33 @@ def fold_under(rules: Rulebook, ledger: Ledger, as_of: datetime, before: Folded 
         terms.append(Terms(step.at, policy.ref, traits, promise, step.id))
         if (promise.target, promise.calendar) != (before_it.target, before_it.calendar):
             history.append(Changed(id=step.id, at=step.at, sequence=step.sequence, target=promise.target, calendar=promise.calendar))
-    course, calendars, newer = _on_calendars(rules, _counted(history, terms), started, as_of)
-    due = [version.published_at for version in newer if version.published_at > as_of]
-    due += [step.at for step in steps if step.at > as_of and step.policy is not None]
-    goes_on = course.is_whole and not (steps or others or newer)
+    course, calendars, newer = _on_calendars(rulebook, _counted(history, terms), started, as_of)
+    changes = [version.effective_at for version in newer if version.effective_at > as_of]
+    changes += [step.at for step in steps if step.at > as_of and step.policy is not None]
+    is_final = course.is_whole and not (steps or others or newer)
     return Folded(
-        course.state_at(as_of),
-        tuple(terms),
-        calendars,
-        _used(terms, calendars),
-        min(due, default=None),
-        rules.revision,
-        course if goes_on else None,
-        len(ledger.events),
+        state=course.state_at(as_of),
+        terms=tuple(terms),
+        calendars=calendars,
+        in_force=_in_force(terms, calendars),
+        next_change_at=min(changes, default=None),
+        revision=rulebook.revision,
+        course=course if is_final else None,
+        folded=len(ledger.events),
     )
 
 
-def _carried_on(rules: Rulebook, ledger: Ledger, as_of: datetime, before: Folded) -> Folded | None:
-    """What was folded, carried on by what was said since; None where that is not certain to be the fold of everything."""
+def _continued(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Folded) -> Folded | None:
+    """The earlier fold continued by the events since; None where that is not certain to be the fold of them all."""
     course = before.course
-    if course is None or before.revision != rules.revision or as_of < before.state.as_of:
+    if course is None or before.revision != rulebook.revision or as_of < before.state.as_of:
         return None
     for number in range(before.folded, len(ledger.events)):
         event = ledger.events[number]
         if isinstance(event, RuleUsed):
             continue
         is_known = event.id in [one.id for one in ledger.events[:number]]
-        if is_known or isinstance(event, Started | TraitsChanged) or event.at > as_of:
+        if is_known or isinstance(event, Started | Changed) or event.at > as_of:
             return None
         if isinstance(event, Paused) and not before.terms[0].counts(event):
             continue
@@ -185,31 +186,33 @@ def _carried_on(rules: Rulebook, ledger: Ledger, as_of: datetime, before: Folded
         if course is None:
             return None
     state = course.state_at(as_of)
-    return Folded(state, before.terms, before.calendars, before.used, before.due_at, before.revision, course, len(ledger.events))
-
-
-def _used(terms: Sequence[Terms], calendars: Mapping[str, CalendarVersion]) -> tuple[Used, ...]:
-    now = terms[-1]
-    policy = next(one for one in terms if one.policy == now.policy)
-    return (
-        Used(f"policy {now.policy}", policy.since, policy.id),
-        *(Used(f"calendar {one.ref}", one.published_at, one.event_id) for one in calendars.values()),
+    return Folded(
+        state, before.terms, before.calendars, before.in_force, before.next_change_at, before.revision, course, len(ledger.events)
     )
 
 
-def _steps(policies: Sequence[PolicyVersion], ledger: Ledger, history: Sequence[ClockEvent]) -> list[_Step]:
-    """By instant; what the ledger says of one instant comes before the policies that begin at it."""
-    said = [_Step(event.at, event.sequence, event.id, traits=event.traits) for event in ledger.events if isinstance(event, TraitsChanged)]
-    activated = [
+def _in_force(terms: Sequence[Terms], calendars: Mapping[str, CalendarVersion]) -> tuple[RuleInForce, ...]:
+    now = terms[-1]
+    policy = next(one for one in terms if one.policy == now.policy)
+    return (
+        RuleInForce(f"policy {now.policy}", policy.effective_at, policy.id),
+        *(RuleInForce(f"calendar {one.ref}", one.effective_at, one.event_id) for one in calendars.values()),
+    )
+
+
+def _steps(policies: Sequence[PolicyVersion], changes: Sequence[Changed], history: Sequence[ClockEvent]) -> list[_Step]:
+    """By instant; changed traits come before the policies that begin at the same one."""
+    by_traits = [_Step(event.at, event.sequence or 0, event.id, traits=event.traits) for event in changes]
+    by_policy = [
         _Step(at, _AFTER_ALL + number, version.event_id, policy=version.policy)
         for number, version in enumerate(policies)
         for at in _chances(version.effective_at, history)
     ]
-    return sorted([*said, *activated], key=lambda step: (step.at, step.sequence))
+    return sorted([*by_traits, *by_policy], key=lambda step: (step.at, step.sequence))
 
 
 def _chances(instant: datetime, history: Sequence[ClockEvent]) -> list[datetime]:
-    """When a rule may take hold of a clock: at its own instant, or when the clock is reopened later."""
+    """When a rule may take hold of a clock: when it becomes effective, or when the clock is reopened later."""
     return [instant, *sorted(event.at for event in history if isinstance(event, Reopened) and event.at > instant)]
 
 
@@ -219,14 +222,14 @@ def _counted(history: Sequence[ClockEvent], terms: Sequence[Terms]) -> list[Cloc
 
 
 def _on_calendars(
-    rules: Rulebook, history: Sequence[ClockEvent], started: Started, as_of: datetime
+    rulebook: Rulebook, history: Sequence[ClockEvent], started: Started, as_of: datetime
 ) -> tuple[Course, Mapping[str, CalendarVersion], Sequence[CalendarVersion]]:
     """The course, with the calendar versions that count, and all that are newer than those at the start."""
     names = {event.calendar for event in history if isinstance(event, Started | Changed) and event.calendar is not None}
-    using = {name: rules.at_start(name, started.at) for name in sorted(names)}
-    newer = sorted((one for used in using.values() for one in rules.later(used)), key=lambda one: (one.published_at, one.ref))
+    using = {name: rulebook.at_start(name, started.at) for name in sorted(names)}
+    newer = sorted((one for used in using.values() for one in rulebook.later(used)), key=lambda one: (one.effective_at, one.ref))
     for version in newer:
-        chances = [at for at in _chances(version.published_at, history) if at <= as_of]
+        chances = [at for at in _chances(version.effective_at, history) if at <= as_of]
         if any(is_open(_course(history, at, using).state_at(at)) for at in chances):
             using[version.name] = version
     return _course(history, as_of, using), using, newer

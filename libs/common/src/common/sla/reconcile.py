@@ -1,6 +1,6 @@
-"""What has to be published about one clock, given what was published before: each fact once, and a wrong one corrected."""
+"""What has to be published of one clock, given what was published before: each fact once, and a wrong one corrected."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -13,15 +13,32 @@ from common.contracts.sla_clocks import (
     SlaClockBreached,
     SlaClockCorrected,
     SlaClockMet,
+    SlaClockOwnerChanged,
+    SlaClockPaused,
     SlaClockRederived,
     SlaClockReopened,
+    SlaClockResumed,
+    SlaClockStarted,
 )
+from common.kernel.clock_events import ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started
 from common.kernel.clock_shares import share_before, used_share
 from common.kernel.exact import decimal_text, ratio_text
 from common.kernel.ids import derived_id
 from common.kernel.instants import SECOND
-from common.sla.clock import Clock, ThresholdDue
+from common.sla.clock import Clock, Published, ThresholdDue
 from common.sla.rulebook import Rulebook
+
+_FACTS: Mapping[type[ClockEvent], type[Event]] = {
+    Started: SlaClockStarted,
+    Paused: SlaClockPaused,
+    Resumed: SlaClockResumed,
+    OwnerChanged: SlaClockOwnerChanged,
+    Reopened: SlaClockReopened,
+}
+"""The events of a case that are facts by themselves; a stop shows in the outcome, another trait in the deadline."""
+
+_RULES = 256
+"""A KPI fact's revision has room for one rule less than that. A service that has had more publishes by the next free revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,137 +52,183 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An outcome as it was first published: the stage, met or breached, and the share of the target that was used."""
+class FirstOutcome:
+    """An outcome that is published for the first time: the stage, met or breached, and the share of the target that was used."""
 
     stage: str
     outcome: str
     used_share: float
 
 
-_RULES = 256
-"""More rules than that are published in no clock's time."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Why a clock was folded anew: an event of its case, where it counts, and the rules and traits that are new to it, by instant."""
+
+    event: ClockEvent | None = None
+    new_terms: Sequence[tuple[datetime, str]] = ()
 
 
-class Telling:
-    """Finds what has to be published about one clock, given what was published before."""
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What a reconciliation finds: the facts to publish, in order, and what will then have been published."""
 
-    def __init__(self, service: str, rules: Rulebook, clock: Clock, deadline: datetime | None) -> None:
-        self.service = service
-        self.rules = rules
-        self.clock = clock
-        self.told = clock.told.copy()
-        self._said = clock.said
-        self.deadline = deadline
-        self.facts: list[Fact] = []
-        self.counted: list[Told] = []
+    published: Published
+    facts: tuple[Fact, ...]
+    first_outcome: FirstOutcome | None
+    thresholds: Sequence[ThresholdDue]
+    """Those that are yet to come."""
 
-    def fact(self, kind: type[Event], at: datetime, **extra: Any) -> None:
-        """One fact; its id follows from the clock and the number of the fact, not from who found it."""
-        clock = self.clock
-        self.told.facts += 1
+
+def reconcile(clock: Clock, rulebook: Rulebook, change: Change, deadline: datetime | None) -> Reconciled:
+    """Compares a folded clock with what was published of it; `deadline` is the one that the facts name.
+
+    The order of the facts is: other terms, the event itself, thresholds, outcome, KPI facts.
+    """
+    published, state = clock.published, clock.state
+    facts = _Facts(clock, deadline)
+    outcome, outcome_id = published.outcome, published.outcome_id
+    if change.new_terms and clock.is_open and (state.deadline, state.is_provisional) != (published.deadline, published.provisional):
+        why = ", ".join(term for _, term in change.new_terms)
+        facts.add(SlaClockRederived, max(at for at, _ in change.new_terms), was=published.deadline, why=why)
+    if change.event is not None and (kind := _FACTS.get(type(change.event))) is not None:
+        facts.add(kind, change.event.at, **_extra(change.event))
+        if kind is SlaClockReopened and outcome == "met":
+            outcome, outcome_id = "open", ""  # open again for whoever knows that it was met
+    reached, to_come = _thresholds(clock, facts)
+    first_outcome = None
+    if state.outcome != outcome:
+        if outcome == "open":
+            first_outcome = FirstOutcome(clock.stage, state.outcome, float(used_share(state) or 0))
+        outcome, outcome_id = state.outcome, _add_outcome(clock, facts, outcome, outcome_id)
+    credit, kpi_facts = _credited(clock, rulebook)
+    return Reconciled(
+        Published(
+            outcome=outcome,
+            outcome_id=outcome_id,
+            thresholds=(*published.thresholds, *reached),
+            indicators=credit.indicators,
+            subject=credit.subject,
+            credited_at=credit.at,
+            revision=credit.revision,
+            facts=facts.number,
+            deadline=state.deadline,
+            provisional=state.is_provisional,
+            rules=clock.folded.rules,
+        ),
+        (*facts.found, *kpi_facts),
+        first_outcome,
+        to_come,
+    )
+
+
+class _Facts:
+    """The facts of one clock as they are found. The id of each follows from the clock and its number, not from who found it."""
+
+    def __init__(self, clock: Clock, deadline: datetime | None) -> None:
+        self._clock = clock
+        self._deadline = deadline
+        self._events_of_case = clock.events_of_case
+        self.number = clock.published.facts
+        self.found: list[Fact] = []
+
+    def add(self, kind: type[Event], at: datetime, **extra: Any) -> str:
+        """Adds one fact and returns its id."""
+        clock = self._clock
+        self.number += 1
         event = kind(
             clock_id=clock.id,
-            service=self.service,
+            service=clock.service,
             stage=clock.stage,
             aggregate_id=clock.aggregate_id,
             policy=clock.folded.terms_at(at).policy,
             at=at,
-            deadline=self.deadline,
+            deadline=self._deadline,
             provisional=clock.state.is_provisional,
             owner=clock.owner_at(at),
             **extra,
         )
-        id = derived_id(at, self.service, clock.id, kind.TYPE, self._said, self.told.facts)
-        self.facts.append(Fact(event, at, id, clock.replay_of))
+        id = derived_id(at, clock.service, clock.id, kind.TYPE, self._events_of_case, self.number)
+        self.found.append(Fact(event, at, id, clock.replay_of))
+        return id
 
-    def said(self, kind: type[Event], at: datetime, **extra: Any) -> None:
-        """What the domain said; a clock that is reopened is open again for whoever was told that it was met."""
-        self.fact(kind, at, **extra)
-        if kind is SlaClockReopened and self.told.outcome == "met":
-            self.told.outcome, self.told.event_id = "open", ""
 
-    def rederived(self, at: datetime, why: str) -> None:
-        """Another calendar or target counts: told where it moves the deadline of an open clock, or makes it certain."""
-        state, told = self.clock.state, self.told
-        if self.clock.is_open and (state.deadline, state.is_provisional) != (told.deadline, told.provisional):
-            self.fact(SlaClockRederived, at, was=told.deadline, why=why)
+def _extra(event: ClockEvent) -> dict[str, str]:
+    return {"party": event.party, "reason": event.reason} if isinstance(event, Paused) else {}
 
-    def thresholds(self) -> Sequence[ThresholdDue]:
-        """A threshold that was reached while the clock still runs, each once; those that are yet to come are returned."""
-        clock = self.clock
-        to_come = clock.thresholds_due()
-        for number, due in enumerate(to_come):
-            if due.at >= clock.as_of:
-                return to_come[number:]
-            share, before = due.threshold.share, due.threshold.before
-            used = share_before(clock.state, before) if before is not None else share or Fraction(1)
-            self.told.thresholds = (*self.told.thresholds, due.key)
-            left = None if before is None else before // SECOND
-            self.fact(SlaClockAtRisk, due.at, used_share=ratio_text(used), before_seconds=left, notify=due.threshold.notify)
-        return ()
 
-    def outcome(self) -> None:
-        """Met or breached, once; and a correction when what was told no longer holds."""
-        state, before = self.clock.state, self.told.outcome
-        if state.outcome == before:
-            return
-        at = self.clock.closed_at() or self.clock.as_of
-        if before == "open":
-            if state.outcome == "breached":
-                self.fact(SlaClockBreached, at)
-            elif state.outcome == "met":
-                self.fact(SlaClockMet, at, elapsed_working_seconds=decimal_text(Fraction(state.elapsed_micros, 10**6)))
-            if state.outcome != "open":
-                share = used_share(state)
-                self.counted.append(Told(self.clock.stage, state.outcome, float(share or 0)))
-        else:
-            self.fact(SlaClockCorrected, at, outcome=state.outcome, supersedes=self.told.event_id)
-        self.told.outcome = state.outcome
-        self.told.event_id = self.facts[-1].id if self.facts else ""
+def _thresholds(clock: Clock, facts: _Facts) -> tuple[list[str], Sequence[ThresholdDue]]:
+    """Adds each threshold that was reached while the clock still runs; the keys of these, and the thresholds yet to come."""
+    reached: list[str] = []
+    due = clock.thresholds_due()
+    for number, one in enumerate(due):
+        if one.at >= clock.as_of:
+            return reached, due[number:]
+        share, before = one.threshold.share, one.threshold.before
+        used = share_before(clock.state, before) if before is not None else share or Fraction(1)
+        left = None if before is None else before // SECOND
+        facts.add(SlaClockAtRisk, one.at, used_share=ratio_text(used), before_seconds=left, notify=one.threshold.notify)
+        reached.append(one.key)
+    return reached, ()
 
-    def credit(self) -> None:
-        """The facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
 
-        The revision counts what was said about the clock, then the rules that counted by then, then
-        whether it was breached; every new one is told. So the last word on a clock is the same in every order of arrival.
-        A clock that is open again takes its fact back, as 0 of 0.
-        """
-        clock, told = self.clock, self.told
-        at = clock.closed_at()
-        indicators = () if at is None else clock.folded.terms_at(at).promise.indicators
-        subject = (clock.owner_at(at) or f"department:{self.service}") if at is not None and indicators else ""
-        numerator = 1 if clock.state.outcome == "met" else 0
-        breached = clock.state.outcome == "breached"
-        revision = 2 * (_RULES * self._said + (0 if at is None else min(self.rules.number_at(at), _RULES - 1))) + breached
-        if (indicators, subject, at, revision) == (told.indicators, told.subject, told.credited_at, told.revision):
-            return
-        revision = max(revision, told.revision + 1)  # of several late rules one may put the outcome before another that had counted
-        if told.credited_at is not None:
-            for indicator in told.indicators:
-                if told.subject != subject or indicator not in indicators:
-                    self._kpi(indicator, told.subject, told.credited_at, 0, 0, revision)
-        if at is not None:
-            for indicator in indicators:
-                self._kpi(indicator, subject, at, numerator, 1, revision)
-        told.indicators, told.subject, told.credited_at, told.revision = indicators, subject, at, revision
+def _add_outcome(clock: Clock, facts: _Facts, before: str, before_id: str) -> str:
+    """Adds the outcome, or the correction of the one that was published; returns the fact's id."""
+    state = clock.state
+    at = clock.closed_at() or clock.as_of
+    if before != "open":
+        return facts.add(SlaClockCorrected, at, outcome=state.outcome, supersedes=before_id)
+    if state.outcome == "breached":
+        return facts.add(SlaClockBreached, at)
+    return facts.add(SlaClockMet, at, elapsed_working_seconds=decimal_text(Fraction(state.elapsed_micros, 10**6)))
 
-    def _kpi(self, indicator: str, subject: str, at: datetime, numerator: int, denominator: int, revision: int) -> None:
-        clock = self.clock
-        event = KpiRecorded(
-            case_id=clock.aggregate_id,
-            indicator=indicator,
-            subject=subject,
-            occurrence=0,
-            revision=revision,
-            numerator=str(numerator),
-            denominator=str(denominator),
-            source_event_ids=list(dict.fromkeys(event.id.rpartition(":")[0] for event in clock.events))[-50:],
-        )
-        id = derived_id(at, self.service, clock.id, event.TYPE, indicator, subject, revision, numerator, denominator)
-        self.facts.append(Fact(event, at, id, clock.replay_of))
 
-    def remember(self) -> None:
-        """Notes what the next fold is held against."""
-        state, told = self.clock.state, self.told
-        told.deadline, told.provisional, told.rules = state.deadline, state.is_provisional, self.clock.folded.rules
+@dataclass(frozen=True, slots=True)
+class _Credit:
+    """Who is credited with a clock, for which indicators, from when, in which revision; nobody while it is open."""
+
+    indicators: tuple[str, ...]
+    subject: str
+    at: datetime | None
+    revision: int
+
+
+def _credited(clock: Clock, rulebook: Rulebook) -> tuple[_Credit, list[Fact]]:
+    """The KPI facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
+
+    The revision counts the events of the case, then the rules that were effective by then, then whether it was breached; every
+    new one is published. So the last fact about a clock is the same in every order of arrival. A clock that is open again takes
+    its fact back, as 0 of 0.
+    """
+    published, at = clock.published, clock.closed_at()
+    before = _Credit(published.indicators, published.subject, published.credited_at, published.revision)
+    indicators = () if at is None else clock.folded.terms_at(at).promise.indicators
+    subject = (clock.owner_at(at) or f"department:{clock.service}") if at is not None and indicators else ""
+    numerator = 1 if clock.state.outcome == "met" else 0
+    breached = clock.state.outcome == "breached"
+    effective = 0 if at is None else min(rulebook.number_effective(at), _RULES - 1)
+    revision = 2 * (_RULES * clock.events_of_case + effective) + breached
+    if (indicators, subject, at, revision) == (before.indicators, before.subject, before.at, before.revision):
+        return before, []
+    revision = max(revision, before.revision + 1)  # of several late rules one may put the outcome before another that had counted
+    facts: list[Fact] = []
+    if before.at is not None:
+        taken_back = [one for one in before.indicators if before.subject != subject or one not in indicators]
+        facts += [_kpi(clock, one, before.subject, before.at, 0, 0, revision) for one in taken_back]
+    if at is not None:
+        facts += [_kpi(clock, one, subject, at, numerator, 1, revision) for one in indicators]
+    return _Credit(indicators, subject, at, revision), facts
+
+
+def _kpi(clock: Clock, indicator: str, subject: str, at: datetime, numerator: int, denominator: int, revision: int) -> Fact:
+    event = KpiRecorded(
+        case_id=clock.aggregate_id,
+        indicator=indicator,
+        subject=subject,
+        occurrence=0,
+        revision=revision,
+        numerator=str(numerator),
+        denominator=str(denominator),
+        source_event_ids=list(dict.fromkeys(event.id.rpartition(":")[0] for event in clock.events))[-50:],
+    )
+    id = derived_id(at, clock.service, clock.id, event.TYPE, indicator, subject, revision, numerator, denominator)
+    return Fact(event, at, id, clock.replay_of)

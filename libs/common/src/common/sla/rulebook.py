@@ -1,4 +1,4 @@
-"""The rules that a service goes by: its policies by the instant from which they hold, and every version of each calendar.
+"""The rulebook of a service: its policies by the instant from which they are effective, and every version of each calendar.
 
 Which version of a calendar a clock counts on follows from event time alone, so that no order of arrival changes it (ADR 0007):
 the newest that was published by its start, then each newer one from its publication on, as long as the clock is still open.
@@ -33,7 +33,7 @@ class CalendarVersion:
     name: str
     version: int
     content: Calendar | None
-    published_at: datetime = EVER
+    effective_at: datetime = EVER
     event_id: str = ""
 
     @property
@@ -76,20 +76,20 @@ class Rulebook:
     @classmethod
     def of(cls, published: Iterable[CalendarVersion | PolicyVersion]) -> "Rulebook":
         """The built-in calendars and everything that was published, at least one policy among it."""
-        rules = cls((), (), {name: (CalendarVersion(name, 0, built_in(name)),) for name in BUILT_IN})
+        rulebook = cls((), (), {name: (CalendarVersion(name, 0, built_in(name)),) for name in BUILT_IN})
         for new in published:
-            rules = rules.with_one(new)
-        return rules
+            rulebook = rulebook.with_one(new)
+        return rulebook
 
     def with_one(self, new: CalendarVersion | PolicyVersion) -> "Rulebook":
-        """The rules after one more was published."""
+        """The rulebook after one more version was published."""
         calendars, activated, brought = self.calendars, self.activated, self.brought
         if isinstance(new, CalendarVersion):
-            chain = _rising((one.published_at, one.version, one) for one in (*calendars.get(new.name, ()), new))
-            calendars, since = {**calendars, new.name: chain}, new.published_at
+            chain = _rising((one.effective_at, one.version, one) for one in (*calendars.get(new.name, ()), new))
+            calendars, effective_at = {**calendars, new.name: chain}, new.effective_at
         else:
-            activated, brought, since = (*activated, new), {**brought, **new.policy.calendars}, new.effective_at
-        instants = tuple(sorted([*self.instants, since]))
+            activated, brought, effective_at = (*activated, new), {**brought, **new.policy.calendars}, new.effective_at
+        instants = tuple(sorted([*self.instants, effective_at]))
         return Rulebook(activated, _holding(activated, calendars), calendars, self.revision + 1, brought, instants)
 
     @property
@@ -97,8 +97,8 @@ class Rulebook:
         """The stages that the service keeps clocks for."""
         return self.activated[0].policy.stages
 
-    def number_at(self, instant: datetime) -> int:
-        """How many rules counted at an instant."""
+    def number_effective(self, instant: datetime) -> int:
+        """How many rules were effective by an instant, of all that are known now."""
         return bisect_right(self.instants, instant)
 
     def policies_since(self, start: datetime) -> list[PolicyVersion]:
@@ -113,7 +113,7 @@ class Rulebook:
         if name not in self.calendars:
             raise ClockError("unknown_calendar", "calendar", f"the known calendars are {', '.join(sorted(self.calendars))}")
         chain = self.calendars[name]
-        return next((one for one in reversed(chain) if one.published_at <= start), chain[0])
+        return next((one for one in reversed(chain) if one.effective_at <= start), chain[0])
 
     def later(self, used: CalendarVersion) -> Sequence[CalendarVersion]:
         """The newer versions of a calendar, in the order of their publication."""
@@ -125,7 +125,7 @@ def _holding(activated: Iterable[PolicyVersion], calendars: Mapping[str, Sequenc
     usable = []
     for one in activated:
         if one.policy.named_calendars <= calendars.keys():
-            known = [calendars[name][0].published_at for name in one.policy.named_calendars]
+            known = [calendars[name][0].effective_at for name in one.policy.named_calendars]
             usable.append(replace(one, effective_at=max(one.effective_at, *known)) if known else one)
     return _rising((one.effective_at, one.policy.version, one) for one in usable)
 

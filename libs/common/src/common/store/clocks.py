@@ -1,8 +1,8 @@
-"""The clocks in the database: `clock_events` append-only, `clocks` their fold with what was told, `timers` what is due next."""
+"""The clocks in the database: `clock_events` are their ledgers, `clocks` the folds with what was published, `timers` what is due next."""
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -11,18 +11,15 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.kernel.clock_events import OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
-from common.kernel.clock_json import write_target
 from common.kernel.clock_shares import used_share
-from common.kernel.targets import read_target
 from common.sla.clock import Clock, Published, TimerMark
 from common.sla.clock_book import ClockBook
-from common.sla.ledger import Ledger, LedgerEvent, RuleUsed, TraitsChanged, fold_under
+from common.sla.ledger import LEDGER_KINDS, Ledger, LedgerEvent, fold_ledger
 
 log = structlog.get_logger(__name__)
 
 _EVENTS = text("""
-SELECT c.id, c.aggregate, c.stage, c.rules, c.told, e.sequence, e.type, e.at, e.event_id, e.data
+SELECT c.id, c.aggregate, c.stage, c.revision, c.kept, e.sequence, e.type, e.at, e.event_id, e.data
 FROM clocks c JOIN clock_events e ON e.clock_id = c.id
 WHERE c.aggregate = ANY(CAST(:aggregates AS text[])) ORDER BY c.id, e.sequence
 """)
@@ -33,14 +30,14 @@ FROM unnest(CAST(:clocks AS text[]), CAST(:sequences AS int[]), CAST(:types AS t
             CAST(:ids AS text[]), CAST(:data AS text[])) AS x (c, s, t, a, e, d)
 """)
 _SAVE = text("""
-INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, owner, priority, region, policy, rules,
-                    provisional, used_share, told)
-VALUES (:id, :aggregate, :stage, :state, :outcome, :deadline, :closed_at, :owner, :priority, :region, :policy, :rules,
-        :provisional, :used_share, CAST(:told AS jsonb))
+INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, owner, traits, policy, revision,
+                    provisional, used_share, kept)
+VALUES (:id, :aggregate, :stage, :state, :outcome, :deadline, :closed_at, :owner, CAST(:traits AS jsonb), :policy, :revision,
+        :provisional, :used_share, CAST(:kept AS jsonb))
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, deadline = excluded.deadline,
-    closed_at = excluded.closed_at, owner = excluded.owner, priority = excluded.priority, region = excluded.region,
-    policy = excluded.policy, rules = excluded.rules, provisional = excluded.provisional, used_share = excluded.used_share,
-    told = excluded.told
+    closed_at = excluded.closed_at, owner = excluded.owner, traits = excluded.traits,
+    policy = excluded.policy, revision = excluded.revision, provisional = excluded.provisional, used_share = excluded.used_share,
+    kept = excluded.kept
 """)
 _TIMERS = text("""
 INSERT INTO timers (id, aggregate, kind, due_at, state, version, replayed)
@@ -54,20 +51,28 @@ WHERE timers.version < excluded.version
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What a clock's row keeps beside its columns."""
+    """What the next fold goes on from: what a clock's row keeps beside its columns."""
 
-    told: Published
+    published: Published
     as_of: datetime
     timer: TimerMark
+    replay_of: str
 
 
 _KEPT = TypeAdapter(_Kept)
+_NAMES = {kind: name for name, kind in LEDGER_KINDS.items()}
+_FIELDS = {
+    kind: [
+        (one.name, {} if one.default_factory is dict else one.default) for one in fields(kind) if one.name not in ("id", "at", "sequence")
+    ]
+    for kind in _NAMES
+}
 
 
 async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> dict[str, str]:
     """Reads the clocks of aggregates that are locked already; returns the aggregates with a clock that cannot be read, and why."""
     wanted = sorted(aggregates)
-    if not wanted or book.rules is None:
+    if not wanted:
         return {}
     rows = list(await connection.execute(_EVENTS, {"aggregates": wanted}))
     by_clock: dict[str, list[Any]] = {}
@@ -86,18 +91,18 @@ async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterabl
     return unreadable
 
 
-async def save(connection: AsyncConnection, book: ClockBook, *, own_rules: int) -> None:
+async def save(connection: AsyncConnection, book: ClockBook, *, unnumbered_rules: int) -> None:
     """Appends the new events of the changed clocks, and writes their folds and timers.
 
-    `own_rules` is how many rules the batch itself publishes: they have no number yet, so the clocks do not claim to know them.
+    `unnumbered_rules`: rules inserted by this transaction. Clocks saved with it record the revision before them and are derived
+    again later.
     """
     changed = [clock for clocks in book.clocks.values() for clock in clocks.values() if clock.id in book.changed]
     if not changed:
         return
-    assert book.rules is not None
     changed.sort(key=lambda clock: clock.id)
     await _append(connection, changed)
-    await connection.execute(_SAVE, [_row(clock, book.rules.revision - own_rules) for clock in changed])
+    await connection.execute(_SAVE, [_row(clock, book.rulebook.revision - unnumbered_rules) for clock in changed])
     await connection.execute(
         _TIMERS,
         {
@@ -118,16 +123,16 @@ async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None
             {
                 "clocks": [clock.id for clock, _, _ in new],
                 "sequences": [number for _, number, _ in new],
-                "types": [type(event).__name__ for _, _, event in new],
+                "types": [_NAMES[type(event)] for _, _, event in new],
                 "ats": [event.at for _, _, event in new],
                 "ids": [event.id for _, _, event in new],
-                "data": [json.dumps(_data(clock, event)) for clock, _, event in new],
+                "data": [json.dumps(_data(event)) for _, _, event in new],
             },
         )
 
 
-def _row(clock: Clock, rules: int) -> dict[str, Any]:
-    state, told = clock.state, clock.told
+def _row(clock: Clock, revision: int) -> dict[str, Any]:
+    state = clock.state
     share, now = used_share(state), clock.folded.terms[-1]
     return {
         "id": clock.id,
@@ -138,72 +143,37 @@ def _row(clock: Clock, rules: int) -> dict[str, Any]:
         "deadline": state.deadline,
         "closed_at": clock.closed_at(),
         "owner": state.owner,
-        "priority": now.traits.get("priority", ""),
-        "region": now.traits.get("region", ""),
+        "traits": json.dumps(dict(now.traits)),
         "policy": now.policy,
-        "rules": rules,
+        "revision": revision,
         "provisional": state.is_provisional,
         "used_share": None if share is None else round(float(share), 6),
-        "told": _KEPT.dump_json(_Kept(told, clock.as_of, clock.timer)).decode(),
+        "kept": _KEPT.dump_json(_Kept(clock.published, clock.as_of, clock.timer, clock.replay_of)).decode(),
     }
 
 
 def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
-    assert book.rules is not None
     first = rows[0]
-    began = first.data
-    ledger = Ledger(first.stage, began["traits"], tuple(_event(row) for row in rows))
-    kept = _KEPT.validate_python(first.told)
+    ledger = Ledger(first.stage, tuple(_event(row) for row in rows))
+    kept = _KEPT.validate_python(first.kept)
     return Clock(
         id=first.id,
         aggregate=first.aggregate,
         ledger=ledger,
         stored=len(rows),
         as_of=kept.as_of,
-        told=kept.told,
+        published=kept.published,
         timer=kept.timer,
-        replay_of=began["replay_of"],
-        folded=fold_under(book.rules, ledger, kept.as_of),
-        timed_under=first.rules,
+        replay_of=kept.replay_of,
+        folded=fold_ledger(book.rulebook, ledger, kept.as_of),
+        timed_under=first.revision,
     )
 
 
-def _data(clock: Clock, event: LedgerEvent) -> dict[str, Any]:
-    match event:
-        case Started(calendar=calendar, target=target, owner=owner):
-            began = {"traits": dict(clock.ledger.traits), "replay_of": clock.replay_of}
-            return {"calendar": calendar, "target": write_target(target), "owner": owner, **began}
-        case Paused(party=party, reason=reason):
-            return {"party": party, "reason": reason}
-        case OwnerChanged(owner=owner):
-            return {"owner": owner}
-        case TraitsChanged(traits=traits, reason=reason):
-            return {"traits": dict(traits), "reason": reason}
-        case RuleUsed(rule=rule):
-            return {"rule": rule}
-        case _:
-            return {}
+def _data(event: LedgerEvent) -> dict[str, Any]:
+    """What an event says beside its columns; what it leaves open is left out."""
+    return {name: value for name, default in _FIELDS[type(event)] if (value := getattr(event, name)) != default}
 
 
 def _event(row: Any) -> LedgerEvent:
-    data = row.data
-    common = {"id": row.event_id, "at": row.at, "sequence": row.sequence}
-    match row.type:
-        case "Started":
-            return Started(**common, calendar=data["calendar"], target=read_target(data["target"], "target"), owner=data["owner"])
-        case "TraitsChanged":
-            return TraitsChanged(**common, **data)
-        case "RuleUsed":
-            return RuleUsed(**common, **data)
-        case "Paused":
-            return Paused(**common, **data)
-        case "OwnerChanged":
-            return OwnerChanged(**common, **data)
-        case "Resumed":
-            return Resumed(**common)
-        case "Stopped":
-            return Stopped(**common)
-        case "Reopened":
-            return Reopened(**common)
-        case unknown:
-            raise LookupError(f"no clock event is called {unknown}")
+    return LEDGER_KINDS[row.type](id=row.event_id, at=row.at, sequence=row.sequence, **row.data)

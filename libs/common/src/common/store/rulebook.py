@@ -19,25 +19,26 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 500
 """So many aggregates take in new rules in one transaction."""
 
-# One writer at a time: a rule's number says after how many others it became known, and a clock's `rules` how many it knows.
+# One writer at a time: a rule's number says after how many others it became known, and a clock's `revision` how many it knows.
 _LOCK = text("LOCK TABLE rules IN SHARE ROW EXCLUSIVE MODE")
 _REVISION = text("SELECT count(*) FROM rules")
-_READ = text("SELECT name, version, since, applies_to_open, document, event_id FROM rules ORDER BY number")
+_READ = text("SELECT name, version, effective_at, applies_to_open, document, event_id FROM rules ORDER BY number")
 _ADD = text("""
-INSERT INTO rules (name, version, number, since, applies_to_open, document, event_id)
-SELECT :name, :version, count(*) + 1, :since, :applies_to_open, CAST(:document AS jsonb), :event_id FROM rules
+INSERT INTO rules (name, version, number, effective_at, applies_to_open, document, event_id)
+SELECT :name, :version, count(*) + 1, :effective_at, :applies_to_open, CAST(:document AS jsonb), :event_id FROM rules
 ON CONFLICT (name, version) DO NOTHING
 """)
 _NEWEST_POLICY = text("SELECT coalesce(max(version), 0) AS version, statement_timestamp() AS now FROM rules WHERE name = ''")
 # Open clocks, and those that were closed no earlier than the instant of a rule that became known later still.
 _STALE = text("""
-SELECT aggregate FROM clocks c WHERE outcome = 'open' AND state <> 'stopped' AND rules < :revision
+SELECT aggregate FROM clocks c WHERE outcome = 'open' AND state <> 'stopped' AND revision < :revision
   AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = c.aggregate)
 UNION ALL
 SELECT c.aggregate FROM (
-    SELECT known, min(since) AS since FROM generate_series(0, :revision - 1) AS known JOIN rules ON number > known GROUP BY known
+    SELECT known, min(effective_at) AS effective_at
+    FROM generate_series(0, :revision - 1) AS known JOIN rules ON number > known GROUP BY known
 ) AS unknown CROSS JOIN LATERAL (
-    SELECT aggregate FROM clocks c WHERE rules = known AND closed_at >= unknown.since
+    SELECT aggregate FROM clocks c WHERE revision = known AND closed_at >= unknown.effective_at
       AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = c.aggregate)
     ORDER BY closed_at LIMIT :at_once
 ) AS c
@@ -47,26 +48,26 @@ LIMIT :at_once
 
 @dataclass(frozen=True, slots=True)
 class RuleVersion:
-    """One rule as it arrived: a calendar has a name, a policy has none, since it is the service's own."""
+    """One version of a calendar or a policy as it arrived: a calendar has a name, a policy has none, since it is the service's own."""
 
     name: str
     version: int
-    since: datetime
+    effective_at: datetime
     document: dict[str, Any]
     event_id: str
     applies_to_open: bool = False
 
 
-def as_rule(published: RuleVersion) -> CalendarVersion | PolicyVersion:
-    """What a published rule says."""
+def parsed(published: RuleVersion) -> CalendarVersion | PolicyVersion:
+    """The calendar or the policy that a version holds."""
     if published.name:
         calendar = Calendar.from_json(published.document)
-        return CalendarVersion(published.name, published.version, calendar, published.since, published.event_id)
-    return PolicyVersion(parse_policy(published.document), published.since, published.applies_to_open, published.event_id)
+        return CalendarVersion(published.name, published.version, calendar, published.effective_at, published.event_id)
+    return PolicyVersion(parse_policy(published.document), published.effective_at, published.applies_to_open, published.event_id)
 
 
 class RulebookCache:
-    """The rules of a service as one process knows them. `shipped` is the policy of its package.
+    """The rulebook of a service as one process knows it. `shipped` is the policy of its package.
 
     The first process that knows a shipped policy keeps it like a published one, so that clocks are always found under the
     policy on which they began: the first of all holds for ever, one of a later release from then on, an outdated one never.
@@ -74,15 +75,15 @@ class RulebookCache:
 
     def __init__(self, shipped: Policy) -> None:
         self._shipped = shipped
-        self._rules: Rulebook | None = None
+        self._rulebook: Rulebook | None = None
 
-    async def rules_now(self, connection: AsyncConnection) -> Rulebook:
-        """The rules that the transaction sees; read anew only where some were published since the last time."""
+    async def now(self, connection: AsyncConnection) -> Rulebook:
+        """The rulebook that the transaction sees; read anew only where versions were published since the last time."""
         revision = (await connection.execute(_REVISION)).scalar_one()
-        if self._rules is None or revision != self._rules.revision:
+        if self._rulebook is None or revision != self._rulebook.revision:
             await _ship(connection, self._shipped)
-            self._rules = await read(connection)
-        return self._rules
+            self._rulebook = await read(connection)
+        return self._rulebook
 
 
 async def read(connection: AsyncConnection) -> Rulebook:
@@ -94,12 +95,12 @@ async def read(connection: AsyncConnection) -> Rulebook:
 def _rule(stored: RuleVersion) -> CalendarVersion | PolicyVersion:
     """The rule, or one in its place that nothing can be counted by: what needs it is parked, and no clock runs under another by mistake."""
     try:
-        return as_rule(stored)
+        return parsed(stored)
     except Exception as error:  # whatever the row holds: one document must not stop what does not need it
         log.error("rule_unreadable", name=stored.name or "policy", version=stored.version, exc_info=error)
     if stored.name:
-        return CalendarVersion(stored.name, stored.version, None, stored.since, stored.event_id)
-    return PolicyVersion(Policy(f"unreadable@{stored.version}", ()), stored.since, stored.applies_to_open, stored.event_id)
+        return CalendarVersion(stored.name, stored.version, None, stored.effective_at, stored.event_id)
+    return PolicyVersion(Policy(f"unreadable@{stored.version}", ()), stored.effective_at, stored.applies_to_open, stored.event_id)
 
 
 async def save(connection: AsyncConnection, published: Sequence[RuleVersion]) -> None:
@@ -121,5 +122,5 @@ async def stale(connection: AsyncConnection, revision: int) -> list[str]:
 async def _ship(connection: AsyncConnection, policy: Policy) -> None:
     newest = (await connection.execute(_NEWEST_POLICY)).one()
     if policy.version > newest.version:
-        since = newest.now if newest.version else EVER
-        await save(connection, [RuleVersion("", policy.version, since, dict(policy.document), f"shipped:{policy.ref}")])
+        effective_at = newest.now if newest.version else EVER
+        await save(connection, [RuleVersion("", policy.version, effective_at, dict(policy.document), f"shipped:{policy.ref}")])

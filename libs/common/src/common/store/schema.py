@@ -135,19 +135,18 @@ CREATE TABLE clocks (
     deadline timestamptz,
     closed_at timestamptz,
     owner text NOT NULL,
-    priority text NOT NULL,
-    region text NOT NULL,
+    traits jsonb NOT NULL,
     policy text NOT NULL,
-    rules int NOT NULL,
+    revision int NOT NULL,
     provisional boolean NOT NULL,
     used_share numeric,
-    told jsonb NOT NULL
+    kept jsonb NOT NULL
 );
 CREATE INDEX clocks_aggregate ON clocks (aggregate);
 CREATE INDEX clocks_closed ON clocks (stage, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX clocks_open ON clocks (stage) WHERE outcome = 'open';
-CREATE INDEX clocks_rules ON clocks (rules) WHERE outcome = 'open' AND state <> 'stopped';
-CREATE INDEX clocks_rules_closed ON clocks (rules, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX clocks_revision ON clocks (revision) WHERE outcome = 'open' AND state <> 'stopped';
+CREATE INDEX clocks_revision_closed ON clocks (revision, closed_at) WHERE closed_at IS NOT NULL;
 CREATE TABLE clock_events (
     clock_id text NOT NULL,
     sequence int NOT NULL,
@@ -161,7 +160,7 @@ CREATE TABLE rules (
     name text NOT NULL,
     version int NOT NULL,
     number int NOT NULL UNIQUE,
-    since timestamptz NOT NULL,
+    effective_at timestamptz NOT NULL,
     applies_to_open boolean NOT NULL,
     document jsonb NOT NULL,
     event_id text NOT NULL,
