@@ -1,12 +1,22 @@
-"""A service's own consumer on a real PostgreSQL, fed with records made by hand: everything but Kafka is the real thing."""
+"""Any of the four services on a real PostgreSQL, fed with records made by hand: everything but Kafka is the real thing.
+
+    async with service_on("complaints", database) as service:
+        await service.apply([claim(ComplaintLodged(complaint_id="C1", …), at=MONDAY_0900)])
+        assert await service.published(ComplaintReceived) == [ComplaintReceived(…)]
+
+`database` is the fixture that gives each test an empty database. Where Kafka is asked something, the offsets answer that this module
+has given to the records.
+"""
 
 import importlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from importlib import resources
+from typing import Any, Self, TypeVar
 
+from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 from sqlalchemy import pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -14,13 +24,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from common.contracts.envelope import Received, Record, decode, encode
 from common.contracts.event import Envelope, Event
 from common.contracts.kpi_facts import KpiRecorded
-from common.contracts.topics import consumed_by, topic_of
+from common.contracts.topics import BY_NAME, consumed_by, topic_of
 from common.kernel.ids import derived_id
 from common.runtime.consumer import EventConsumer
 from common.runtime.handling import handlers_in
+from common.runtime.jobs import jobs_in
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.timers import TimerWorker
-from common.sla.policy import load_policy
+from common.sla.policy import Policy, load_policy
 from common.store import migrations, positions
 from common.store.database import Database
 from devstack import Stack
@@ -29,7 +40,7 @@ E = TypeVar("E", bound=Event)
 Facts = dict[tuple[str, str], tuple[str, str, datetime]]
 
 
-def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timedelta(seconds=1)) -> Record:
+def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timedelta(seconds=1), replay_of: str = "") -> Record:
     """The record in which `event` arrives, a claim or another service's decision: it happened `at`, and was `known` that much later.
 
     Without an id it gets one that follows from its content, so that the same call twice makes a duplicate.
@@ -43,9 +54,36 @@ def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timede
         subject=key,
         time=at,
         recorded_at=at + known,
+        replay_of=replay_of,
     )
     value, headers = encode(event, envelope, key=key)
     return Record(topic.name, 0, 0, key.encode(), value, tuple(headers), at + known)
+
+
+@dataclass(slots=True)
+class NoKafka:
+    """What jobs and readers of facts ask of the running service that they get; Kafka's part of the answers are the given offsets."""
+
+    name: str
+    database: Database
+    metrics: ChassisMetrics
+    own_metrics: Any
+    offsets: dict[str, int] = field(default_factory=dict)
+    """Where each topic ends: all records stand on its first partition."""
+    said: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def relay(self) -> Self:
+        """There is none: what is published stays in the outbox, where the tests read it."""
+        return self
+
+    def wake(self) -> None:
+        """Nobody to wake."""
+
+    async def ends_of(self, topics: Collection[str]) -> dict[str, int]:
+        """Where each partition ends: `{"kpi-facts/0": 12}`."""
+        places = [(topic, partition) for topic in topics for partition in range(BY_NAME[topic].partitions)]
+        return {f"{topic}/{partition}": 0 if partition else self.offsets.get(topic, 0) for topic, partition in places}
 
 
 @dataclass(slots=True)
@@ -56,7 +94,12 @@ class ServiceOnDatabase:
     database: Database
     consumer: EventConsumer
     timers: TimerWorker
-    offsets: dict[str, int] = field(default_factory=dict)
+    running: NoKafka
+
+    @property
+    def offsets(self) -> dict[str, int]:
+        """The next offset of each topic."""
+        return self.running.offsets
 
     async def apply(self, records: Iterable[Record], *, at_once: int = 200) -> None:
         """Lets the service consume `records` in this order, `at_once` in a batch; each gets the next offset of its topic."""
@@ -68,6 +111,23 @@ class ServiceOnDatabase:
         offset = self.offsets.get(record.topic, 0)
         self.offsets[record.topic] = offset + 1
         return replace(record, offset=offset)
+
+    async def take_facts(self, records: Iterable[Record]) -> None:
+        """Lets appraisal store facts the way that it reads `kpi-facts`: in bulk, one batch."""
+        store: Callable[..., Awaitable[None]] = importlib.import_module(f"{self.name}.ingest").store
+        await store(self.running, [_as_aiokafka(self._numbered(record)) for record in records])
+
+    async def send_decisions(self) -> None:
+        """What the relay does: all that was decided counts as sent, and the facts among it come back to the service that reads facts."""
+        query = "UPDATE outbox SET published_at = now() WHERE published_at IS NULL RETURNING *"
+        sent = [_record_of(row) for row in sorted(await self.rows(query), key=lambda row: row["id"])]
+        if facts := [record for record in sent if record.topic == "kpi-facts" and self.name in BY_NAME[record.topic].consumers]:
+            await self.take_facts(facts)
+
+    async def run_jobs(self) -> None:
+        """Runs each of the service's jobs once."""
+        for job in jobs_in(importlib.import_module(f"{self.name}.jobs")):
+            await job.function(self.running)
 
     async def let_time_pass(self) -> None:
         """Fires every timer that is due by now, as if the service had caught up on all its partitions."""
@@ -93,10 +153,7 @@ class ServiceOnDatabase:
         found = []
         query = "SELECT * FROM outbox WHERE aggregatetype NOT LIKE '%-dlq' ORDER BY id"
         for row in await self.rows(query):
-            headers = tuple((name, value.encode()) for name, value in row["headers"])
-            received = decode(
-                Record(row["aggregatetype"], 0, row["id"], row["aggregateid"].encode(), bytes(row["payload"]), headers, row["created_at"])
-            )
+            received = decode(_record_of(row))
             assert isinstance(received, Received), received
             assert received.event is not None
             found.append(received.event)
@@ -108,7 +165,7 @@ class ServiceOnDatabase:
 
     async def ends(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """For each case everything that must not depend on the order in which its events arrived, with its own name taken out."""
-        table, events = OWN[self.name], await self.all_published()
+        (table,), events = OWN[self.name], await self.all_published()
         facts = best_facts([event for event in events if isinstance(event, KpiRecorded)])
         rows = {row.pop("id"): row for row in await self.rows(f"SELECT * FROM {table}")}
         clocks: dict[str, list[dict[str, Any]]] = {}
@@ -131,12 +188,17 @@ class ServiceOnDatabase:
 
     async def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Everything that the service knows and said, but not how far it has read: equal dumps mean that nothing changed."""
-        tables = ("inbox", "outbox", "waiting", "parked", "parked_keys", "dead_letters", "timers", "clocks", "clock_events", OWN[self.name])
-        return {table: await self.rows(f"SELECT * FROM {table} t ORDER BY t::text") for table in tables}
+        tables = ("inbox", "outbox", "waiting", "parked", "parked_keys", "dead_letters", "timers", "clocks", "clock_events")
+        return {table: await self.rows(f"SELECT * FROM {table} t ORDER BY t::text") for table in (*tables, *OWN[self.name])}
 
 
-OWN = {"intake": "service_requests", "dispatch": "work_orders", "complaints": "complaints"}
-"""The table of each service's own aggregates."""
+OWN = {
+    "intake": ("service_requests",),
+    "dispatch": ("work_orders",),
+    "complaints": ("complaints",),
+    "appraisal": ("org_snapshots", "ratings", "cycles", "grades", "kpi_facts"),
+}
+"""The tables that each service has for itself."""
 
 
 @asynccontextmanager
@@ -148,14 +210,33 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
     async with engine.begin() as connection:
         await connection.run_sync(migrations._upgrade, name)
     await engine.dispose()
-    policy = load_policy(name)
-    metrics = ChassisMetrics(name, "test", policy.stages, CollectorRegistry())
-    unit_of_work = importlib.import_module(f"{name}.repository").UnitOfWork
-    consumer = replica_of(name, database)
-    timers = TimerWorker(
+    metrics = _metrics_of(name)
+    running = NoKafka(name, database, metrics, _own_metrics_of(name, metrics))
+    try:
+        yield ServiceOnDatabase(name, database, replica_of(name, database), _timers_of(name, database, metrics), running)
+    finally:
+        await database.close()
+
+
+def replica_of(name: str, database: Database) -> EventConsumer:
+    """What one replica of a service consumes with; several on one database are several replicas."""
+    handlers = handlers_in(importlib.import_module(f"{name}.handlers"))
+    return EventConsumer(name, database, handlers, _unit_of_work_of(name), policy_of(name), _metrics_of(name), _nobody_to_wake)
+
+
+def policy_of(name: str) -> Policy | None:
+    """What ships with a service as its promises; None where it promises nothing."""
+    return load_policy(name) if resources.files(name).joinpath("policy.yaml").is_file() else None
+
+
+def _timers_of(name: str, database: Database, metrics: ChassisMetrics) -> TimerWorker:
+    policy = policy_of(name)
+    if policy is None:
+        return None  # type: ignore[return-value]  # a service that promises nothing has none, and no test lets its time pass
+    return TimerWorker(
         name,
         database,
-        unit_of_work,
+        _unit_of_work_of(name),
         policy,
         metrics,
         leads=lambda: True,
@@ -164,19 +245,22 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
         patience=timedelta(minutes=15),
         quiet=timedelta(0),
     )
-    try:
-        yield ServiceOnDatabase(name, database, consumer, timers)
-    finally:
-        await database.close()
 
 
-def replica_of(name: str, database: Database) -> EventConsumer:
-    """What one replica of a service consumes with; several on one database are several replicas."""
-    policy = load_policy(name)
-    metrics = ChassisMetrics(name, "test", policy.stages, CollectorRegistry())
-    unit_of_work = importlib.import_module(f"{name}.repository").UnitOfWork
-    handlers = handlers_in(importlib.import_module(f"{name}.handlers"))
-    return EventConsumer(name, database, handlers, unit_of_work, policy, metrics, _nobody_to_wake)
+def _metrics_of(name: str) -> ChassisMetrics:
+    policy = policy_of(name)
+    return ChassisMetrics(name, "test", () if policy is None else policy.stages, CollectorRegistry())
+
+
+def _own_metrics_of(name: str, metrics: ChassisMetrics) -> Any:
+    """What the service's own `metrics.py` declares, where it has one."""
+    if not resources.files(name).joinpath("metrics.py").is_file():
+        return None
+    return importlib.import_module(f"{name}.metrics").declare(metrics.registry)
+
+
+def _unit_of_work_of(name: str) -> Any:
+    return importlib.import_module(f"{name}.repository").UnitOfWork
 
 
 @asynccontextmanager
@@ -191,6 +275,18 @@ async def service_at(name: str, stack: Stack) -> AsyncIterator[ServiceOnDatabase
 
 def _nobody_to_wake() -> None:
     """There is no relay here: what is published stays in the outbox, where the tests read it."""
+
+
+def _record_of(row: Any) -> Record:
+    """The record in which a row of the outbox would be sent."""
+    headers = tuple((name, value.encode()) for name, value in row["headers"])
+    return Record(row["aggregatetype"], 0, row["id"], row["aggregateid"].encode(), bytes(row["payload"]), headers, row["created_at"])
+
+
+def _as_aiokafka(record: Record) -> Any:
+    """The record as the client of Kafka hands it out."""
+    appended = record.timestamp
+    return ConsumerRecord(record.topic, record.partition, record.offset, appended, 1, record.key, record.value, None, 0, 0, record.headers)
 
 
 def best_facts(facts: Iterable[KpiRecorded]) -> dict[str, Facts]:

@@ -58,6 +58,15 @@ def test_an_indicator_that_alone_cannot_make_the_next_grade_is_no_way() -> None:
     assert "customer_satisfaction" not in {way.indicator for way in found.ways}
 
 
+def test_a_way_that_only_missed_cases_could_have_gone_is_told_without_further_ones() -> None:
+    measured = _measured(in_time_response=(30_000, 40_000), in_time_solution=(22, 30), customer_satisfaction=(75, 100))
+    found = next_grade(DEPARTMENT, measured, RATED, {})
+    assert found is not None
+    way = next(way for way in found.ways if way.indicator == "in_time_response")
+    assert way.further is None, "more than a thousand further cases are no advice"
+    assert way.of_the_missed is not None
+
+
 def test_above_the_top_band_there_is_nothing() -> None:
     measured = _measured(in_time_response=(20, 20), in_time_solution=(20, 20), customer_satisfaction=(100, 100))
     assert _grade(DEPARTMENT, measured).grade == "优"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,7 @@ RATERS = ("sections", 1, "raters")
         (_drop("scale"), "scale", "one_scale"),
         (_set("outcomes", 0, "grades", to=["优秀"]), "outcomes[0].grades", "unknown_grade"),
         (_set("outcomes", 0, "times", to="0"), "outcomes[0].times", "out_of_range"),
+        (_set("outcomes", 0, "confrim", to="true"), "outcomes[0].confrim", "unknown_field"),
         (_set("outcomes", 2, "confirm", to="yes"), "outcomes[2].confirm", "not_a_flag"),
         (_set("gates", to=[{"indicator": "safety_incidents", "cap": "坏"}]), "gates[0].cap", "unknown_grade"),
         (_set("gates", to=[{"indicator": "in_time_response", "cap": "差"}]), "gates", "gate_averaged"),
@@ -200,6 +202,24 @@ def test_each_defect_of_a_committee_scheme_is_refused(change: Change, field: str
     with pytest.raises(BadScheme) as refused:
         scheme_from(document)
     assert (refused.value.field, refused.value.rule) == (field, rule)
+
+
+@pytest.mark.parametrize(("number", "rule"), [(6, None), (7, "too_many")])
+def test_at_most_six_groups_rate_since_each_set_of_them_needs_its_weights(number: int, rule: str | None) -> None:
+    document = deepcopy(_document())
+    groups = ["superior", *(f"group{n}" for n in range(1, number))]
+    sets = [["superior", *others] for size in range(number) for others in combinations(groups[1:], size)]
+    weights = [{**dict.fromkeys(names[1:], "1"), "superior": str(101 - len(names))} for names in sets]
+    document["sections"][1]["raters"] |= {"groups": groups, "weights": weights}
+    if rule is None:
+        rated = scheme_from(document).rated_section
+        assert rated is not None
+        assert rated.raters is not None
+        assert len(rated.raters.table) == 32
+    else:
+        with pytest.raises(BadScheme) as refused:
+            scheme_from(document)
+        assert (refused.value.field, refused.value.rule) == ("sections[1].raters.groups", rule)
 
 
 @pytest.mark.parametrize("value", [None, [], "department-360", 7])

@@ -202,6 +202,13 @@ def test_a_policy_whose_calendar_nobody_has_published_does_not_hold_yet() -> Non
     assert Rulebook.of([first, second, CalendarVersion("shop", 1, EIGHT_TO_SIX)]).policies_since(at(1))[0].policy.ref == "dispatch@2"
 
 
+def test_a_threshold_may_be_the_whole_target_and_is_told_at_the_deadline() -> None:
+    case = OneClock(policy_of(target={"working_seconds": 3600}, thresholds=["1/2", 1]))
+    case.say("started", at(0))
+    case.pass_time(at(2))
+    assert [(event.at, event.used_share) for event in case.told(SlaClockAtRisk)] == [(at(0.5), "1/2"), (at(1), "1")]
+
+
 @pytest.mark.parametrize(
     ("rule", "place", "problem"),
     [

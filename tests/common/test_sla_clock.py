@@ -200,6 +200,14 @@ def test_a_fixed_instant_that_passed_while_the_clock_was_stopped_is_breached_at_
     assert (clock.breached_at, clock.overdue_micros) == (on(8, 12), HOUR)
 
 
+def test_a_clock_that_is_reopened_exactly_at_its_fixed_instant_is_late_only_when_time_passes_it() -> None:
+    history = [started(target={"working_days": 1}), event("stopped", on(6, 12)), event("reopened", on(6, 17))]
+    there = told(*history, as_of=on(6, 17))
+    assert (there.outcome, there.deadline, there.breached_at) == ("open", on(6, 17), None)
+    assert told(*history, event("stopped", on(6, 17)), as_of=on(7, 9)).outcome == "met"
+    assert told(*history, as_of=on(7, 9)).breached_at == on(6, 17)
+
+
 def test_a_target_of_zero_is_due_when_work_goes_on() -> None:
     clock = told(started(on(3, 12), hours=0), as_of=on(4, 12))
     assert (clock.outcome, clock.deadline) == ("open", on(5, 9))

@@ -23,9 +23,9 @@ from tests.common.clock_oracle import (
 
 from common.kernel.clock_errors import ClockError
 from common.kernel.instants import to_micros
-from common.kernel.targets import Pause, WorkingDays, WorkingTime, due_at, read_target, worked
+from common.kernel.targets import Pause, WorkingDays, WorkingTime, due_at, read_pauses, read_target, worked
 from common.kernel.timeline import Hours
-from common.kernel.working_time import Calendar
+from common.kernel.working_time import Calendar, micros_of
 
 OFFICE: dict[str, Any] = {
     "time_zone": "Asia/Shanghai",
@@ -63,6 +63,26 @@ def test_a_target_of_zero_is_due_at_the_next_working_instant() -> None:
     assert office().after_working_time(at("2026-01-05T10:00"), timedelta()) == at("2026-01-05T10:00")
     assert office().after_working_time(at("2026-01-05T12:00"), timedelta()) == at("2026-01-05T13:00")
     assert office().after_working_days(at("2026-01-03T10:00"), 0) == at("2026-01-05T09:00")
+
+
+def test_a_target_of_zero_that_starts_in_a_pause_is_due_after_the_one_that_follows_without_a_gap() -> None:
+    paused, start, change, end = (to_micros(at(f"2026-01-05T{hour}")) for hour in ("09:00", "09:30", "10:00", "11:00"))
+    assert due_at(office(), start, WorkingTime(0), [(paused, change), (change, end)]) == end
+    assert due_at(office(), start, WorkingTime(0), [(paused, end)]) == end
+
+
+def test_a_pause_that_ends_where_it_begins_is_read_and_moves_nothing() -> None:
+    start, nine_to_ten = to_micros(at("2026-01-05T09:00")), WorkingTime(micros_of(HOUR))
+    nothing = read_pauses([["2026-01-05T09:30:00+08:00"] * 2], "pauses")
+    assert due_at(office(), start, nine_to_ten, nothing) == due_at(office(), start, nine_to_ten) == to_micros(at("2026-01-05T10:00"))
+
+
+def test_a_negative_target_is_no_promise() -> None:
+    with pytest.raises(ClockError) as days:
+        office().after_working_days(at("2026-01-05T09:00"), -1)
+    with pytest.raises(ClockError) as hours:
+        office().after_working_time(at("2026-01-05T09:00"), -HOUR)
+    assert (days.value.code, hours.value.code) == ("bad_target", "bad_target")
 
 
 def test_closing_time_is_closed_and_opening_time_is_open() -> None:
@@ -168,6 +188,19 @@ def test_ten_years_without_working_time_are_never_open_whatever_was_asked_before
         with pytest.raises(ClockError, match="ten years"):
             sparse.after_working_days(at("2026-01-05T09:00"), 1)
         assert sparse.after_working_time(at("2028-01-05T09:00"), HOUR) == at("2037-01-05T10:00")
+
+
+def test_exactly_ten_years_without_working_time_are_waited_for_and_a_second_more_is_not() -> None:
+    closing, opening = datetime(2026, 7, 1, 18, tzinfo=UTC), datetime(2026, 7, 1, 18, tzinfo=UTC) + timedelta(days=3653)
+    for later, due in ((0, opening + HOUR), (1, None)):
+        opens = (opening + timedelta(seconds=later)).time().isoformat()
+        hours = {"2026-07-01": [["09:00", "18:00"]], opening.date().isoformat(): [[opens, "24:00"]]}
+        calendar = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {}, "date_hours": hours})
+        if due is None:
+            with pytest.raises(ClockError, match="ten years"):
+                calendar.after_working_time(closing - HOUR, 2 * HOUR)
+        else:
+            assert calendar.after_working_time(closing - HOUR, 2 * HOUR) == due
 
 
 def test_an_answer_never_hangs_on_an_earlier_question() -> None:

@@ -87,6 +87,13 @@ def test_nothing_can_be_done_for_a_complaint_before_it_was_received() -> None:
     assert decision == Refused("not_before_receipt", was="received", field="ce_time")
 
 
+@pytest.mark.parametrize("step", [Step.ACKNOWLEDGED, Step.VERIFICATION_STARTED])
+def test_what_is_done_in_the_moment_of_the_receipt_counts(step: Step) -> None:
+    done = a_complaint().take(step, MONDAY_0900)
+    assert isinstance(done, Complaint), done
+    assert done.taken == {step: MONDAY_0900}
+
+
 def test_a_second_acknowledgement_is_refused_and_changes_no_clock() -> None:
     assert after(Step.ACKNOWLEDGED).take(Step.ACKNOWLEDGED, MONDAY_0900 + 2 * HOUR) == Refused("acknowledged_once", was="acknowledged")
 

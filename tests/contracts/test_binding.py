@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.contracts.envelope import Received, Record, Unreadable, decode
+from common.contracts.envelope import MAX_BYTES, Received, Record, Unreadable, decode
 
 HEAD = {"specversion": "1.0", "id": "crm-1", "source": "/crm", "type": "complaint.complainant_told", "time": "2026-08-03T10:15:00+08:00"}
 DATA = {"complaint_id": "C1", "by": "E1003"}
@@ -94,6 +94,19 @@ def test_a_dead_letter_says_what_is_really_wrong(found: Record, rule: str, field
     told = refused(found)
     assert told[:2] == (rule, field)
     assert reason in told[2]
+
+
+@pytest.mark.parametrize("name", ["id", "source", "correlationid"])
+def test_an_attribute_may_have_256_characters_and_no_more(name: str) -> None:
+    assert isinstance(decode(record(DATA, binary(**{f"ce_{name}": "x" * 256}))), Received)
+    assert refused(record(DATA, binary(**{f"ce_{name}": "x" * 257})))[:2] == ("bad_attribute", f"ce_{name}")
+
+
+def test_an_event_may_have_exactly_the_largest_size() -> None:
+    value = json.dumps(DATA).encode()
+    largest = value + b" " * (MAX_BYTES - len(value))
+    assert isinstance(decode(record(largest, binary())), Received)
+    assert refused(record(largest + b" ", binary()))[:2] == ("too_large", "data")
 
 
 def test_a_header_that_stands_twice_with_two_values_is_no_attribute() -> None:

@@ -76,6 +76,9 @@ def test_a_duplicate_is_told_with_its_name_unless_the_name_could_be_anybodys() -
     with pytest.raises(Malformed) as plain:
         strict_json(b'{"status": 1, "status": 2}')
     assert plain.value.field == "data.status"
+    with pytest.raises(Malformed) as second:
+        strict_json(b'{"region": 1, "status": 2, "status": 3}')
+    assert second.value.field == "data.status", "the name that stands once is not to blame"
     with pytest.raises(Malformed) as personal:
         strict_json('{"王小明 13800000000": 1, "王小明 13800000000": 2}'.encode())
     assert personal.value.field == "data"
