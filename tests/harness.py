@@ -31,7 +31,7 @@ from common.runtime.handling import handlers_in
 from common.runtime.jobs import jobs_in
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.timers import TimerWorker
-from common.sla.policy import Policy, load_policy
+from common.sla.policy import load_policy
 from common.store import migrations, positions
 from common.store.database import Database
 from devstack import Stack
@@ -221,23 +221,15 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
 def replica_of(name: str, database: Database) -> EventConsumer:
     """What one replica of a service consumes with; several on one database are several replicas."""
     handlers = handlers_in(importlib.import_module(f"{name}.handlers"))
-    return EventConsumer(name, database, handlers, _unit_of_work_of(name), policy_of(name), _metrics_of(name), _nobody_to_wake)
-
-
-def policy_of(name: str) -> Policy | None:
-    """What ships with a service as its promises; None where it promises nothing."""
-    return load_policy(name) if resources.files(name).joinpath("policy.yaml").is_file() else None
+    return EventConsumer(name, database, handlers, _unit_of_work_of(name), load_policy(name), _metrics_of(name), _nobody_to_wake)
 
 
 def _timers_of(name: str, database: Database, metrics: ChassisMetrics) -> TimerWorker:
-    policy = policy_of(name)
-    if policy is None:
-        return None  # type: ignore[return-value]  # a service that promises nothing has none, and no test lets its time pass
     return TimerWorker(
         name,
         database,
         _unit_of_work_of(name),
-        policy,
+        load_policy(name),
         metrics,
         leads=lambda: True,
         wake=_nobody_to_wake,
@@ -248,8 +240,7 @@ def _timers_of(name: str, database: Database, metrics: ChassisMetrics) -> TimerW
 
 
 def _metrics_of(name: str) -> ChassisMetrics:
-    policy = policy_of(name)
-    return ChassisMetrics(name, "test", () if policy is None else policy.stages, CollectorRegistry())
+    return ChassisMetrics(name, "test", load_policy(name).stages, CollectorRegistry())
 
 
 def _own_metrics_of(name: str, metrics: ChassisMetrics) -> Any:
