@@ -208,6 +208,28 @@ async def test_an_event_that_kafka_refuses_parks_its_aggregate_and_holds_back_it
         await end(sender)
 
 
+async def test_an_event_never_overtakes_a_refused_one_of_its_key_on_a_topic_that_nobody_has_written_to(
+    stack: Stack, service: ServiceOnDatabase, topic: str
+) -> None:
+    """Kafka compares sequence numbers with those of the producer's last batch on the partition; here it has none."""
+    sender = relay(stack, service, "sender")
+    await decide(service, event(topic, "k", "x" * 20_000), event(topic, "j", "y" * 126_000), event(topic, "k", "z" * 6_000))
+    await take(sender)
+    running = asyncio.create_task(sender.run())
+    try:
+        await until("both are refused", lambda: refused_are(service, 2))
+        await decided_all(service, unsent=3)
+        assert await on(stack, topic) == []
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await end(sender)
+
+
+async def refused_are(service: ServiceOnDatabase, number: int) -> bool:
+    return len(await service.rows("SELECT id FROM outbox WHERE refused IS NOT NULL")) == number
+
+
 async def decided_all(service: ServiceOnDatabase, *, unsent: int) -> None:
     async with asyncio.timeout(30):
         while len(await service.rows("SELECT id FROM outbox WHERE published_at IS NULL")) > unsent:

@@ -19,13 +19,19 @@ log = structlog.get_logger(__name__)
 
 MAX_REQUEST = 2 * 1024 * 1024
 """Bytes of the largest record that is handed to Kafka."""
+MAX_BATCH = 128 * 1024
+"""Bytes of a batch of several records: fewer than the largest event has, so that every topic that takes that one takes a batch."""
 _STOP_SECONDS = 5
 
 
 async def start(kafka: KafkaSettings, transactional_id: str) -> AIOKafkaProducer:
     """The newest producer of `transactional_id`; older ones send nothing more to a partition on which it has written."""
     producer = AIOKafkaProducer(
-        **kafka.client(), acks="all", transactional_id=kafka.id(transactional_id), linger_ms=2, max_request_size=MAX_REQUEST
+        **kafka.client(),
+        acks="all",
+        transactional_id=kafka.id(transactional_id),
+        max_request_size=MAX_REQUEST,
+        max_batch_size=MAX_BATCH,
     )
     try:
         await producer.start()

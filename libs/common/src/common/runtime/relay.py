@@ -27,6 +27,7 @@ from aiokafka.errors import (
 
 from common.kafka import fenced_producer
 from common.kafka.settings import KafkaSettings
+from common.runtime.relay_batches import Filled, filled
 from common.store import outbox, waiting
 from common.store.database import Database, kind_of
 from common.store.lease import Lease
@@ -61,13 +62,13 @@ class _Outcome:
     error: BaseException | None = None
     """Why the producer cannot go on."""
 
-    def add(self, row: ToSend, error: BaseException, *, alone: bool) -> None:
-        """A row that has failed, in a batch of the producer or `alone`."""
+    def add(self, rows: Sequence[ToSend], error: BaseException, *, alone: bool) -> None:
+        """The rows of a batch that has failed, or one that was sent `alone`."""
         if isinstance(error, _OF_THE_RECORD):
             if alone:
-                self.refused.append((row, type(error).__name__))
+                self.refused += [(row, type(error).__name__) for row in rows]
             else:
-                self.suspects.add(row.id)
+                self.suspects |= {row.id for row in rows}
         if self.error is None or isinstance(error, ProducerFenced):
             self.error = error
 
@@ -178,23 +179,20 @@ class Relay:
         """Hands the rows to the producer in their order and waits until Kafka has answered for all of them."""
         outcome = _Outcome()
         one_by_one = bool(self._suspects)
-        behind: set[tuple[str, str]] = set()
-        is_open: dict[str, bool] = {}
-        futures: dict[asyncio.Future[Any], ToSend] = {}
+        futures: dict[asyncio.Future[Any], Filled] = {}
         try:
-            for row in rows:
-                if row.topic not in is_open:
-                    is_open[row.topic] = await self._is_open(producer, row.topic)
-                if (row.topic, row.key) in behind or not is_open[row.topic]:
-                    continue
+            partitions = {topic: await self._partitions(producer, topic) for topic in dict.fromkeys(row.topic for row in rows)}
+            batches, outcome.refused = filled(producer, rows, partitions, alone=one_by_one)
+            newest: dict[tuple[str, int], asyncio.Future[Any]] = {}
+            for batch in batches:
                 self._check(epoch)
-                try:
-                    future = await self._hand_over(producer, epoch, row)
-                except _OF_THE_RECORD as error:  # aiokafka knows that it is too large: nothing was sent
-                    outcome.refused.append((row, type(error).__name__))
-                    behind.add((row.topic, row.key))
-                    continue
-                futures[future] = row
+                before = newest.get(batch.place)
+                if before is not None:  # what it holds may have to come before this one, and Kafka may refuse it alone
+                    await self._answered([before], epoch)
+                    if before.exception() is not None:
+                        continue
+                newest[batch.place] = future = await self._hand_over(producer, epoch, batch)
+                futures[future] = batch
                 if one_by_one:
                     await self._answered([future], epoch)
                     if future.exception() is not None:
@@ -202,23 +200,23 @@ class Relay:
             await self._answered(list(futures), epoch)
         except (KafkaError, _LeaseLost) as error:
             outcome.error = error
-        for future, row in futures.items():
+        for future, batch in futures.items():
             if future.done() and (failed := future.exception()) is not None:
-                outcome.add(row, failed, alone=one_by_one)
+                outcome.add(batch.rows, failed, alone=one_by_one)
                 if isinstance(failed, _OF_THE_TOPIC):
-                    self._shut_topic(row.topic, failed)
+                    self._shut_topic(batch.place[0], failed)
             elif future.done():
-                outcome.sent.append(row.id)
+                outcome.sent += [row.id for row in batch.rows]
         return outcome
 
-    async def _hand_over(self, producer: AIOKafkaProducer, epoch: int, row: ToSend) -> asyncio.Future[Any]:
-        """Gives one record to the producer, however long it takes: while Kafka is away it waits, and recovers by itself."""
+    async def _hand_over(self, producer: AIOKafkaProducer, epoch: int, batch: Filled) -> asyncio.Future[Any]:
+        """Gives one batch to the producer, however long it takes: while Kafka is away it waits, and recovers by itself."""
         while True:
             try:
-                future: asyncio.Future[Any] = await producer.send(
-                    self._kafka.topic(row.topic), row.payload, key=row.key.encode(), headers=row.headers
+                future: asyncio.Future[Any] = await producer.send_batch(
+                    batch.builder, self._kafka.topic(batch.place[0]), partition=batch.place[1]
                 )
-            except KafkaTimeoutError:  # its buffer is full; the record is not in it
+            except KafkaTimeoutError:  # one for the partition waits already; this one does not
                 self._check(epoch)
             else:
                 future.add_done_callback(_seen)
@@ -236,15 +234,14 @@ class Relay:
         if self.lease.epoch != epoch:
             raise _LeaseLost
 
-    async def _is_open(self, producer: AIOKafkaProducer, topic: str) -> bool:
-        """Whether the topic is there for us; one that is not keeps only its own records waiting."""
+    async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> Sequence[int]:
+        """The partitions of a topic; none where it is not there for us, which keeps only its own records waiting."""
         try:
             async with asyncio.timeout(TOPIC_SECONDS):
-                await producer.partitions_for(self._kafka.topic(topic))
+                return sorted(await producer.partitions_for(self._kafka.topic(topic)))
         except (TimeoutError, *_OF_THE_TOPIC) as error:
             self._shut_topic(topic, error)
-            return False
-        return True
+            return ()
 
     def _shut_topic(self, topic: str, error: BaseException) -> None:
         log.warning("topic_takes_nothing", topic=topic, error=type(error).__name__)
