@@ -1,10 +1,11 @@
 """Kafka records between the consumer, the tables that keep them, and the codec."""
 
 import base64
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+
+from pydantic_core import from_json, to_json
 
 from common.contracts.envelope import Record
 
@@ -49,7 +50,7 @@ def from_kafka(raw: Any) -> Record:
 
 def pack(record: Record) -> str:
     """The whole record as JSON text, to be kept in a table and read again by `unpack`."""
-    return json.dumps(
+    return to_json(
         {
             "topic": record.topic,
             "partition": record.partition,
@@ -59,12 +60,12 @@ def pack(record: Record) -> str:
             "headers": [[name, _text(value)] for name, value in record.headers],
             "appended_at": record.appended_at.isoformat(),
         }
-    )
+    ).decode()
 
 
 def unpack(packed: str | dict[str, Any]) -> Record:
     """The record that `pack` wrote."""
-    found = json.loads(packed) if isinstance(packed, str) else packed
+    found = from_json(packed) if isinstance(packed, str) else packed
     return Record(
         topic=found["topic"],
         partition=found["partition"],
@@ -78,7 +79,7 @@ def unpack(packed: str | dict[str, Any]) -> Record:
 
 def headers_text(record: Record) -> str:
     """The headers as JSON text that can hold any bytes."""
-    return json.dumps([[name, _text(value)] for name, value in record.headers])
+    return to_json([[name, _text(value)] for name, value in record.headers]).decode()
 
 
 def _text(raw: bytes | None) -> str | None:

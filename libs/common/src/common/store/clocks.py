@@ -1,6 +1,5 @@
 """The clocks in the database: `clock_events` are their ledgers, `clocks` the folds with what was published, `timers` what is due next."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any
 
 import structlog
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -126,7 +126,7 @@ async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None
                 "types": [_NAMES[type(event)] for _, _, event in new],
                 "ats": [event.at for _, _, event in new],
                 "ids": [event.id for _, _, event in new],
-                "data": [json.dumps(_data(event)) for _, _, event in new],
+                "data": [to_json(_data(event)).decode() for _, _, event in new],
             },
         )
 
@@ -143,7 +143,7 @@ def _row(clock: Clock, revision: int) -> dict[str, Any]:
         "deadline": state.deadline,
         "closed_at": clock.closed_at(),
         "owner": state.owner,
-        "traits": json.dumps(dict(now.traits)),
+        "traits": to_json(dict(now.traits)).decode(),
         "policy": now.policy,
         "revision": revision,
         "provisional": state.is_provisional,

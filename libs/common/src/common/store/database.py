@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import asyncpg
+from pydantic_core import from_json
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -31,6 +32,7 @@ class Database:
             max_overflow=4,
             pool_timeout=10,
             pool_pre_ping=False,
+            json_deserializer=from_json,  # of what PostgreSQL has written, in half the time of the standard library
             connect_args={"server_settings": _LIMITS, "timeout": 5, "command_timeout": 15},
         )
 

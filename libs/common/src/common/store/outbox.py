@@ -1,10 +1,9 @@
 """The outbox table: events that were decided in a transaction and are sent after it, by the relay (relay.py)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,7 +27,8 @@ ORDER BY n
 """)
 # The view `unsent` is what can go out: what Kafka has refused holds back the later events of the same key, and of no other.
 _UNSENT = text("""
-SELECT id, aggregatetype, aggregateid, payload, headers, aggregate, found > count(*) OVER () OR found = :rows AS more
+SELECT id, aggregatetype, aggregateid, payload, CAST(headers AS text) AS headers, aggregate,
+       found > count(*) OVER () OR found = :rows AS more
 FROM (SELECT next.*, row_number() OVER in_order AS number, sum(octet_length(payload)) OVER in_order AS bytes, count(*) OVER () AS found
       FROM (SELECT id, aggregatetype, aggregateid, payload, headers, aggregate FROM unsent
             WHERE aggregatetype <> ALL(CAST(:without AS text[]))
@@ -75,7 +75,7 @@ async def insert(connection: AsyncConnection, rows: Sequence[Outgoing]) -> None:
             "types": [row.type for row in rows],
             "ids": [row.event_id for row in rows],
             "payloads": [row.payload for row in rows],
-            "headers": [json.dumps(row.headers) for row in rows],
+            "headers": [to_json(row.headers).decode() for row in rows],
             "aggregates": [row.aggregate for row in rows],
         },
     )
@@ -114,6 +114,5 @@ async def forget(connection: AsyncConnection, days: int) -> None:
     await connection.execute(_FORGET, {"days": days})
 
 
-def _headers(stored: Any) -> list[tuple[str, bytes]]:
-    pairs = json.loads(stored) if isinstance(stored, str) else stored
-    return [(name, value.encode()) for name, value in pairs]
+def _headers(stored: str) -> list[tuple[str, bytes]]:
+    return [(name, value.encode()) for name, value in from_json(stored)]
