@@ -18,7 +18,7 @@ from common.runtime.transaction import Deferred, Transaction
 from common.store import dead_letters, outbox, positions, waiting
 from common.store.dead_letters import DeadLetter
 from common.store.positions import RecordCounts
-from common.store.waiting import HeldBack, HeldBackEvents
+from common.store.waiting import HeldBack, HeldBackEvents, InHand
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +55,8 @@ class BatchState:
     tally: RecordCounts
     batch: Transaction
     blocked: set[str]
+    in_hand: InHand
+    """Whose rows the consumer need not read, as long as they are the same; its own too."""
     reasons: dict[str, str] = field(default_factory=dict)
     """The aggregates that this transaction parks, and why."""
     waiting: dict[str, list[HeldBack]] = field(default_factory=dict)
@@ -170,7 +172,7 @@ class BatchState:
         """Writes everything that this transaction decided."""
         released = set(self.done)
         await self.batch.save(connection)
-        await waiting.save_waiting(connection, [wait for key, wait in self.waits.items() if key not in released], self.done)
+        await waiting.save_waiting(connection, [wait for key, wait in self.waits.items() if key not in released], self.done, self.in_hand)
         await waiting.park(connection, self.parked, self.reasons)
         await outbox.insert(connection, await dead_letters.insert(connection, service, self.letters, now()))
         await dead_letters.close(connection, self.applied)

@@ -65,6 +65,7 @@ class EventConsumer:
         self._wake = wake
         self._unread = unread
         """Which gaps before a batch hold records; without Kafka there is nobody to ask."""
+        self._in_hand = waiting.InHand()
         self._failures = 0
         self._defects: Counter[TopicPartition] = Counter()
         """In a row, for each partition."""
@@ -207,7 +208,7 @@ class EventConsumer:
     ) -> tuple[HeldBackEvents, RecordCounts]:
         """Locks what the transaction names, and the partitions of what waits for it: in one go, so that no two wait for each other."""
         await lock_names(connection, refs)
-        held = await waiting.waiting_for(connection, refs) if refs else HeldBackEvents([], [], {})
+        held = await waiting.waiting_for(connection, refs, self._in_hand) if refs else HeldBackEvents([], [], {})
         return held, await positions.begin(connection, {*places, *held.places}, batch)
 
     async def _open(
@@ -221,7 +222,7 @@ class EventConsumer:
         blocked = await waiting.parked_among(connection, refs) - {going_on} if refs else set()
         batch = Transaction(self.service, self._unit_of_work, self.rulebook)
         await batch.load(connection, names)
-        state = BatchState(self.handlers, self._defects, tally, batch, blocked)
+        state = BatchState(self.handlers, self._defects, tally, batch, blocked, self._in_hand)
         state.expect(held)
         state.block(batch.unreadable)
         return state

@@ -77,7 +77,7 @@ CREATE TABLE waiting (
     event_time timestamptz NOT NULL,
     missing text NOT NULL,
     since timestamptz NOT NULL DEFAULT now(),
-    record jsonb NOT NULL,
+    record json NOT NULL,
     PRIMARY KEY (source, id)
 );
 CREATE INDEX waiting_aggregate ON waiting (aggregate, event_time, number);
@@ -92,7 +92,7 @@ CREATE TABLE parked (
     aggregate text NOT NULL,
     source text NOT NULL,
     event_id text NOT NULL,
-    record jsonb NOT NULL,
+    record json NOT NULL,
     UNIQUE (source, event_id)
 );
 CREATE INDEX parked_aggregate ON parked (aggregate, id);

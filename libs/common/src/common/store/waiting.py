@@ -18,10 +18,12 @@ log = structlog.get_logger(__name__)
 
 UNKNOWN_AGGREGATE = "unknown_aggregate"
 """What an event waits for that names an aggregate which does not exist yet."""
+IN_HAND = 16 * 1024 * 1024
+"""Characters of the rows whose events a process keeps in memory."""
 
 _WAIT = text("""
 INSERT INTO waiting (source, id, aggregate, event_time, missing, record)
-SELECT source, id, aggregate, event_time, missing, CAST(record AS jsonb)
+SELECT source, id, aggregate, event_time, missing, CAST(record AS json)
 FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:event_times AS timestamptz[]),
             CAST(:missing AS text[]), CAST(:records AS text[]))
      WITH ORDINALITY AS t (source, id, aggregate, event_time, missing, record, n)
@@ -29,7 +31,7 @@ ORDER BY n
 ON CONFLICT (source, id) DO UPDATE SET aggregate = excluded.aggregate, missing = excluded.missing
 """)
 _WAITING = text("""
-SELECT source, id, aggregate, missing, record FROM waiting
+SELECT source, id, aggregate, missing, CAST(record AS text) AS record FROM waiting
 WHERE aggregate = ANY(CAST(:aggregates AS text[])) ORDER BY event_time, number FOR UPDATE
 """)
 _STOP_WAITING = text(
@@ -37,7 +39,7 @@ _STOP_WAITING = text(
     "WHERE waiting.source = t.source AND waiting.id = t.id"
 )
 _EXPIRED = text("""
-SELECT source, id, aggregate, missing, record FROM waiting w
+SELECT source, id, aggregate, missing, CAST(record AS text) AS record FROM waiting w
 WHERE since < now() - CAST(:limit AS interval) AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = w.aggregate)
 ORDER BY since LIMIT 500 FOR UPDATE SKIP LOCKED
 """)
@@ -46,13 +48,16 @@ INSERT INTO parked_keys (aggregate, reason) SELECT unnest(CAST(:aggregates AS te
 """)
 _PARK = text("""
 INSERT INTO parked (aggregate, source, event_id, record)
-SELECT aggregate, source, id, CAST(record AS jsonb)
+SELECT aggregate, source, id, CAST(record AS json)
 FROM unnest(CAST(:aggregates AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:records AS text[]))
      WITH ORDINALITY AS t (aggregate, source, id, record, n)
 ORDER BY n
 ON CONFLICT DO NOTHING
 """)
-_BEHIND = text("SELECT source, event_id AS id, aggregate, '' AS missing, record FROM parked p WHERE aggregate = :aggregate ORDER BY p.id")
+_BEHIND = text("""
+SELECT source, event_id AS id, aggregate, '' AS missing, CAST(record AS text) AS record
+FROM parked p WHERE aggregate = :aggregate ORDER BY p.id
+""")
 _UNPARK = text("DELETE FROM parked WHERE aggregate = :aggregate")
 _UNPARK_KEY = text("DELETE FROM parked_keys WHERE aggregate = :aggregate")
 _KEEP = text("UPDATE parked_keys SET redrive = false, reason = :reason WHERE aggregate = :aggregate")
@@ -78,6 +83,35 @@ class HeldBack:
         return self.received.envelope.source, self.received.envelope.id
 
 
+class InHand:
+    """The events that this process has begun to hold back, each beside the text of its row, which need not be read while it is the same.
+
+    The row counts: what stands in it may have been changed by hand, and then it is read. The oldest are let go beyond 16 MB of text.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], tuple[str, Received]] = {}
+        self._size = 0
+
+    def keep(self, held: HeldBack, row: str) -> None:
+        """Keeps an event whose row is being written."""
+        self.let_go(held.key)
+        self._kept[held.key] = (row, held.received)
+        self._size += len(row)
+        while self._size > IN_HAND:
+            self.let_go(next(iter(self._kept)))
+
+    def let_go(self, key: tuple[str, str]) -> None:
+        """Forgets an event, if it is there."""
+        row, _ = self._kept.pop(key, ("", None))
+        self._size -= len(row)
+
+    def event(self, key: tuple[str, str], row: str) -> Received | None:
+        """The event, as long as its row still says the same."""
+        kept, received = self._kept.get(key, ("", None))
+        return received if kept == row else None
+
+
 @dataclass(slots=True)
 class HeldBackEvents:
     """What is held back behind some aggregates, as this version reads it."""
@@ -94,11 +128,11 @@ class HeldBackEvents:
         return {(held.received.record.topic, held.received.record.partition) for held in self.events}
 
 
-def _read(rows: Iterable[Any]) -> HeldBackEvents:
+def _read(rows: Iterable[Any], in_hand: InHand | None = None) -> HeldBackEvents:
     found = HeldBackEvents([], [], {})
     for row in rows:
         try:
-            event = decode(records.unpack(row.record))
+            event = (in_hand and in_hand.event((row.source, row.id), row.record)) or decode(records.unpack(row.record))
         except Exception as error:  # whatever the row holds: one row must not stop the others
             log.error("row_unreadable", aggregate=row.aggregate, exc_info=error)
             found.spoilt[row.aggregate] = f"a record held back behind it cannot be read: {type(error).__name__}"
@@ -119,16 +153,25 @@ def _columns(held: Sequence[HeldBack]) -> dict[str, list[str]]:
     }
 
 
-async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str]) -> HeldBackEvents:
+async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str], in_hand: InHand | None = None) -> HeldBackEvents:
     """The events that wait for any of `aggregates`, by event time and arrival (ADR 0008), locked: released here none can expire there."""
-    return _read(await connection.execute(_WAITING, {"aggregates": sorted(aggregates)}))
+    return _read(await connection.execute(_WAITING, {"aggregates": sorted(aggregates)}), in_hand)
 
 
-async def save_waiting(connection: AsyncConnection, waits: Sequence[HeldBack], done: Sequence[tuple[str, str]]) -> None:
+async def save_waiting(
+    connection: AsyncConnection, waits: Sequence[HeldBack], done: Sequence[tuple[str, str]], in_hand: InHand | None = None
+) -> None:
     """Begins to hold `waits` back, and lets go of those whose source and id are in `done`."""
     if waits:
+        columns = _columns(waits)
         times = [wait.received.envelope.time for wait in waits]
-        await connection.execute(_WAIT, {**_columns(waits), "event_times": times, "missing": [wait.missing for wait in waits]})
+        await connection.execute(_WAIT, {**columns, "event_times": times, "missing": [wait.missing for wait in waits]})
+        for wait, row in zip(waits, columns["records"], strict=True):
+            if in_hand is not None:
+                in_hand.keep(wait, row)
+    for key in done:
+        if in_hand is not None:
+            in_hand.let_go(key)
     if done:
         await connection.execute(_STOP_WAITING, {"sources": [source for source, _ in done], "ids": [id for _, id in done]})
 
