@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -32,8 +33,11 @@ FROM unnest(CAST(:clocks AS text[]), CAST(:sequences AS int[]), CAST(:types AS t
 _SAVE = text("""
 INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, owner, traits, policy, revision,
                     provisional, used_share, kept)
-VALUES (:id, :aggregate, :stage, :state, :outcome, :deadline, :closed_at, :owner, CAST(:traits AS jsonb), :policy, :revision,
-        :provisional, :used_share, CAST(:kept AS jsonb))
+SELECT i, a, s, st, o, d, c, ow, CAST(tr AS jsonb), po, :revision, pv, u, CAST(k AS jsonb)
+FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:stages AS text[]), CAST(:states AS text[]), CAST(:outcomes AS text[]),
+            CAST(:deadlines AS timestamptz[]), CAST(:closed AS timestamptz[]), CAST(:owners AS text[]), CAST(:traits AS text[]),
+            CAST(:policies AS text[]), CAST(:provisional AS boolean[]), CAST(:used_shares AS numeric[]), CAST(:kept AS text[]))
+     AS x (i, a, s, st, o, d, c, ow, tr, po, pv, u, k)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, deadline = excluded.deadline,
     closed_at = excluded.closed_at, owner = excluded.owner, traits = excluded.traits,
     policy = excluded.policy, revision = excluded.revision, provisional = excluded.provisional, used_share = excluded.used_share,
@@ -102,7 +106,7 @@ async def save(connection: AsyncConnection, book: ClockBook, *, unnumbered_rules
         return
     changed.sort(key=lambda clock: clock.id)
     await _append(connection, changed)
-    await connection.execute(_SAVE, [_row(clock, book.rulebook.revision - unnumbered_rules) for clock in changed])
+    await connection.execute(_SAVE, {**_columns(changed), "revision": book.rulebook.revision - unnumbered_rules})
     await connection.execute(
         _TIMERS,
         {
@@ -131,24 +135,24 @@ async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None
         )
 
 
-def _row(clock: Clock, revision: int) -> dict[str, Any]:
-    state = clock.state
-    share, now = used_share(state), clock.folded.terms[-1]
+def _columns(changed: Sequence[Clock]) -> dict[str, Any]:
+    states = [clock.state for clock in changed]
+    now = [clock.folded.terms[-1] for clock in changed]
+    shares = [used_share(state) for state in states]
     return {
-        "id": clock.id,
-        "aggregate": clock.aggregate,
-        "stage": clock.stage,
-        "state": state.state,
-        "outcome": state.outcome,
-        "deadline": state.deadline,
-        "closed_at": clock.closed_at(),
-        "owner": state.owner,
-        "traits": to_json(dict(now.traits)).decode(),
-        "policy": now.policy,
-        "revision": revision,
-        "provisional": state.is_provisional,
-        "used_share": None if share is None else round(float(share), 6),
-        "kept": _KEPT.dump_json(_Kept(clock.published, clock.as_of, clock.timer, clock.replay_of)).decode(),
+        "ids": [clock.id for clock in changed],
+        "aggregates": [clock.aggregate for clock in changed],
+        "stages": [clock.stage for clock in changed],
+        "states": [state.state for state in states],
+        "outcomes": [state.outcome for state in states],
+        "deadlines": [state.deadline for state in states],
+        "closed": [clock.closed_at() for clock in changed],
+        "owners": [state.owner for state in states],
+        "traits": [to_json(terms.traits).decode() for terms in now],
+        "policies": [terms.policy for terms in now],
+        "provisional": [state.is_provisional for state in states],
+        "used_shares": [None if share is None else Decimal(repr(round(float(share), 6))) for share in shares],
+        "kept": [_KEPT.dump_json(_Kept(clock.published, clock.as_of, clock.timer, clock.replay_of)).decode() for clock in changed],
     }
 
 
