@@ -45,8 +45,8 @@ POLICY: Mapping[str, Any] = {
 }
 _TOLD = """
 SELECT aggregateid AS clock, created_at AS told_at,
-       (SELECT (h ->> 1)::timestamptz FROM jsonb_array_elements(headers) h WHERE h ->> 0 = 'ce_time') AS due_at,
-       (SELECT (h ->> 1)::timestamptz FROM jsonb_array_elements(headers) h WHERE h ->> 0 = 'ce_recordedtime') AS fired_at
+       (SELECT (h ->> 1)::timestamptz FROM json_array_elements(headers) h WHERE h ->> 0 = 'ce_time') AS due_at,
+       (SELECT (h ->> 1)::timestamptz FROM json_array_elements(headers) h WHERE h ->> 0 = 'ce_recordedtime') AS fired_at
 FROM outbox WHERE type = 'sla_clock.breached'
 """
 

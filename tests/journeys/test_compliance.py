@@ -39,7 +39,7 @@ WHERE outcome IN ('met', 'breached') AND closed_at >= $1 AND closed_at < $2 GROU
 """
 _TOLD = """
 SELECT split_part(aggregateid, ':', 3) AS stage, split_part(type, '.', 2) AS outcome,
-       (SELECT (h ->> 1)::timestamptz FROM jsonb_array_elements(headers) h WHERE h ->> 0 = 'ce_time') AS at
+       (SELECT (h ->> 1)::timestamptz FROM json_array_elements(headers) h WHERE h ->> 0 = 'ce_time') AS at
 FROM outbox WHERE type IN ('sla_clock.met', 'sla_clock.breached')
 """
 

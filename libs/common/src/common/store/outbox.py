@@ -1,7 +1,7 @@
 """The outbox table: events that were decided in a transaction and are sent after it, by the relay (relay.py)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
@@ -19,23 +19,25 @@ UNSENDABLE = "unsendable_event"
 
 _INSERT = text("""
 INSERT INTO outbox (aggregatetype, aggregateid, type, event_id, payload, headers, aggregate)
-SELECT topic, key, type, event_id, payload, CAST(headers AS jsonb), aggregate
+SELECT topic, key, type, event_id, payload, CAST(headers AS json), aggregate
 FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:ids AS text[]),
             CAST(:payloads AS bytea[]), CAST(:headers AS text[]), CAST(:aggregates AS text[]))
      WITH ORDINALITY AS t (topic, key, type, event_id, payload, headers, aggregate, n)
 ORDER BY n
 """)
 # The view `unsent` is what can go out: what Kafka has refused holds back the later events of the same key, and of no other.
+# What a round may hold is found from the sizes alone; OFFSET 0 has the planner fetch the rows themselves one by one, by their ids.
 _UNSENT = text("""
-SELECT id, aggregatetype, aggregateid, payload, CAST(headers AS text) AS headers, aggregate,
-       found > count(*) OVER () OR found = :rows AS more
-FROM (SELECT next.*, row_number() OVER in_order AS number, sum(octet_length(payload)) OVER in_order AS bytes, count(*) OVER () AS found
-      FROM (SELECT id, aggregatetype, aggregateid, payload, headers, aggregate FROM unsent
+SELECT o.*, found > count(*) OVER () OR found = :rows AS more
+FROM (SELECT id, row_number() OVER in_order AS number, sum(size) OVER in_order AS bytes, count(*) OVER () AS found
+      FROM (SELECT id, octet_length(payload) AS size FROM unsent
             WHERE aggregatetype <> ALL(CAST(:without AS text[]))
                   AND EXISTS (SELECT FROM relay_lease WHERE owner = :owner AND epoch = :epoch AND until > clock_timestamp())
             ORDER BY id LIMIT :rows) AS next
       WINDOW in_order AS (ORDER BY id)) AS bounded
-WHERE number = 1 OR bytes <= :bytes ORDER BY id
+CROSS JOIN LATERAL (SELECT id, aggregatetype, aggregateid, payload, CAST(headers AS text) AS headers, aggregate
+                    FROM outbox WHERE outbox.id = bounded.id OFFSET 0) AS o
+WHERE number = 1 OR bytes <= :bytes ORDER BY bounded.id
 """)
 _MARK = text("UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))")
 _REFUSE = text("UPDATE outbox SET refused = :reason WHERE id = :id")
@@ -44,8 +46,7 @@ DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE published_at < now()
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One record to be sent."""
 
     topic: str
@@ -81,8 +82,7 @@ async def insert(connection: AsyncConnection, rows: Sequence[Outgoing]) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ToSend:
+class ToSend(NamedTuple):
     """One row of the outbox that Kafka does not have yet."""
 
     id: int

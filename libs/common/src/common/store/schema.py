@@ -17,7 +17,7 @@ CREATE TABLE outbox (
     type text NOT NULL,
     event_id text NOT NULL,
     payload bytea NOT NULL,
-    headers jsonb NOT NULL,
+    headers json NOT NULL,
     aggregate text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     published_at timestamptz,
