@@ -85,7 +85,7 @@ def test_an_event_written_again_says_the_same(example: Example) -> None:
     second = read(record(example, value=value, headers=dict(headers)))
     assert said(second) == said(first)
     # we took a claim's word for its time only; when it was recorded we say ourselves
-    assert replace(second.envelope, recorded_at=first.envelope.recorded_at) == first.envelope
+    assert second.envelope._replace(recorded_at=first.envelope.recorded_at) == first.envelope
     if not is_ours(type(first.event)):
         return
     assert dict(headers) == {name: text.encode() for name, text in example.headers.items()}

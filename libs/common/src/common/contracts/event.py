@@ -1,16 +1,14 @@
 """What every event of the platform is: frozen data with a type, and the envelope in which it travelled."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from common.contracts.fields import Name
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The CloudEvents attributes of one event, and the extensions that we add to them.
 
     `time` is when it happened; `recorded_at` when it was recorded (for a claim Kafka's append time, never the sender's

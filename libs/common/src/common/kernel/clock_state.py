@@ -1,9 +1,7 @@
 """The state of an SLA clock as its history tells it, and the stretches of time that it is made of."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from common.kernel.instants import MICROSECOND
 from common.kernel.targets import Target
@@ -13,8 +11,7 @@ State = Literal["running", "paused", "stopped"]
 Outcome = Literal["open", "met", "breached"]
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A stretch in which one rule held: who had the time (owner while running, party while paused), on which calendar.
 
     `start` and `end` are microseconds since 1970, `micros` the working time between them.
@@ -29,8 +26,7 @@ class Segment:
     micros: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClockState:
+class ClockState(NamedTuple):
     """A clock as its history up to `as_of` tells it. All `micros` are working time in microseconds.
 
     `deadline` is projected while the clock runs, the breach once breached, else None. `due_at` is the instant at which an
@@ -45,8 +41,6 @@ class ClockState:
     breached_at: datetime | None
     elapsed_micros: int
     overdue_micros: int
-    micros_by_owner: Mapping[str, int]
-    paused_micros_by_party: Mapping[str, int]
     reopenings: int
     ignored: tuple[str, ...]
     started_at: datetime
@@ -59,6 +53,23 @@ class ClockState:
     """Where the target is a fixed instant: that, in microseconds since 1970."""
     amount: int
     """The working microseconds that the target stands for."""
+
+    @property
+    def micros_by_owner(self) -> dict[str, int]:
+        """Whose time it was while the clock ran."""
+        return self._by("running")
+
+    @property
+    def paused_micros_by_party(self) -> dict[str, int]:
+        """Whose time it was while the clock stood still."""
+        return self._by("paused")
+
+    def _by(self, state: Literal["running", "paused"]) -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for segment in self.segments:
+            if segment.state == state:
+                totals[segment.who] = totals.get(segment.who, 0) + segment.micros
+        return totals
 
     @property
     def doubt(self) -> Doubt | None:

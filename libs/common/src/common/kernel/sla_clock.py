@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from common.kernel.calendars import named
 from common.kernel.clock_errors import ClockError
@@ -261,8 +260,6 @@ class _Tally:
             breached_at=None if self.breached_at is None else instant(self.breached_at),
             elapsed_micros=self.consumed,
             overdue_micros=self._overdue(),
-            micros_by_owner=self._by("running"),
-            paused_micros_by_party=self._by("paused"),
             reopenings=self.reopenings,
             ignored=ignored,
             started_at=instant(self.started_at),
@@ -287,10 +284,3 @@ class _Tally:
             return max(0, self.consumed - self.amount)
         late = [segment for segment in self.segments if segment.state == "running" and segment.end > self.fixed]
         return sum(segment.calendar.timeline.between(max(segment.start, self.fixed), segment.end) for segment in late)
-
-    def _by(self, state: Literal["running", "paused"]) -> dict[str, int]:
-        totals: dict[str, int] = {}
-        for segment in self.segments:
-            if segment.state == state:
-                totals[segment.who] = totals.get(segment.who, 0) + segment.micros
-        return totals

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -46,8 +46,7 @@ class Deferred:
     missing: str
 
 
-@dataclass(frozen=True, slots=True)
-class _StagedEvent:
+class _StagedEvent(NamedTuple):
     """One event of ours on its way to the outbox."""
 
     event: Event

@@ -1,9 +1,10 @@
 """One clock as a service keeps it: its ledger, the state that follows from it under the rulebook, and what was published of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import NamedTuple
 
 from common.kernel.clock_events import OwnerChanged, Started, Stopped
 from common.kernel.clock_shares import before_due_at, share_due_at
@@ -48,8 +49,7 @@ class ThresholdDue:
     threshold: Threshold
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """One clock in memory: its ledger, folded as of `as_of`, and what was published of it; `stored` of its events are in the database."""
 
     id: str
@@ -157,7 +157,7 @@ MOMENT = timedelta(microseconds=1)
 def refolded(rulebook: Rulebook, clock: Clock, ledger: Ledger, as_of: datetime) -> Clock:
     """The clock with another ledger, which begins with its own, folded under the rulebook."""
     folded = fold_ledger(rulebook, ledger, as_of, clock.folded)
-    return replace(clock, ledger=ledger, as_of=as_of, folded=folded)
+    return clock._replace(ledger=ledger, as_of=as_of, folded=folded)
 
 
 def _due_of(state: ClockState, threshold: Threshold) -> datetime | None:

@@ -107,7 +107,7 @@ class ClockBook:
         due, timer = clock.next_due(found.thresholds), clock.timer
         if due != timer.due_at:
             timer = TimerMark(due, timer.version + 1)
-        clock = replace(clock, published=found.published, timer=timer, timed_under=clock.folded.revision)
+        clock = clock._replace(published=found.published, timer=timer, timed_under=clock.folded.revision)
         self.clocks[clock.aggregate] = {**self.clocks.get(clock.aggregate, {}), clock.stage: clock}
         self.changed.add(clock.id)
         return clock, list(found.facts)
@@ -130,7 +130,7 @@ def _with_trail(clock: Clock) -> tuple[Clock, list[tuple[datetime, str]]]:
             at = max(one.effective_at, clock.state.started_at)
             ledger = ledger.and_event(RuleUsed(id=f"{one.event_id or one.rule}:{number}", at=at, sequence=number, rule=one.rule))
             new.append((at, one.rule))
-    return (replace(clock, ledger=ledger) if new else clock), new
+    return (clock._replace(ledger=ledger) if new else clock), new
 
 
 def _counts(clock: Clock, event: ClockEvent) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from common.kernel import sla_clock
 from common.kernel.clock_events import KINDS, Changed, ClockEvent, Paused, Reopened, Started
@@ -27,8 +28,7 @@ LEDGER_KINDS: Mapping[str, type[LedgerEvent]] = {**KINDS, "rule_used": RuleUsed}
 """What each event of a ledger is called where it is stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """The events of one clock, in the order in which they became known. The first is its start, with the traits of the case."""
 
     stage: str
@@ -69,8 +69,7 @@ class RuleInForce:
     event_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """The state of a clock, what is promised when, and the rules in force, the policy first.
 
     `next_change_at` is when the next rule that is published already takes hold of the clock, if it is still open then;

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.contracts.event import Event
 from common.contracts.kpi_facts import KpiRecorded
@@ -41,8 +41,7 @@ _RULES = 256
 """A KPI fact's revision has room for one rule less than that. A service that has had more publishes by the next free revision."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """Something that came to light about a clock: the event, when it happened, the id that it has whoever finds it."""
 
     event: Event
@@ -60,16 +59,14 @@ class FirstOutcome:
     used_share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Why a clock was folded anew: an event of its case, where it counts, and the rules and traits that are new to it, by instant."""
 
     event: ClockEvent | None = None
     new_terms: Sequence[tuple[datetime, str]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(NamedTuple):
     """What a reconciliation finds: the facts to publish, in order, and what will then have been published."""
 
     published: Published
@@ -182,8 +179,7 @@ def _add_outcome(clock: Clock, facts: _Facts, before: str, before_id: str) -> st
     return facts.add(SlaClockMet, at, elapsed_working_seconds=decimal_text(Fraction(state.elapsed_micros, 10**6)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Credit:
+class _Credit(NamedTuple):
     """Who is credited with a clock, for which indicators, from when, in which revision; nobody while it is open."""
 
     indicators: tuple[str, ...]

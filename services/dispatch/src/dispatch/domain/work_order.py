@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from common.kernel.clocks import Clocks
 from common.kernel.errors import Refused, TooEarly
@@ -122,8 +123,7 @@ class Taken:
     priority: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How a work order stands at some instant; who has the work, or had it when it was completed (empty before anybody).
 
     `priority` is empty as long as it is that of the triage.
@@ -209,17 +209,16 @@ class WorkOrder:
 
     def standing(self, at: datetime | None = None) -> Standing:
         """How the order stood at an instant, by default at last."""
-        standing = Standing()
+        status, technician, team, priority = Status.CREATED, "", "", ""
         for taken in self.steps:
             if at is not None and taken.at > at:
                 break
-            following = TABLE[standing.status][taken.step]
+            following = TABLE[status][taken.step]
             if not isinstance(following, Status):
                 continue  # something that became known later has overtaken this step
-            standing = Standing(
-                following, taken.who or standing.technician, taken.team or standing.team, taken.priority or standing.priority
-            )
-        return standing
+            status, technician = following, taken.who or technician
+            team, priority = taken.team or team, taken.priority or priority
+        return Standing(status, technician, team, priority)
 
     def _take(self, taken: Taken, clocks: Clocks) -> "WorkOrder | Refused | TooEarly":
         status = self.standing(taken.at).status
