@@ -242,23 +242,23 @@ def value_of(event: Event) -> bytes:
 
 def headers_of(envelope: Envelope, *, key: str) -> list[tuple[str, str]]:
     """The headers of the record in which an event travels in binary mode."""
-    attributes: dict[str, str] = {
-        "ce_specversion": "1.0",
-        "ce_id": envelope.id,
-        "ce_source": envelope.source,
-        "ce_type": envelope.type,
-        "ce_subject": envelope.subject,
-        "ce_time": instant_text(envelope.time),
-        "ce_dataschema": f"/schemas/{envelope.type}.json",
-        "ce_partitionkey": key,
-        "ce_recordedtime": instant_text(envelope.recorded_at),
-        "ce_correlationid": envelope.correlation_id,
-        "ce_causationid": envelope.causation_id,
-        "ce_sequence": "" if envelope.sequence is None else str(envelope.sequence),
-        "ce_replayof": envelope.replay_of,
-        "content-type": "application/json",
-    }
-    return [(name, text) for name, text in attributes.items() if text]
+    attributes = (
+        ("ce_specversion", "1.0"),
+        ("ce_id", envelope.id),
+        ("ce_source", envelope.source),
+        ("ce_type", envelope.type),
+        ("ce_subject", envelope.subject),
+        ("ce_time", instant_text(envelope.time)),
+        ("ce_dataschema", f"/schemas/{envelope.type}.json"),
+        ("ce_partitionkey", key),
+        ("ce_recordedtime", instant_text(envelope.recorded_at)),
+        ("ce_correlationid", envelope.correlation_id),
+        ("ce_causationid", envelope.causation_id),
+        ("ce_sequence", "" if envelope.sequence is None else str(envelope.sequence)),
+        ("ce_replayof", envelope.replay_of),
+        ("content-type", "application/json"),
+    )
+    return [attribute for attribute in attributes if attribute[1]]
 
 
 def instant_text(at: datetime) -> str:

@@ -13,10 +13,8 @@ def derived_id(at: datetime, *parts: object) -> str:
     `at` is the event's own time, so ids sort by when things happened. Equal arguments give the equal id, which makes
     a replay, also after a rebuild, change nothing. RFC 9562 section 5.8 leaves the layout of version 8 to us.
     """
-    milliseconds = (at - _EPOCH) // _MILLISECOND
-    digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
-    raw = bytearray((milliseconds & (2**48 - 1)).to_bytes(6) + digest[:10])
-    raw[6] = 0x80 | (raw[6] & 0x0F)
-    raw[8] = 0x80 | (raw[8] & 0x3F)
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    milliseconds = (at - _EPOCH) // _MILLISECOND & (1 << 48) - 1
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
+    time = f"{milliseconds:012x}"
+    variant = "89ab"[int(digest[4], 16) & 3]
+    return f"{time[:8]}-{time[8:]}-8{digest[1:4]}-{variant}{digest[5:8]}-{digest[8:20]}"

@@ -121,15 +121,15 @@ class Transaction:
                 return Deferred(load.aggregates.ref(cast("str", id)), waiting.UNKNOWN_AGGREGATE)
             arguments.append(None if held is None else held.value)
         clocks = self.clocks.scratch()
-        names = handler.names(received.event)
-        for aggregates, id in names:
-            facts += clocks.advance(aggregates.ref(id), cause.time)
+        refs = [aggregates.ref(id) for aggregates, id in handler.names(received.event)]
+        for ref in refs:
+            facts += clocks.advance(ref, cause.time)
         handler.function(received.event, *arguments, uow)
         if uow.early is not None:
-            return Deferred(names[0][0].ref(names[0][1]), uow.early.missing)
+            return Deferred(refs[0], uow.early.missing)
         for number, (ref, stage, event) in enumerate(uow.clock_events):
             facts += clocks.record(ref, stage, event, cause, number)
-        self._merge(uow, facts, clocks, names[0][0].ref(names[0][1]) if names else "")
+        self._merge(uow, facts, clocks, refs[0] if refs else "")
         return None
 
     def fire(self, clock_id: str, aggregate: str, due_at: datetime, recorded_at: datetime) -> None:

@@ -75,11 +75,8 @@ class Aggregates(Generic[A]):
         self.to_row = to_row
         self.to_domain = to_domain
         self.table: Table = cast("Table", row.__table__)  # type: ignore[attr-defined]  # SQLModel adds it to tables only
-
-    @property
-    def name(self) -> str:
+        self.name: str = self.table.name
         """The table's name, which is also the first part of every reference to an aggregate."""
-        return self.table.name
 
     def ref(self, id: str) -> str:
         """How timers, clocks and parked records name one aggregate: `complaints:C1`."""
