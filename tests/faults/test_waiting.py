@@ -129,3 +129,18 @@ async def _letters(base: Base, count: int) -> bool:
 
 def test_the_records_of_this_module_are_good() -> None:
     assert all(isinstance(decode(record(wire)), Received) for wire in (lodged("C1"), told("C1"), begun("C1"), verified("C1")))
+
+
+def test_an_event_in_hand_is_taken_only_while_its_row_says_the_same_and_the_oldest_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "IN_HAND", 100)
+    in_hand = waiting.InHand()
+    events = [decode(record(told(key))) for key in ("C1", "C2", "C3")]
+    first, second, third = [waiting.HeldBack(event, "complaints:C1") for event in events if isinstance(event, Received)]
+    for number, one in enumerate((first, second, third)):
+        in_hand.keep(one, str(number) * 40)
+    assert in_hand.event(first.key, "0" * 40) is None
+    assert in_hand.event(second.key, "1" * 40) is second.received
+    assert in_hand.event(second.key, "2" * 40) is None
+    in_hand.let_go(second.key)
+    assert in_hand.event(second.key, "1" * 40) is None
+    assert in_hand.event(third.key, "2" * 40) is third.received
