@@ -3,12 +3,15 @@
 import re
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
+from common import contracts
+from common.contracts.dead_letters import DeadLetterRecorded
 from common.contracts.event import Claim, ClaimRejected, Event
-from common.contracts.topics import BY_NAME, ENTERPRISE, EVENTS, SERVICES, TOPICS, dead_letter_topics, topic_of
+from common.contracts.topics import BY_NAME, ENTERPRISE, SERVICES, TOPICS, dead_letter_topics, defined, misplaced, topic_of
 from common.runtime.handling import handlers_in
 from common.runtime.rule_handlers import RULE_HANDLERS
 from ops.contract_files import event_types, examples
@@ -135,11 +138,33 @@ def test_the_answer_to_a_refused_claim_travels_on_a_topic_that_the_reader_of_the
             assert answered.key == topic.key or topic.name == "rating-claims"  # one appraisee has many ratings
 
 
-def test_every_event_class_is_on_exactly_one_topic() -> None:
-    placed = [event for topic in TOPICS for event in topic.events]
-    assert len(placed) == len(set(placed)) == len(EVENTS)
+def test_every_event_class_is_on_a_topic_whose_key_it_has() -> None:
+    assert list(misplaced(defined())) == []
+    for module in iter_modules(contracts.__path__, "common.contracts."):
+        import_module(module.name)
     known = {event for event in subclasses(Event) if event.TYPE and event.__module__.startswith("common.contracts.")}
-    assert known == {*placed, event_types()["dead_letter.recorded"]}
+    unlisted = known - {*defined(), DeadLetterRecorded}
+    assert unlisted == set(), "the module in which an event is defined stands in contracts/topics.py"
+
+
+def test_an_event_in_the_wrong_place_is_told_in_a_sentence() -> None:
+    class Homeless(Event, type="planted.homeless"):
+        complaint_id: str
+
+    class Lost(Event, type="planted.lost", topic="complaint"):
+        complaint_id: str
+
+    class Keyless(Event, type="planted.keyless", topic="complaints"):
+        at: str
+
+    class Twin(Event, type="planted.homeless", topic="complaints"):
+        complaint_id: str
+
+    told = list(misplaced([Homeless, Lost, Keyless, Twin]))
+    assert told[0].startswith("Homeless (planted.homeless) names no topic: expected topic=… in its class, one of service-request-claims,")
+    assert told[1].startswith("Lost (planted.lost) names the topic 'complaint', which is not in the topics table: ")
+    assert told[2] == "Keyless (planted.keyless) travels on complaints, whose key is complaint_id, and has no such field"
+    assert told[3:] == ["Twin and Homeless have one type, planted.homeless"]
 
 
 def test_every_type_is_an_aggregate_and_what_became_of_it() -> None:

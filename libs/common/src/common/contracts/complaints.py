@@ -9,10 +9,13 @@ from common.contracts.event import ClaimRejected, Event
 from common.contracts.fields import ComplaintId, CustomerId, EmployeeId, Instant, RequestId, Word
 
 
-class ComplaintReceived(Event, type="complaint.received"):
+class _OfComplaint(Event, topic="complaints"):
+    complaint_id: ComplaintId
+
+
+class ComplaintReceived(_OfComplaint, type="complaint.received"):
     """The complaint is on record and its clocks run (D4-12, D4-13)."""
 
-    complaint_id: ComplaintId
     customer_id: CustomerId
     request_id: RequestId | None
     category: Word
@@ -21,57 +24,51 @@ class ComplaintReceived(Event, type="complaint.received"):
     received_at: Instant
 
 
-class ComplaintEscalated(Event, type="complaint.escalated"):
+class ComplaintEscalated(_OfComplaint, type="complaint.escalated"):
     """A major case was reported to the management at once, in the same transaction as its classification (D4-14, X-09)."""
 
-    complaint_id: ComplaintId
     triggers: Annotated[tuple[Trigger, ...], Field(max_length=50)]
     escalated_at: Instant
 
 
-class ComplaintAcknowledged(Event, type="complaint.acknowledged"):
+class ComplaintAcknowledged(_OfComplaint, type="complaint.acknowledged"):
     """The complainant knows that we have the complaint; verifying it is a separate event (D4-12, X-08)."""
 
-    complaint_id: ComplaintId
     acknowledged_at: Instant
     by: EmployeeId
 
 
-class ComplaintVerificationStarted(Event, type="complaint.verification_started"):
+class ComplaintVerificationStarted(_OfComplaint, type="complaint.verification_started"):
     """Somebody is verifying the complaint (D4-12, X-08)."""
 
-    complaint_id: ComplaintId
     started_at: Instant
     by: EmployeeId
 
 
-class ComplaintVerified(Event, type="complaint.verified"):
+class ComplaintVerified(_OfComplaint, type="complaint.verified"):
     """What the complaint says was found justified or not (D11-15)."""
 
-    complaint_id: ComplaintId
     justified: bool
     verified_at: Instant
     by: EmployeeId
 
 
-class ComplaintSolutionProposed(Event, type="complaint.solution_proposed"):
+class ComplaintSolutionProposed(_OfComplaint, type="complaint.solution_proposed"):
     """A remedy was decided; the complainant does not know it yet (D4-13)."""
 
-    complaint_id: ComplaintId
     remedy: Word
     proposed_at: Instant
     by: EmployeeId
 
 
-class ComplaintSolutionCommunicated(Event, type="complaint.solution_communicated"):
+class ComplaintSolutionCommunicated(_OfComplaint, type="complaint.solution_communicated"):
     """The complainant knows the solution; this stops the clock of 3 working days (D4-13, X-07)."""
 
-    complaint_id: ComplaintId
     communicated_at: Instant
     by: EmployeeId
 
 
-class ComplaintClaimRejected(ClaimRejected, type="complaint.claim_rejected"):
+class ComplaintClaimRejected(ClaimRejected, type="complaint.claim_rejected", topic="complaints", answers="complaint-claims"):
     """A rule refused a claim about a complaint."""
 
     complaint_id: ComplaintId

@@ -18,13 +18,16 @@ UnknownSubjects = Annotated[list[Subject], Field(max_length=LISTED)]
 """Whom facts are about that the org snapshot does not know: `["employee:E9"]`; their facts are kept, not graded."""
 
 
-class CycleClosed(Event, type="cycle.closed"):
+class _OfCycle(Event, topic="cycles"):
+    cycle_key: Name
+
+
+class CycleClosed(_OfCycle, type="cycle.closed"):
     """The cycle is graded with all that was known as of `as_of`; `cut` tells up to which record of each partition.
 
     The two lists hold at most 200 each; `cycle.exceptions_listed` events with the same `as_of` name the others.
     """
 
-    cycle_key: Name
     cycle: Name
     scheme: Name
     as_of: Instant
@@ -41,10 +44,9 @@ class CycleClosed(Event, type="cycle.closed"):
     """How many there are in all."""
 
 
-class CycleExceptionsListed(Event, type="cycle.exceptions_listed"):
+class CycleExceptionsListed(_OfCycle, type="cycle.exceptions_listed"):
     """More of those whom a closed cycle could not grade than `cycle.closed` has room for, in parts from 1 to `parts`."""
 
-    cycle_key: Name
     as_of: Instant
     part: int
     parts: int
@@ -52,7 +54,7 @@ class CycleExceptionsListed(Event, type="cycle.exceptions_listed"):
     unknown_subjects: UnknownSubjects
 
 
-class CycleClaimRejected(ClaimRejected, type="cycle.claim_rejected"):
+class CycleClaimRejected(ClaimRejected, type="cycle.claim_rejected", topic="cycles", answers="cycle-claims"):
     """A rule refused to close a cycle."""
 
     cycle_key: Name

@@ -182,7 +182,7 @@ def parse_instant(text: str, *, field: str) -> datetime:
 def _event(type: str, body: bytes | None, topic: Topic, faults: list[Malformed]) -> Event | None:
     """The event, None where its type is not known here or its data are wrong; what is wrong is put to the faults."""
     model = EVENTS.get(type)
-    if model is None or model not in topic.events:
+    if model is None or topic.name != model.TOPIC:
         if type and not (topic.kind == "decisions" and model is None):
             rule = "unknown_type" if model is None else "wrong_topic"
             faults.append(Malformed(rule, field="ce_type", reason=f"{topic.name} takes {', '.join(e.TYPE for e in topic.events)}"))

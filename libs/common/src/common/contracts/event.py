@@ -28,18 +28,24 @@ class Envelope(NamedTuple):
 
 
 class Event(BaseModel):
-    """One thing that happened, as data. Subclasses name their type: `class Acknowledged(Event, type="complaint.acknowledged")`."""
+    """One thing that happened, as data. Its class names its type and, by itself or by a common parent, the topic on which it travels:
+    `class ComplaintAcknowledged(Event, type="complaint.acknowledged", topic="complaints")`.
+    """
 
     # No private attribute of pydantic's, which would cost every event that is made as much again as its fields.
     __slots__ = ("_envelope",)
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     TYPE: ClassVar[str] = ""
+    TOPIC: ClassVar[str] = ""
+    """The name of its topic, a row of `contracts.topics`."""
 
-    def __init_subclass__(cls, *, type: str = "", **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, type: str = "", topic: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if type:
             cls.TYPE = type
+        if topic:
+            cls.TOPIC = topic
 
     @property
     def envelope(self) -> Envelope:
@@ -68,7 +74,18 @@ class Claim(Event):
 
 
 class ClaimRejected(Event):
-    """A rule refused a claim: which claim, which rule, which field, and the state that made it refuse."""
+    """A rule refused a claim: which claim, which rule, which field, and the state that made it refuse.
+
+    Its class says which claims it answers: `topic="complaints", answers="complaint-claims"`.
+    """
+
+    ANSWERS: ClassVar[str] = ""
+    """The name of the topic whose refused claims it answers."""
+
+    def __init_subclass__(cls, *, answers: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if answers:
+            cls.ANSWERS = answers
 
     claim_id: Name
     claim_type: Name

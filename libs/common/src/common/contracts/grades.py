@@ -41,17 +41,17 @@ class _Grade(Event):
     as_of: Instant
 
 
-class GradePublished(_Grade, type="grade.published"):
+class GradePublished(_Grade, type="grade.published", topic="grade-results"):
     """The current grade of one person (or team) in one cycle of one scheme; on the compacted topic."""
 
 
-class GradeRecorded(_Grade, type="grade.recorded"):
+class GradeRecorded(_Grade, type="grade.recorded", topic="grade-history"):
     """One version of a grade, kept for ever; a later one supersedes and never deletes it."""
 
     supersedes: int | None
 
 
-class OutcomeProposed(Event, type="outcome.proposed"):
+class OutcomeProposed(Event, type="outcome.proposed", topic="grade-outcomes"):
     """What follows from a grade by the scheme's rules: a recommendation until a named person confirms it (X-28)."""
 
     outcome_id: Name
@@ -65,7 +65,7 @@ class OutcomeProposed(Event, type="outcome.proposed"):
     needs_confirmation: bool
 
 
-class OutcomeReversed(Event, type="outcome.reversed"):
+class OutcomeReversed(Event, type="outcome.reversed", topic="grade-outcomes"):
     """A later version of the grade took the outcome's ground away."""
 
     outcome_id: Name

@@ -9,7 +9,7 @@ from common.contracts.event import Event
 from common.contracts.fields import DecimalString, Name, Word
 
 
-class KpiRecorded(Event, type="kpi.recorded"):
+class KpiRecorded(Event, type="kpi.recorded", topic="kpi-facts"):
     """One observation of an indicator: identity is (indicator, case, subject, occurrence), the highest revision wins.
 
     The envelope's `time` is the indicator's attributing instant (an SLA counts for its stop or deadline). Consumers must

@@ -4,7 +4,7 @@ from common.contracts.event import ClaimRejected, Event
 from common.contracts.fields import Instant, Name, TeamId
 
 
-class OrgSnapshotTaken(Event, type="org.snapshot_taken"):
+class OrgSnapshotTaken(Event, type="org.snapshot_taken", topic="org-snapshots"):
     """The organisation as it is from `effective_at` on; `digest` names its content in every grade."""
 
     org_id: TeamId
@@ -13,7 +13,7 @@ class OrgSnapshotTaken(Event, type="org.snapshot_taken"):
     digest: Name
 
 
-class OrgClaimRejected(ClaimRejected, type="org.claim_rejected"):
+class OrgClaimRejected(ClaimRejected, type="org.claim_rejected", topic="org-snapshots", answers="org-claims"):
     """A rule refused HR's picture of the organisation."""
 
     org_id: TeamId

@@ -4,7 +4,7 @@ from common.contracts.event import ClaimRejected, Event
 from common.contracts.fields import EmployeeId, Instant, Name, Word
 
 
-class RatingRecorded(Event, type="rating.recorded"):
+class RatingRecorded(Event, type="rating.recorded", topic="ratings"):
     """A rating is on record; neither the score nor the appraiser is told."""
 
     rating_id: Word
@@ -14,7 +14,7 @@ class RatingRecorded(Event, type="rating.recorded"):
     recorded_at: Instant
 
 
-class RatingClaimRejected(ClaimRejected, type="rating.claim_rejected"):
+class RatingClaimRejected(ClaimRejected, type="rating.claim_rejected", topic="ratings", answers="rating-claims"):
     """A rule refused a rating."""
 
     rating_id: Word

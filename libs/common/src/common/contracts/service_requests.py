@@ -5,10 +5,13 @@ from common.contracts.event import ClaimRejected, Event
 from common.contracts.fields import AssetId, CustomerId, EmployeeId, Instant, Priority, RequestId, Word
 
 
-class ServiceRequestRegistered(Event, type="service_request.registered"):
+class _OfRequest(Event, topic="service-requests"):
+    request_id: RequestId
+
+
+class ServiceRequestRegistered(_OfRequest, type="service_request.registered"):
     """The request is on record and triaged: nature and severity gave its priority (D1-10, D1-11, X-39)."""
 
-    request_id: RequestId
     customer_id: CustomerId
     channel: Word
     nature: Nature
@@ -25,32 +28,31 @@ class ServiceRequestRegistered(Event, type="service_request.registered"):
     """The branch or shop that serves the customer (网点): it may have hours of its own."""
 
 
-class ServiceRequestAnswered(Event, type="service_request.answered"):
+class ServiceRequestAnswered(_OfRequest, type="service_request.answered"):
     """The customer had a first response (D1-07)."""
 
-    request_id: RequestId
     answered_at: Instant
     by: EmployeeId
 
 
-class ServiceRequestClosed(Event, type="service_request.closed"):
+class ServiceRequestClosed(_OfRequest, type="service_request.closed"):
     """The service has ended and the request is in the archive (D1-14)."""
 
-    request_id: RequestId
     closed_at: Instant
     by: EmployeeId
 
 
-class SurveyRecorded(Event, type="service_request.survey_recorded"):
+class SurveyRecorded(_OfRequest, type="service_request.survey_recorded"):
     """How satisfied the customer was, 1 to 5, and the person who is credited with it (D1-19)."""
 
-    request_id: RequestId
     satisfaction: int
     credited_to: EmployeeId
     answered_at: Instant
 
 
-class ServiceRequestClaimRejected(ClaimRejected, type="service_request.claim_rejected"):
+class ServiceRequestClaimRejected(
+    ClaimRejected, type="service_request.claim_rejected", topic="service-requests", answers="service-request-claims"
+):
     """A rule refused a claim about a service request."""
 
     request_id: RequestId

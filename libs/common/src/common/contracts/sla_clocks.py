@@ -8,7 +8,7 @@ from common.contracts.event import Event
 from common.contracts.fields import Instant, Name, Sentence, Word
 
 
-class _ClockFact(Event):
+class _ClockFact(Event, topic="sla-clocks"):
     clock_id: Name
     """`<service>:<aggregate id>:<stage>`."""
     service: Word

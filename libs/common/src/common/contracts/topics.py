@@ -1,9 +1,10 @@
-"""The topics table: each topic with its key, who writes, who reads, how long it is kept, and what travels on it.
+"""The topics table: each topic with its key, who writes, who reads, and how long it is kept.
 
-Topics are created from it, documents generated from it, access lists derived from it, and tests forbid orphans in it.
+What travels on a topic are the events whose classes name it. Topics are created from the table, documents generated from it, access
+lists derived from it, and tests forbid orphans in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -45,14 +46,21 @@ class Topic:
     key: str
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
-    events: tuple[type[Event], ...]
     partitions: int = 6
     retention: timedelta | None = timedelta(days=30)
     compacted: bool = False
-    rejected: type[ClaimRejected] | None = None
-    """How a claim of this topic is answered when a rule refuses it."""
     bulk: str = ""
     """Set where each reader takes this topic in large batches, by a group of its own: `<service>-<bulk>`."""
+
+    @property
+    def events(self) -> tuple[type[Event], ...]:
+        """The events that travel on it, in the order in which they are defined."""
+        return _EVENTS_ON[self.name]
+
+    @property
+    def rejected(self) -> type[ClaimRejected] | None:
+        """How a claim of this topic is answered when a rule refuses it."""
+        return _ANSWERS_TO.get(self.name)
 
     def key_of(self, event: Event) -> str:
         """The record's key for `event`, which is also its CloudEvents subject."""
@@ -71,229 +79,77 @@ class Topic:
 _YEARS = timedelta(days=3 * 366)
 
 TOPICS: tuple[Topic, ...] = (
-    Topic(
-        "service-request-claims",
-        "claims",
-        "request_id",
-        (ENTERPRISE,),
-        ("intake",),
-        (
-            intake_claims.ServiceRequestReceived,
-            intake_claims.CustomerAnswered,
-            intake_claims.ServiceEnded,
-            intake_claims.SurveyAnswered,
-        ),
-        rejected=service_requests.ServiceRequestClaimRejected,
-    ),
-    Topic(
-        "work-order-claims",
-        "claims",
-        "work_order_id",
-        (ENTERPRISE,),
-        ("dispatch",),
-        (
-            dispatch_claims.AssignmentMade,
-            dispatch_claims.AssignmentTaken,
-            dispatch_claims.WorkHeldUp,
-            dispatch_claims.WorkTakenUp,
-            dispatch_claims.WorkFinished,
-            dispatch_claims.DefectCameBack,
-            dispatch_claims.PriorityJudged,
-            dispatch_claims.TechnicianArrived,
-        ),
-        rejected=work_orders.WorkOrderClaimRejected,
-    ),
-    Topic(
-        "complaint-claims",
-        "claims",
-        "complaint_id",
-        (ENTERPRISE,),
-        ("complaints",),
-        (
-            complaint_claims.ComplaintLodged,
-            complaint_claims.ComplainantTold,
-            complaint_claims.VerificationBegun,
-            complaint_claims.VerificationEnded,
-            complaint_claims.SolutionFound,
-            complaint_claims.SolutionTold,
-        ),
-        rejected=complaints.ComplaintClaimRejected,
-    ),
-    Topic(
-        "org-claims",
-        "claims",
-        "org_id",
-        (ENTERPRISE,),
-        ("appraisal",),
-        (appraisal_claims.OrgDescribed,),
-        partitions=1,
-        rejected=org.OrgClaimRejected,
-    ),
-    Topic(
-        "rating-claims",
-        "claims",
-        "appraisee",
-        (ENTERPRISE,),
-        ("appraisal",),
-        (appraisal_claims.RatingGiven,),
-        rejected=ratings.RatingClaimRejected,
-    ),
-    Topic("kpi-fact-claims", "claims", "case_id", (ENTERPRISE,), ("appraisal",), (appraisal_claims.KpiReported,)),
-    Topic(
-        "cycle-claims",
-        "claims",
-        "cycle_key",
-        (ENTERPRISE,),
-        ("appraisal",),
-        (appraisal_claims.CycleCloseRequested,),
-        partitions=1,
-        rejected=cycles.CycleClaimRejected,
-    ),
-    Topic(
-        "calendars",
-        "rules",
-        "calendar",
-        (ENTERPRISE,),
-        SERVICES,
-        (operator_claims.CalendarPublished,),
-        partitions=1,
-        retention=None,
-        compacted=True,
-    ),
-    Topic(
-        "sla-policies",
-        "rules",
-        "policy",
-        (ENTERPRISE,),
-        SERVICES,
-        (operator_claims.SlaPolicyActivated,),
-        partitions=1,
-        retention=None,
-        compacted=True,
-    ),
-    Topic(
-        "service-requests",
-        "decisions",
-        "request_id",
-        ("intake",),
-        ("dispatch", "complaints", ENTERPRISE),
-        (
-            service_requests.ServiceRequestRegistered,
-            service_requests.ServiceRequestAnswered,
-            service_requests.ServiceRequestClosed,
-            service_requests.SurveyRecorded,
-            service_requests.ServiceRequestClaimRejected,
-        ),
-    ),
-    Topic(
-        "work-orders",
-        "decisions",
-        "work_order_id",
-        ("dispatch",),
-        (ENTERPRISE,),
-        (
-            work_orders.WorkOrderCreated,
-            work_orders.WorkOrderAssigned,
-            work_orders.WorkOrderAccepted,
-            work_orders.WorkOrderPaused,
-            work_orders.WorkOrderResumed,
-            work_orders.WorkOrderCompleted,
-            work_orders.WorkOrderReopened,
-            work_orders.WorkOrderReprioritised,
-            work_orders.WorkOrderArrived,
-            work_orders.WorkOrderClaimRejected,
-        ),
-    ),
-    Topic(
-        "complaints",
-        "decisions",
-        "complaint_id",
-        ("complaints",),
-        (ENTERPRISE,),
-        (
-            complaints.ComplaintReceived,
-            complaints.ComplaintEscalated,
-            complaints.ComplaintAcknowledged,
-            complaints.ComplaintVerificationStarted,
-            complaints.ComplaintVerified,
-            complaints.ComplaintSolutionProposed,
-            complaints.ComplaintSolutionCommunicated,
-            complaints.ComplaintClaimRejected,
-        ),
-    ),
-    Topic(
-        "sla-clocks",
-        "decisions",
-        "clock_id",
-        SERVICES,
-        (ENTERPRISE,),
-        (
-            sla_clocks.SlaClockStarted,
-            sla_clocks.SlaClockPaused,
-            sla_clocks.SlaClockResumed,
-            sla_clocks.SlaClockOwnerChanged,
-            sla_clocks.SlaClockReopened,
-            sla_clocks.SlaClockRederived,
-            sla_clocks.SlaClockAtRisk,
-            sla_clocks.SlaClockBreached,
-            sla_clocks.SlaClockMet,
-            sla_clocks.SlaClockCorrected,
-        ),
-    ),
-    Topic(
-        "kpi-facts", "decisions", "case_id", SERVICES, ("appraisal",), (kpi_facts.KpiRecorded,), partitions=12, retention=None, bulk="facts"
-    ),
-    Topic(
-        "org-snapshots",
-        "decisions",
-        "org_id",
-        ("appraisal",),
-        (ENTERPRISE,),
-        (org.OrgSnapshotTaken, org.OrgClaimRejected),
-        partitions=1,
-        retention=_YEARS,
-    ),
-    Topic("ratings", "decisions", "rating_id", ("appraisal",), (ENTERPRISE,), (ratings.RatingRecorded, ratings.RatingClaimRejected)),
-    Topic(
-        "cycles",
-        "decisions",
-        "cycle_key",
-        ("appraisal",),
-        (ENTERPRISE,),
-        (cycles.CycleClosed, cycles.CycleExceptionsListed, cycles.CycleClaimRejected),
-        partitions=1,
-        retention=None,
-    ),
-    Topic(
-        "grade-results",
-        "decisions",
-        "grade_key",
-        ("appraisal",),
-        (ENTERPRISE,),
-        (grades.GradePublished,),
-        retention=None,
-        compacted=True,
-    ),
-    Topic("grade-history", "decisions", "grade_key", ("appraisal",), (ENTERPRISE,), (grades.GradeRecorded,), retention=None),
-    Topic(
-        "grade-outcomes",
-        "decisions",
-        "grade_key",
-        ("appraisal",),
-        (ENTERPRISE,),
-        (grades.OutcomeProposed, grades.OutcomeReversed),
-        retention=None,
-    ),
+    Topic("service-request-claims", "claims", "request_id", (ENTERPRISE,), ("intake",)),
+    Topic("work-order-claims", "claims", "work_order_id", (ENTERPRISE,), ("dispatch",)),
+    Topic("complaint-claims", "claims", "complaint_id", (ENTERPRISE,), ("complaints",)),
+    Topic("org-claims", "claims", "org_id", (ENTERPRISE,), ("appraisal",), partitions=1),
+    Topic("rating-claims", "claims", "appraisee", (ENTERPRISE,), ("appraisal",)),
+    Topic("kpi-fact-claims", "claims", "case_id", (ENTERPRISE,), ("appraisal",)),
+    Topic("cycle-claims", "claims", "cycle_key", (ENTERPRISE,), ("appraisal",), partitions=1),
+    Topic("calendars", "rules", "calendar", (ENTERPRISE,), SERVICES, partitions=1, retention=None, compacted=True),
+    Topic("sla-policies", "rules", "policy", (ENTERPRISE,), SERVICES, partitions=1, retention=None, compacted=True),
+    Topic("service-requests", "decisions", "request_id", ("intake",), ("dispatch", "complaints", ENTERPRISE)),
+    Topic("work-orders", "decisions", "work_order_id", ("dispatch",), (ENTERPRISE,)),
+    Topic("complaints", "decisions", "complaint_id", ("complaints",), (ENTERPRISE,)),
+    Topic("sla-clocks", "decisions", "clock_id", SERVICES, (ENTERPRISE,)),
+    Topic("kpi-facts", "decisions", "case_id", SERVICES, ("appraisal",), partitions=12, retention=None, bulk="facts"),
+    Topic("org-snapshots", "decisions", "org_id", ("appraisal",), (ENTERPRISE,), partitions=1, retention=_YEARS),
+    Topic("ratings", "decisions", "rating_id", ("appraisal",), (ENTERPRISE,)),
+    Topic("cycles", "decisions", "cycle_key", ("appraisal",), (ENTERPRISE,), partitions=1, retention=None),
+    Topic("grade-results", "decisions", "grade_key", ("appraisal",), (ENTERPRISE,), retention=None, compacted=True),
+    Topic("grade-history", "decisions", "grade_key", ("appraisal",), (ENTERPRISE,), retention=None),
+    Topic("grade-outcomes", "decisions", "grade_key", ("appraisal",), (ENTERPRISE,), retention=None),
 )
 
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
-_TOPIC_OF: dict[type[Event], Topic] = {event: topic for topic in TOPICS for event in topic.events}
-EVENTS: dict[str, type[Event]] = {event.TYPE: event for event in _TOPIC_OF}
+_MODULES = (
+    intake_claims,
+    dispatch_claims,
+    complaint_claims,
+    appraisal_claims,
+    operator_claims,
+    service_requests,
+    work_orders,
+    complaints,
+    sla_clocks,
+    kpi_facts,
+    org,
+    ratings,
+    cycles,
+    grades,
+)
+
+
+def defined() -> Iterator[type[Event]]:
+    """Every event class that travels on a topic, in the order of definition."""
+    for module in _MODULES:
+        for found in vars(module).values():
+            if isinstance(found, type) and issubclass(found, Event) and found.TYPE and found.__module__ == module.__name__:
+                yield found
+
+
+EVENTS: dict[str, type[Event]] = {event.TYPE: event for event in defined()}
+_EVENTS_ON: dict[str, tuple[type[Event], ...]] = {name: tuple(one for one in EVENTS.values() if name == one.TOPIC) for name in BY_NAME}
+_ANSWERS_TO: dict[str, type[ClaimRejected]] = {one.ANSWERS: one for one in EVENTS.values() if issubclass(one, ClaimRejected)}
 
 
 def topic_of(event: type[Event]) -> Topic:
-    """The topic on which events of this class travel; `LookupError` for a class that is on none."""
-    return _TOPIC_OF[event]
+    """The topic on which events of this class travel; `LookupError` for a class that names none of the table."""
+    return BY_NAME[event.TOPIC]
+
+
+def misplaced(events: Iterable[type[Event]]) -> Iterator[str]:
+    """What is wrong with the places of event classes, a sentence each; nothing when each is on a topic whose key it has."""
+    seen: dict[str, type[Event]] = {}
+    for event in events:
+        topic = BY_NAME.get(event.TOPIC)
+        if (other := seen.setdefault(event.TYPE, event)) is not event:
+            yield f"{event.__name__} and {other.__name__} have one type, {event.TYPE}"
+        if topic is None:
+            named = f"the topic {event.TOPIC!r}, which is not in the topics table" if event.TOPIC else "no topic"
+            yield f"{event.__name__} ({event.TYPE}) names {named}: expected topic=… in its class, one of {', '.join(BY_NAME)}"
+        elif topic.key not in event.model_fields:
+            yield f"{event.__name__} ({event.TYPE}) travels on {topic.name}, whose key is {topic.key}, and has no such field"
 
 
 def consumed_by(service: str) -> tuple[Topic, ...]:

@@ -5,10 +5,13 @@ from common.contracts.event import ClaimRejected, Event
 from common.contracts.fields import EmployeeId, Instant, Priority, RequestId, TeamId, Word, WorkOrderId
 
 
-class WorkOrderCreated(Event, type="work_order.created"):
+class _OfWorkOrder(Event, topic="work-orders"):
+    work_order_id: WorkOrderId
+
+
+class WorkOrderCreated(_OfWorkOrder, type="work_order.created"):
     """A service request that needs work on site has its work order (D1-10)."""
 
-    work_order_id: WorkOrderId
     request_id: RequestId
     priority: Priority
     region: Word
@@ -16,10 +19,9 @@ class WorkOrderCreated(Event, type="work_order.created"):
     created_at: Instant
 
 
-class WorkOrderAssigned(Event, type="work_order.assigned"):
+class WorkOrderAssigned(_OfWorkOrder, type="work_order.assigned"):
     """A technician has the work; `reassigned` tells that somebody else had it before."""
 
-    work_order_id: WorkOrderId
     technician: EmployeeId
     team: TeamId
     reassigned: bool
@@ -27,65 +29,58 @@ class WorkOrderAssigned(Event, type="work_order.assigned"):
     by: EmployeeId
 
 
-class WorkOrderAccepted(Event, type="work_order.accepted"):
+class WorkOrderAccepted(_OfWorkOrder, type="work_order.accepted"):
     """The technician took the work on."""
 
-    work_order_id: WorkOrderId
     technician: EmployeeId
     accepted_at: Instant
 
 
-class WorkOrderArrived(Event, type="work_order.arrived"):
+class WorkOrderArrived(_OfWorkOrder, type="work_order.arrived"):
     """The technician is at the customer's; finished work says the same for whoever never said it."""
 
-    work_order_id: WorkOrderId
     technician: EmployeeId
     arrived_at: Instant
 
 
-class WorkOrderReprioritised(Event, type="work_order.reprioritised"):
+class WorkOrderReprioritised(_OfWorkOrder, type="work_order.reprioritised"):
     """The work has another priority from `judged_at` on, and its clocks the promise that goes with it (X-39)."""
 
-    work_order_id: WorkOrderId
     priority: Priority
     reason: Word
     judged_at: Instant
     by: EmployeeId
 
 
-class WorkOrderPaused(Event, type="work_order.paused"):
+class WorkOrderPaused(_OfWorkOrder, type="work_order.paused"):
     """The work waits for a party; its completion clock stands still."""
 
-    work_order_id: WorkOrderId
     party: Party
     reason: Word
     paused_at: Instant
 
 
-class WorkOrderResumed(Event, type="work_order.resumed"):
+class WorkOrderResumed(_OfWorkOrder, type="work_order.resumed"):
     """The work goes on."""
 
-    work_order_id: WorkOrderId
     resumed_at: Instant
 
 
-class WorkOrderCompleted(Event, type="work_order.completed"):
+class WorkOrderCompleted(_OfWorkOrder, type="work_order.completed"):
     """The work is done; the problem counts as solved unless the defect comes back."""
 
-    work_order_id: WorkOrderId
     technician: EmployeeId
     completed_at: Instant
 
 
-class WorkOrderReopened(Event, type="work_order.reopened"):
+class WorkOrderReopened(_OfWorkOrder, type="work_order.reopened"):
     """The defect came back: the work goes on where it stood, charged to whoever completed it (P12)."""
 
-    work_order_id: WorkOrderId
     completed_by: EmployeeId
     reopened_at: Instant
 
 
-class WorkOrderClaimRejected(ClaimRejected, type="work_order.claim_rejected"):
+class WorkOrderClaimRejected(ClaimRejected, type="work_order.claim_rejected", topic="work-orders", answers="work-order-claims"):
     """A rule refused a claim about a work order."""
 
     work_order_id: WorkOrderId

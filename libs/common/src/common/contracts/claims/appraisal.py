@@ -27,14 +27,14 @@ class OrgMember(BaseModel):
     superior: EmployeeId | None = None
 
 
-class OrgDescribed(Claim, type="org.described"):
+class OrgDescribed(Claim, type="org.described", topic="org-claims"):
     """HR's picture of the whole organisation from an instant on (the event's time); the latest one before a cycle's end counts."""
 
     org_id: TeamId
     members: Annotated[list[OrgMember], Field(min_length=1, max_length=2000)]
 
 
-class RatingGiven(Claim, type="rating.given"):
+class RatingGiven(Claim, type="rating.given", topic="rating-claims"):
     """An appraiser scored an appraisee on the ability sheet, 0 to 100 (D11-39); the group follows from the org snapshot (X-18)."""
 
     rating_id: Word
@@ -45,7 +45,7 @@ class RatingGiven(Claim, type="rating.given"):
     score: DecimalString
 
 
-class KpiReported(Claim, type="kpi.reported"):
+class KpiReported(Claim, type="kpi.reported", topic="kpi-fact-claims"):
     """A figure that another system measured for an indicator of the registry."""
 
     case_id: Word
@@ -57,7 +57,7 @@ class KpiReported(Claim, type="kpi.reported"):
     revision: int = Field(default=1, ge=1, lt=2**31)
 
 
-class CycleCloseRequested(Claim, type="cycle.close_requested"):
+class CycleCloseRequested(Claim, type="cycle.close_requested", topic="cycle-claims"):
     """Somebody in charge asks to close a cycle of a scheme: it is graded with all that is known as of `as_of`."""
 
     cycle_key: Annotated[str, Field(max_length=80)]

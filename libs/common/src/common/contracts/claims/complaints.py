@@ -11,10 +11,13 @@ Trigger = Literal["injury", "safety", "fraud", "group_complaint", "media", "regu
 """What makes a complaint a major case (X-09)."""
 
 
-class ComplaintLodged(Claim, type="complaint.lodged"):
+class _AboutComplaint(Claim, topic="complaint-claims"):
+    complaint_id: ComplaintId
+
+
+class ComplaintLodged(_AboutComplaint, type="complaint.lodged"):
     """A customer complained, through whichever channel (D4-11)."""
 
-    complaint_id: ComplaintId
     customer_id: CustomerId
     category: Word
     region: Word
@@ -28,38 +31,33 @@ class ComplaintLodged(Claim, type="complaint.lodged"):
     """The branch or shop that serves the customer (网点): it may have hours of its own."""
 
 
-class ComplainantTold(Claim, type="complaint.complainant_told"):
+class ComplainantTold(_AboutComplaint, type="complaint.complainant_told"):
     """The complainant was told that we have the complaint (D4-12)."""
 
-    complaint_id: ComplaintId
     by: EmployeeId
 
 
-class VerificationBegun(Claim, type="complaint.verification_begun"):
+class VerificationBegun(_AboutComplaint, type="complaint.verification_begun"):
     """Somebody began to verify what the complaint says (D4-12, X-08)."""
 
-    complaint_id: ComplaintId
     by: EmployeeId
 
 
-class VerificationEnded(Claim, type="complaint.verification_ended"):
+class VerificationEnded(_AboutComplaint, type="complaint.verification_ended"):
     """The facts are clear: the complaint was found justified or not (D11-15)."""
 
-    complaint_id: ComplaintId
     justified: bool
     by: EmployeeId
 
 
-class SolutionFound(Claim, type="complaint.solution_found"):
+class SolutionFound(_AboutComplaint, type="complaint.solution_found"):
     """A remedy was decided; the complainant does not know it yet (D4-13)."""
 
-    complaint_id: ComplaintId
     remedy: Word
     by: EmployeeId
 
 
-class SolutionTold(Claim, type="complaint.solution_told"):
+class SolutionTold(_AboutComplaint, type="complaint.solution_told"):
     """The complainant was told the solution (D4-13)."""
 
-    complaint_id: ComplaintId
     by: EmployeeId

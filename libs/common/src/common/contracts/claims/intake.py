@@ -13,10 +13,13 @@ Severity = Literal["low", "normal", "high", "critical"]
 """How bad it is for the customer (D1-11)."""
 
 
-class ServiceRequestReceived(Claim, type="service_request.received"):
+class _AboutRequest(Claim, topic="service-request-claims"):
+    request_id: RequestId
+
+
+class ServiceRequestReceived(_AboutRequest, type="service_request.received"):
     """A customer asked for service (D1-03, D4-05); the claimant gives the request its id."""
 
-    request_id: RequestId
     customer_id: CustomerId
     channel: Word
     nature: Nature
@@ -33,22 +36,19 @@ class ServiceRequestReceived(Claim, type="service_request.received"):
     """Free text of the hotline; kept out of every other event, log and metric."""
 
 
-class CustomerAnswered(Claim, type="service_request.customer_answered"):
+class CustomerAnswered(_AboutRequest, type="service_request.customer_answered"):
     """The customer got a first, preliminary answer (D1-07)."""
 
-    request_id: RequestId
     by: EmployeeId
 
 
-class ServiceEnded(Claim, type="service_request.service_ended"):
+class ServiceEnded(_AboutRequest, type="service_request.service_ended"):
     """Everything asked for was done and the customer knows (D11-04); the request can be closed."""
 
-    request_id: RequestId
     by: EmployeeId
 
 
-class SurveyAnswered(Claim, type="service_request.survey_answered"):
+class SurveyAnswered(_AboutRequest, type="service_request.survey_answered"):
     """The customer's answer to the satisfaction survey, from 1 (very dissatisfied) to 5 (very satisfied) (D1-19, D11-06)."""
 
-    request_id: RequestId
     satisfaction: int = Field(ge=1, le=5)

@@ -14,7 +14,7 @@ RuleRef = Annotated[str, StringConstraints(pattern=f"^{_NAME}@[1-9][0-9]{{0,8}}$
 Version = Annotated[int, Field(ge=1, le=999_999_999)]
 
 
-class CalendarPublished(Claim, type="calendar.published"):
+class CalendarPublished(Claim, type="calendar.published", topic="calendars"):
     """Working time as it is known from here on; open clocks that count on this calendar are derived anew (P2)."""
 
     calendar: RuleRef
@@ -28,7 +28,7 @@ class CalendarPublished(Claim, type="calendar.published"):
     """By whose notice: `国办发明电〔2025〕7号`."""
 
 
-class SlaPolicyActivated(Claim, type="sla_policy.activated"):
+class SlaPolicyActivated(Claim, type="sla_policy.activated", topic="sla-policies"):
     """What a service promises from `effective_at` on; an open clock keeps the promise under which it began, unless told otherwise."""
 
     policy: RuleRef
