@@ -128,6 +128,12 @@ def test_claims_and_rules_come_from_the_enterprise_and_decisions_from_a_service(
         assert not any(issubclass(event, Claim) for event in topic.events)
 
 
+@pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic.aggregate], ids=lambda topic: topic.name)
+def test_the_aggregates_that_count_the_events_of_a_topic_are_kept_by_its_only_producer(topic: Any) -> None:
+    [producer] = topic.producers
+    assert topic.aggregate in import_module(f"{producer}.repository").UnitOfWork.tables()
+
+
 def test_the_answer_to_a_refused_claim_travels_on_a_topic_that_the_reader_of_the_claim_writes() -> None:
     for topic in TOPICS:
         if topic.rejected is not None:

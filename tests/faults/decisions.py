@@ -1,7 +1,7 @@
 """What stands on the decision topics, as a plain consumer reads it, and whether it stands in order."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,15 +68,19 @@ def first_of_each(decisions: Iterable[Decision]) -> list[Decision]:
     return list(found.values())
 
 
-def out_of_order(decisions: Iterable[Decision]) -> list[str]:
-    """The keys whose events do not stand in the order of their sequence."""
-    last: Counter[str] = Counter()
+def out_of_order(decisions: Iterable[Decision], written: Mapping[tuple[str, str], int]) -> list[str]:
+    """The keys whose events do not stand in the order in which their service wrote them, or are not numbered in it without a gap."""
+    last: dict[tuple[str, str], int] = {}
+    numbers: Counter[str] = Counter()
     wrong = []
     for decision in decisions:
-        if decision.sequence is not None:
-            if decision.sequence < last[decision.key]:
-                wrong.append(decision.key)
-            last[decision.key] = decision.sequence
+        place = written[decision.source, decision.id]
+        if place < last.get((decision.source, decision.key), 0):
+            wrong.append(decision.key)
+        last[decision.source, decision.key] = place
+        numbers[decision.key] += 1
+        if decision.sequence != (numbers[decision.key] if BY_NAME[decision.topic].aggregate else None):
+            wrong.append(decision.key)
     return wrong
 
 

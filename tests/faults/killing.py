@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from tests.faults.decisions import Decision, first_of_each, read_topic
 
-from common.contracts.topics import TOPICS, dead_letter_topics
+from common.contracts.topics import TOPICS, dead_letter_topics, source_of
 from common.kafka import topic_admin
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
@@ -27,6 +27,7 @@ GRADED = ("grade-history", "grade-outcomes")
 CYCLE = "2026Q3"
 _CLAIM_TOPICS = tuple(topic.name for topic in TOPICS if topic.kind == "claims")
 _OWNER = {topic.name: topic.consumers[0] for topic in TOPICS if topic.kind == "claims"}
+_WRITTEN = "SELECT id, event_id FROM outbox"
 _HELD_BACK = "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM parked) + (SELECT count(*) FROM dead_letters)"
 
 
@@ -49,6 +50,8 @@ class Left:
 
     decisions: Mapping[str, Sequence[Decision]]
     """By topic, each id once, where it stood first."""
+    written: Mapping[tuple[str, str], int]
+    """By source and id, which decision of its service it is: their order in the outbox."""
     repeated: int
     """Records that stand on a topic once more with the same id."""
     counts: Mapping[str, Mapping[str, int]]
@@ -203,8 +206,10 @@ async def look_at(stack: Stack) -> Left:
     inbox: dict[str, frozenset[str]] = {}
     held_back: dict[str, int] = {}
     applied: dict[str, int] = {}
+    written: dict[tuple[str, str], int] = {}
     for service in SERVICES:
         async with database(stack.database_url, service) as connection:
+            written |= {(source_of(service), row["event_id"]): row["id"] for row in await connection.fetch(_WRITTEN)}
             inbox[service] = frozenset(row["id"] for row in await connection.fetch("SELECT id FROM inbox WHERE source = $1", SOURCE))
             held_back[service] = await connection.fetchval(_HELD_BACK)
             progress = await connection.fetch("SELECT topic, sum(applied)::int AS applied FROM consumer_progress GROUP BY topic")
@@ -216,7 +221,7 @@ async def look_at(stack: Stack) -> Left:
         for row in rows
     }
     digest = grades_digest(await platform.grades())
-    return Left(decisions, repeated, await platform.counts(), applied, inbox, held_back, facts, digest)
+    return Left(decisions, written, repeated, await platform.counts(), applied, inbox, held_back, facts, digest)
 
 
 async def clear(stack: Stack) -> None:

@@ -40,6 +40,7 @@ def decision(topic: str, key: str = "C1", id: str = "e1", value: bytes = b'{"gra
 
 UNDISTURBED = Left(
     decisions={topic: [decision(topic)] for topic in (*DECIDED, *GRADED)},
+    written={},
     repeated=0,
     counts=dict.fromkeys(SERVICES, COUNTS),
     applied={},

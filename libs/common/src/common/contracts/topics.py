@@ -49,6 +49,8 @@ class Topic:
     partitions: int = 6
     retention: timedelta | None = timedelta(days=30)
     compacted: bool = False
+    aggregate: str = ""
+    """The aggregates whose ids are its keys, as the producer's table is named; each of their events carries its number, `sequence`."""
     bulk: str = ""
     """Set where each reader takes this topic in large batches, by a group of its own: `<service>-<bulk>`."""
 
@@ -88,14 +90,14 @@ TOPICS: tuple[Topic, ...] = (
     Topic("cycle-claims", "claims", "cycle_key", (ENTERPRISE,), ("appraisal",), partitions=1),
     Topic("calendars", "rules", "calendar", (ENTERPRISE,), SERVICES, partitions=1, retention=None, compacted=True),
     Topic("sla-policies", "rules", "policy", (ENTERPRISE,), SERVICES, partitions=1, retention=None, compacted=True),
-    Topic("service-requests", "decisions", "request_id", ("intake",), ("dispatch", "complaints", ENTERPRISE)),
-    Topic("work-orders", "decisions", "work_order_id", ("dispatch",), (ENTERPRISE,)),
-    Topic("complaints", "decisions", "complaint_id", ("complaints",), (ENTERPRISE,)),
+    Topic("service-requests", "decisions", "request_id", ("intake",), ("dispatch", "complaints", ENTERPRISE), aggregate="service_requests"),
+    Topic("work-orders", "decisions", "work_order_id", ("dispatch",), (ENTERPRISE,), aggregate="work_orders"),
+    Topic("complaints", "decisions", "complaint_id", ("complaints",), (ENTERPRISE,), aggregate="complaints"),
     Topic("sla-clocks", "decisions", "clock_id", SERVICES, (ENTERPRISE,)),
     Topic("kpi-facts", "decisions", "case_id", SERVICES, ("appraisal",), partitions=12, retention=None, bulk="facts"),
     Topic("org-snapshots", "decisions", "org_id", ("appraisal",), (ENTERPRISE,), partitions=1, retention=_YEARS),
     Topic("ratings", "decisions", "rating_id", ("appraisal",), (ENTERPRISE,)),
-    Topic("cycles", "decisions", "cycle_key", ("appraisal",), (ENTERPRISE,), partitions=1, retention=None),
+    Topic("cycles", "decisions", "cycle_key", ("appraisal",), (ENTERPRISE,), partitions=1, retention=None, aggregate="cycles"),
     Topic("grade-results", "decisions", "grade_key", ("appraisal",), (ENTERPRISE,), retention=None, compacted=True),
     Topic("grade-history", "decisions", "grade_key", ("appraisal",), (ENTERPRISE,), retention=None),
     Topic("grade-outcomes", "decisions", "grade_key", ("appraisal",), (ENTERPRISE,), retention=None),

@@ -183,7 +183,7 @@ class Transaction:
         topic = topic_of(type(event))
         key = topic.key_of(event)
         sequence = None
-        held = self._held.get((topic.name.replace("-", "_"), key))
+        held = self._held.get((topic.aggregate, key))
         if held is not None and held.value is not None:
             held.sequence += 1
             held.changed = True

@@ -83,6 +83,10 @@ def _page(topic: Topic, shown: Mapping[str, list[Example]]) -> str:
         f"- **Read by** {_parties(topic.consumers)}" + "".join(f" (group `{group}`)" for group in groups(topic)),
         f"- **Kept** {kept(topic)}, in {topic.partitions} partition{'s' if topic.partitions > 1 else ''}",
     ]
+    if topic.aggregate:
+        lines.append(
+            f"- **Numbered**: `ce_sequence` counts the events of one `{topic.key}` from 1; an answer about none that exists has none"
+        )
     services = [service for service in topic.consumers if service != ENTERPRISE]
     if services:
         lines.append("- **Dead letters** " + ", ".join(f"`{topic.dead_letters(service)}`" for service in services))
