@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from common.contracts.topics import ENTERPRISE, TOPICS, dead_letter_topics
-from ops.contract_files import event_types
+from ops.contract_files import event_types, examples
 from ops.documents import asyncapi, event_pages, interface_pages, metrics_page
 
 ROOT = Path(__file__).parents[2]
@@ -43,13 +43,20 @@ def references(node: Any) -> Iterator[str]:
             yield from references(value)
 
 
+def referred_to(reference: str) -> Any:
+    """What stands where a reference of the document leads, in it or in a file beside it."""
+    file, _, place = reference.partition("#/")
+    node: Any = json.loads((ROOT / "docs" / file).read_text("utf-8")) if file else DOCUMENT
+    for step in place.split("/") if place else ():
+        node = node[step]
+    return node
+
+
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
     found = set(references(DOCUMENT))
-    assert found
+    assert {reference.partition("#/")[0] for reference in found} > {""}
     for reference in found:
-        node: Any = DOCUMENT
-        for step in reference.removeprefix("#/").split("/"):
-            node = node[step]
+        assert referred_to(reference)
 
 
 def test_the_asyncapi_document_has_every_topic_every_event_and_every_service() -> None:
@@ -68,10 +75,15 @@ def test_the_asyncapi_document_has_every_topic_every_event_and_every_service() -
 @pytest.mark.parametrize("type", sorted(event_types()))
 def test_the_examples_of_a_message_keep_its_headers_and_its_payload(type: str) -> None:
     message = DOCUMENT["components"]["messages"][type]
-    assert message["examples"]
-    for example in message["examples"]:
-        jsonschema.validate(example["payload"], message["payload"])
-        jsonschema.validate(example["headers"], message["headers"])
+    [trait] = message["traits"]
+    headers, payload = referred_to(trait["$ref"])["headers"], referred_to(message["payload"]["$ref"])
+    shown = {example["name"]: example["payload"] for example in message["examples"]}
+    assert shown
+    assert shown == {example.name: example.data for example in examples() if example.type == type}
+    for example in (example for example in examples() if example.type == type):
+        jsonschema.validate(example.data, payload)
+        jsonschema.validate(example.headers, {**headers, "additionalProperties": False})
+        assert ("ce_sequence" in example.headers) == ("ce_sequence" in headers["properties"])
 
 
 def test_compacted_and_endless_topics_are_told_as_such() -> None:

@@ -1,20 +1,24 @@
 """The AsyncAPI 3.0 document of the whole platform, from the topics table: FastStream knows one service's topics, and no events."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from common.contracts.dead_letters import DeadLetterRecorded
 from common.contracts.event import Event
-from common.contracts.topics import ENTERPRISE, SERVICES, TOPICS, dead_letter_topics
+from common.contracts.topics import ENTERPRISE, SERVICES, TOPICS, dead_letter_topics, topic_of
 from common.kafka.topic_admin import wanted
-from ops.contract_files import Example, event_types, examples, is_ours, schema_of
-from ops.contract_gate import inlined
+from ops.contract_files import SCHEMAS, Example, event_types, examples, is_ours
 from ops.documents.event_pages import groups, kept
 
 _BINDING = "0.5.0"
+_SCHEMAS = Path("..") / SCHEMAS
+"""Where the schemas are, seen from the document."""
 _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ce_specversion": ("Always 1.0.", {"type": "string", "const": "1.0"}),
     "ce_id": ("With ce_source the identity of the event: the same pair is the same event.", {"type": "string", "maxLength": 256}),
     "ce_source": ("Who says it: `/crm`, `/aftersales/complaints`.", {"type": "string", "maxLength": 256}),
+    "ce_type": ("Which event it is: the name of the message, `complaint.received`.", {"type": "string", "maxLength": 256}),
     "ce_subject": ("The record's key.", {"type": "string", "maxLength": 256}),
     "ce_time": ("When it happened, with an offset.", {"type": "string", "format": "date-time"}),
     "ce_dataschema": ("Which schema the data keeps.", {"type": "string"}),
@@ -27,6 +31,8 @@ _HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "content-type": ("How the data is written.", {"type": "string"}),
 }
 _REQUIRED = ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"]
+_WRITTEN = ["ce_subject", "ce_recordedtime", "ce_partitionkey"]
+"""What our own events have besides."""
 
 
 def document(version: str) -> dict[str, Any]:
@@ -44,7 +50,10 @@ def document(version: str) -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": _channels(),
         "operations": _operations(),
-        "components": {"messages": {type: _message(model, [one for one in shown if one.type == type]) for type, model in models.items()}},
+        "components": {
+            "messages": {type: _message(model, [one for one in shown if one.type == type]) for type, model in models.items()},
+            "messageTraits": _traits(),
+        },
     }
 
 
@@ -87,23 +96,37 @@ def _operation(action: str, channel: str) -> dict[str, Any]:
 
 
 def _message(model: type[Event], shown: list[Example]) -> dict[str, Any]:
-    schema = inlined(schema_of(model))
-    del schema["$id"], schema["$schema"]
     return {
         "name": model.TYPE,
         "title": model.__name__,
         "summary": " ".join((model.__doc__ or "").split()),
-        "contentType": "application/json",
-        "correlationId": {"location": "$message.header#/ce_correlationid"},
-        "headers": _headers(model),
-        "payload": schema,
-        "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": _BINDING}},
-        "examples": [{"name": example.name, "headers": example.headers, "payload": example.data} for example in shown],
+        "traits": [{"$ref": f"#/components/messageTraits/{_trait_of(model)}"}],
+        "payload": {"$ref": (_SCHEMAS / f"{model.TYPE}.json").as_posix()},
+        "examples": [{"name": example.name, "payload": example.data} for example in shown],
     }
 
 
-def _headers(model: type[Event]) -> dict[str, Any]:
-    properties = {name: {"description": described, **kind} for name, (described, kind) in _HEADERS.items()}
-    properties["ce_type"] = {"type": "string", "const": model.TYPE}
-    required = [*_REQUIRED, "ce_subject", "ce_recordedtime", "ce_partitionkey"] if is_ours(model) else _REQUIRED
-    return {"type": "object", "properties": properties, "required": required}
+def _trait_of(model: type[Event]) -> str:
+    """What a message has in common with others: headers, and how it lies on Kafka."""
+    if not is_ours(model):
+        return "claim"
+    return "numbered-decision" if model.TOPIC and topic_of(model).aggregate else "decision"
+
+
+def _traits() -> dict[str, Any]:
+    decision = {name: of for name, of in _HEADERS.items() if name != "ce_sequence"}
+    return {
+        "claim": _trait(decision, _REQUIRED),
+        "decision": _trait(decision, [*_REQUIRED, *_WRITTEN]),
+        "numbered-decision": _trait(_HEADERS, [*_REQUIRED, *_WRITTEN]),
+    }
+
+
+def _trait(headers: Mapping[str, tuple[str, dict[str, Any]]], required: list[str]) -> dict[str, Any]:
+    properties = {name: {"description": described, **kind} for name, (described, kind) in headers.items()}
+    return {
+        "contentType": "application/json",
+        "correlationId": {"location": "$message.header#/ce_correlationid"},
+        "headers": {"type": "object", "properties": properties, "required": required},
+        "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": _BINDING}},
+    }
