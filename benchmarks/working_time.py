@@ -38,13 +38,12 @@ from common.kernel.wall_clock import now
 from common.kernel.working_time import Calendar
 from common.kernel.zones import zone_named
 from common.runtime.consumer import EventConsumer
-from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.timers import TimerWorker
 from common.sla.policy import load_policy
 from common.store import migrations, positions
 from common.store.database import Database
-from complaints import handlers
+from complaints.handlers import HANDLERS
 from complaints.repository import UnitOfWork
 from devstack import stack
 
@@ -203,7 +202,7 @@ async def _prepare(server_url: str, cases: int) -> None:
     await migrations.upgrade(database)
     policy = load_policy("complaints")
     metrics = ChassisMetrics("complaints", "benchmark", policy.stages, CollectorRegistry())
-    consumer = EventConsumer("complaints", database, handlers_in(handlers), UnitOfWork, policy, metrics, lambda: None)
+    consumer = EventConsumer("complaints", database, HANDLERS, UnitOfWork, policy, metrics, lambda: None)
     lodged = ComplaintLodged(complaint_id="TEMPLATE", customer_id="K1", category="noise", region="north", handled_by="E1")
     await consumer.consume([_record(lodged, now() - timedelta(minutes=1))])
     connection = await asyncpg.connect(f"{server_url.rpartition('/')[0]}/complaints")

@@ -27,7 +27,6 @@ from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.topics import BY_NAME, consumed_by, topic_of
 from common.kernel.ids import derived_id
 from common.runtime.consumer import EventConsumer
-from common.runtime.handling import handlers_in
 from common.runtime.jobs import jobs_in
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.timers import TimerWorker
@@ -220,7 +219,7 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
 
 def replica_of(name: str, database: Database) -> EventConsumer:
     """What one replica of a service consumes with; several on one database are several replicas."""
-    handlers = handlers_in(importlib.import_module(f"{name}.handlers"))
+    handlers = importlib.import_module(f"{name}.handlers").HANDLERS
     return EventConsumer(name, database, handlers, _unit_of_work_of(name), load_policy(name), _metrics_of(name), _nobody_to_wake)
 
 

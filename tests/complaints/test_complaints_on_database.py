@@ -33,10 +33,9 @@ from common.contracts.envelope import Record
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockMet
 from common.contracts.topics import consumed_by
-from common.runtime.handling import handlers_in
 from common.sla.policy import shipped_document
-from complaints import handlers
 from complaints.domain.complaint import TRAITS
+from complaints.handlers import HANDLERS
 
 pytestmark = pytest.mark.real
 
@@ -217,4 +216,4 @@ async def test_what_kafka_delivers_twice_changes_nothing(complaints: ServiceOnDa
 
 def test_every_event_that_complaints_consumes_has_a_handler() -> None:
     claims = {event for topic in consumed_by("complaints") for event in topic.events if topic.kind == "claims"}
-    assert set(handlers_in(handlers)) == claims | {ServiceRequestRegistered}
+    assert set(HANDLERS) == claims | {ServiceRequestRegistered}

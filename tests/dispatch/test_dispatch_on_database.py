@@ -37,8 +37,7 @@ from common.contracts.work_orders import (
     WorkOrderReprioritised,
     WorkOrderResumed,
 )
-from common.runtime.handling import handlers_in
-from dispatch import handlers
+from dispatch.handlers import HANDLERS
 
 pytestmark = pytest.mark.real
 
@@ -328,5 +327,5 @@ async def test_the_promise_that_a_clock_starts_with_follows_from_the_priority(di
 
 def test_every_event_that_dispatch_consumes_has_a_handler() -> None:
     claims = {event for topic in consumed_by("dispatch") for event in topic.events if topic.kind == "claims"}
-    handled: set[type[Event]] = set(handlers_in(handlers))
+    handled: set[type[Event]] = set(HANDLERS)
     assert handled == claims | {ServiceRequestRegistered}

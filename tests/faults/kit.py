@@ -4,22 +4,23 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from types import ModuleType
+from functools import partial
 from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
+from common.contracts.event import Event
 from common.contracts.topics import source_of
 from common.kernel.wall_clock import now
-from common.runtime.handling import handlers_in, on
+from common.runtime.handling import Handler
 from common.runtime.service import Application, service
-from complaints import handlers as complaints_handlers
+from complaints.handlers import HANDLERS
 from complaints.repository import UnitOfWork
 from complaints.settings import Settings
 from devstack import Stack
@@ -27,6 +28,7 @@ from devstack import Stack
 A_MINUTE_AGO = now() - timedelta(minutes=1)
 """When things happen, unless a test says otherwise: so late that no clock runs out while the tests look at something else."""
 
+Handlers = Mapping[type[Event], Handler]
 Place = tuple[int, int]
 """Partition and offset."""
 
@@ -240,7 +242,7 @@ async def settled(stack: Stack, base: Base, topics: Sequence[str], limit: float 
 
 
 @asynccontextmanager
-async def complaints_here(stack: Stack, handlers: ModuleType = complaints_handlers, **settings: object) -> AsyncIterator[Application]:
+async def complaints_here(stack: Stack, handlers: Handlers = HANDLERS, **settings: object) -> AsyncIterator[Application]:
     """The complaints service in this process and event loop, so that a test can reach into it; stopped when the block ends."""
     told = {"KAFKA_BOOTSTRAP_SERVERS": stack.kafka, "DATABASE_URL": stack.database_url, **settings}
     application = service(
@@ -256,23 +258,15 @@ async def complaints_here(stack: Stack, handlers: ModuleType = complaints_handle
         await application.stop()
 
 
-def failing(fails: Callable[[Any], bool]) -> ModuleType:
+def failing(fails: Callable[[Any], bool]) -> Handlers:
     """The handlers of complaints with a defect: a claim for which `fails` says so raises."""
-    module = ModuleType("handlers_with_a_defect")
-    for event, handler in handlers_in(complaints_handlers).items():
-        name = handler.function.__name__
-        setattr(module, name, on(event, loads=handler.loads)(_defective(module.__name__, handler.function, fails)))
-    return module
 
-
-def _defective(module: str, function: Callable[..., None], fails: Callable[[Any], bool]) -> Callable[..., None]:
-    def handle(event: Any, *arguments: Any) -> None:
+    def defective(use_case: Callable[..., None], event: Any, *arguments: Any) -> None:
         if fails(event):
             raise ZeroDivisionError
-        function(event, *arguments)
+        use_case(event, *arguments)
 
-    handle.__module__ = module
-    return handle
+    return {event: replace(handler, use_case=partial(defective, handler.use_case)) for event, handler in HANDLERS.items()}
 
 
 def keys_of_partition(number: int, count: int, prefix: str, *, partitions: int = 6) -> list[str]:

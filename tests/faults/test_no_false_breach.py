@@ -18,11 +18,10 @@ from common.contracts.event import Claim
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockMet
 from common.kernel.wall_clock import now
 from common.runtime.consumer import EventConsumer
-from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
 from common.sla.policy import load_policy, parse_policy
 from common.store import positions
-from complaints import handlers
+from complaints.handlers import HANDLERS
 from complaints.repository import UnitOfWork
 from ops.simulation.claims import Ledger
 
@@ -115,7 +114,7 @@ async def hasty(database: str) -> AsyncIterator[ServiceOnDatabase]:
     """Complaints, which promises to acknowledge within an hour, day and night."""
     async with service_on("complaints", database) as service:
         metrics = ChassisMetrics("complaints", "test", WITHIN_AN_HOUR.stages, CollectorRegistry())
-        consumer = EventConsumer("complaints", service.database, handlers_in(handlers), UnitOfWork, WITHIN_AN_HOUR, metrics, lambda: None)
+        consumer = EventConsumer("complaints", service.database, HANDLERS, UnitOfWork, WITHIN_AN_HOUR, metrics, lambda: None)
         yield replace(service, consumer=consumer, timers=worker_on(service.database, WITHIN_AN_HOUR))
 
 

@@ -32,7 +32,7 @@ from common.kafka import topic_admin
 from common.kernel.wall_clock import now
 from common.runtime.broker import KafkaSettings
 from common.runtime.consumer import STOP_AFTER, EventConsumer
-from common.runtime.handling import Handler, handlers_in
+from common.runtime.handling import Handler
 from common.runtime.metrics import ChassisMetrics
 from common.sla.policy import load_policy
 from common.store import positions, waiting
@@ -102,7 +102,7 @@ async def complaints(database: str, defect: Defect) -> AsyncIterator[ServiceOnDa
     async with service_on("complaints", database) as found:
         policy = load_policy("complaints")
         metrics = ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry())
-        handlers = handlers_in(failing(defect))
+        handlers = failing(defect)
         found.consumer = EventConsumer("complaints", found.database, handlers, UnitOfWork, policy, metrics, lambda: None)
         yield found
 

@@ -24,11 +24,10 @@ from common.contracts.kpi_facts import KpiRecorded
 from common.kernel.wall_clock import now
 from common.runtime import timers
 from common.runtime.consumer import EventConsumer
-from common.runtime.handling import handlers_in
 from common.runtime.metrics import ChassisMetrics
 from common.sla.policy import parse_policy
 from common.store import positions
-from complaints import handlers
+from complaints.handlers import HANDLERS
 from complaints.repository import UnitOfWork
 
 pytestmark = pytest.mark.real
@@ -114,7 +113,7 @@ async def complaints(database: str) -> Any:
     policy = parse_policy(POLICY)
     async with service_on("complaints", database) as service:
         metrics = ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry())
-        consumer = EventConsumer("complaints", service.database, handlers_in(handlers), UnitOfWork, policy, metrics, lambda: None)
+        consumer = EventConsumer("complaints", service.database, HANDLERS, UnitOfWork, policy, metrics, lambda: None)
         yield replace(service, consumer=consumer)
 
 

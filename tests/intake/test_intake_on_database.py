@@ -19,8 +19,7 @@ from common.contracts.service_requests import (
 )
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockStarted
 from common.contracts.topics import consumed_by
-from common.runtime.handling import handlers_in
-from intake import handlers
+from intake.handlers import HANDLERS
 
 pytestmark = pytest.mark.real
 
@@ -217,4 +216,4 @@ async def test_both_clocks_start_at_the_receipt_in_the_name_of_the_handler(intak
 
 
 def test_every_claim_that_intake_consumes_has_a_handler() -> None:
-    assert set(handlers_in(handlers)) == {event for topic in consumed_by("intake") for event in topic.events if topic.kind != "rules"}
+    assert set(HANDLERS) == {event for topic in consumed_by("intake") for event in topic.events if topic.kind != "rules"}

@@ -1,6 +1,7 @@
 """Wiring only: settings, handlers, jobs and the bulk reader of appraisal on the chassis."""
 
-from appraisal import handlers, ingest, jobs, metrics
+from appraisal import ingest, jobs, metrics
+from appraisal.handlers import HANDLERS
 from appraisal.repository import UnitOfWork
 from appraisal.settings import Settings
 from common.runtime.service import Application, Bulk, run, service
@@ -11,7 +12,7 @@ def build(settings: Settings) -> Application:
     return service(
         "appraisal",
         settings,
-        handlers=handlers,
+        handlers=HANDLERS,
         unit_of_work=UnitOfWork,
         jobs=jobs,
         bulk=Bulk(ingest.BATCH, ingest.ingest),

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from appraisal.domain.appraising import Rating
 from appraisal.domain.closing import Closing, ClosingState
 from appraisal.domain.org import Member, OrgSnapshot
+from appraisal.domain.scheme import Scheme
+from appraisal.presets import find_scheme
 from appraisal.tables import CycleRow, GradeRow, OrgSnapshotRow, RatingRow
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
 from common.store.aggregates import Aggregates
@@ -56,6 +58,10 @@ class UnitOfWork(ChassisUnitOfWork):
     org_snapshots = Aggregates(OrgSnapshotRow, to_row=_org_row, to_domain=_org)
     ratings = Aggregates(RatingRow, to_row=_rating_row, to_domain=_rating)
     cycles = Aggregates(CycleRow, to_row=_cycle_row, to_domain=_cycle)
+
+    def scheme(self, reference: str) -> Scheme | None:
+        """The scheme of that reference, None when there is none."""
+        return find_scheme(reference)
 
 
 _PASSED = text("SELECT topic || '/' || partition AS place, next_offset FROM consumer_progress")

@@ -89,8 +89,9 @@ def record_kpi(reported: KpiReported, uow: UnitOfWork) -> None:
     )
 
 
-def begin_close(asked: CycleCloseRequested, existing: Closing | None, scheme: Scheme | None, uow: UnitOfWork) -> None:
+def begin_close(asked: CycleCloseRequested, existing: Closing | None, uow: UnitOfWork) -> None:
     """A cycle begins to close: what is known as of the instant asked for will be graded."""
+    scheme = uow.scheme(asked.scheme)
     if scheme is None:
         uow.reject(asked, Refused("unknown_scheme", field="scheme"))
         return

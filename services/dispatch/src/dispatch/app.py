@@ -1,14 +1,14 @@
 """Wiring only: settings and handlers of dispatch on the chassis."""
 
 from common.runtime.service import Application, run, service
-from dispatch import handlers
+from dispatch.handlers import HANDLERS
 from dispatch.repository import UnitOfWork
 from dispatch.settings import Settings
 
 
 def build(settings: Settings) -> Application:
     """The dispatch service, not yet running."""
-    return service("dispatch", settings, handlers=handlers, unit_of_work=UnitOfWork)
+    return service("dispatch", settings, handlers=HANDLERS, unit_of_work=UnitOfWork)
 
 
 def main() -> None:

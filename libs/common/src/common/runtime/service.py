@@ -1,9 +1,9 @@
-"""A whole service in one call: `service("complaints", settings, handlers=handlers, unit_of_work=UnitOfWork, …)`."""
+"""A whole service in one call: `service("complaints", settings, handlers=HANDLERS, unit_of_work=UnitOfWork, …)`."""
 
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +15,7 @@ from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from common.contracts.event import Event
 from common.contracts.groups import groups_of
 from common.contracts.topics import TOPICS, consumed_by
 from common.kafka.log_reader import LogReader
@@ -23,7 +24,7 @@ from common.runtime import logging
 from common.runtime.broker import Broker, KafkaSettings, subscribe
 from common.runtime.chassis import Chassis
 from common.runtime.consumer import EventConsumer
-from common.runtime.handling import handlers_in
+from common.runtime.handling import Handler
 from common.runtime.jobs import jobs_in
 from common.runtime.log_watch import LogWatch
 from common.runtime.metrics import ChassisMetrics
@@ -71,7 +72,7 @@ def service(
     name: str,
     settings: ServiceSettings,
     *,
-    handlers: ModuleType,
+    handlers: Mapping[type[Event], Handler],
     unit_of_work: type[UnitOfWork],
     jobs: ModuleType | None = None,
     bulk: Bulk | None = None,
@@ -87,7 +88,7 @@ def service(
     broker = Broker(kafka)
     consumed, groups = consumed_by(name), groups_of(name)
     reader = LogReader(kafka, {group: [topic.name for topic in topics] for group, topics in groups.items()})
-    consumer = EventConsumer(name, database, handlers_in(handlers), unit_of_work, policy, metrics, relay.wake, reader.unread)
+    consumer = EventConsumer(name, database, handlers, unit_of_work, policy, metrics, relay.wake, reader.unread)
     timers = TimerWorker(
         name,
         database,

@@ -124,7 +124,7 @@ class Transaction:
         refs = [aggregates.ref(id) for aggregates, id in handler.names(received.event)]
         for ref in refs:
             facts += clocks.advance(ref, cause.time)
-        handler.function(received.event, *arguments, uow)
+        handler.use_case(received.event, *arguments, uow)
         if uow.early is not None:
             return Deferred(refs[0], uow.early.missing)
         for number, (ref, stage, event) in enumerate(uow.clock_events):

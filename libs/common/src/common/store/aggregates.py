@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints, overload
 
 import structlog
 from sqlalchemy import Table, bindparam, insert, select, text, update
@@ -15,6 +15,7 @@ from common.kernel.errors import Refused, TooEarly
 log = structlog.get_logger(__name__)
 
 A = TypeVar("A")
+L = TypeVar("L", covariant=True)
 IdOf = str | Callable[[Any], str | None]
 
 
@@ -56,8 +57,8 @@ class UnitOfWork(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """One aggregate that an event names: `required` makes an event wait until it exists, else the handler may get None."""
+class Load(Generic[L]):
+    """One aggregate that an event names: `required` makes an event wait until it exists, else the use case may get None."""
 
     aggregates: "Aggregates[Any]"
     id_of: Callable[[Event], str | None]
@@ -78,6 +79,11 @@ class Aggregates(Generic[A]):
         self.name: str = self.table.name
         """The table's name, which is also the first part of every reference to an aggregate."""
 
+    @property
+    def kind(self) -> type[A]:
+        """The class of the aggregates."""
+        return cast("type[A]", get_type_hints(self.to_domain)["return"])
+
     def ref(self, id: str) -> str:
         """How timers, clocks and parked records name one aggregate: `complaints:C1`."""
         return f"{self.name}:{id}"
@@ -89,11 +95,11 @@ class Aggregates(Generic[A]):
     def __get__(self, uow: UnitOfWork | None, owner: type[UnitOfWork]) -> "Aggregates[A] | Staged[A]":
         return self if uow is None else Staged(self, uow)
 
-    def by(self, id: IdOf) -> Load:
+    def by(self, id: IdOf) -> "Load[A]":
         """The aggregate that the event names must exist; an event that comes before it waits."""
         return Load(self, _id_of(id), required=True)
 
-    def maybe(self, id: IdOf) -> Load:
+    def maybe(self, id: IdOf) -> "Load[A | None]":
         """The aggregate that the event names may exist; the handler gets None where it does not."""
         return Load(self, _id_of(id), required=False)
 
