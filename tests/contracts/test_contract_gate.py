@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,8 +11,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from common.contracts.event import Event
+from common.contracts.topics import SERVICES, produced_by
+from common.sla.policy import load_policy
 from ops.contract_files import EXAMPLES, SCHEMAS, event_types, is_ours, schema_of
 from ops.contract_gate import changes
+from ops.documents import service_tables
 from ops.generate import contract_changes, run
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +139,9 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of what `aftersales generate` reads and writes."""
     for folder in (SCHEMAS, EXAMPLES, Path("docs")):
         shutil.copytree(ROOT / folder, tmp_path / folder)
+    for readme in map(service_tables.readme, SERVICES):
+        (tmp_path / readme).parent.mkdir(parents=True)
+        shutil.copy(ROOT / readme, tmp_path / readme)
     assert run(["--root", str(tmp_path), "--break"]) == 0
     return tmp_path
 
@@ -190,3 +197,27 @@ def test_claims_are_read_by_us_and_decisions_by_others() -> None:
     assert not is_ours(models["complaint.lodged"])
     assert is_ours(models["complaint.verified"])
     assert is_ours(models["dead_letter.recorded"])
+
+
+def test_the_tables_of_a_readme_are_kept_up_to_date_and_what_people_wrote_around_them_stays(checkout: Path) -> None:
+    file = checkout / service_tables.readme("complaints")
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("| `complaint.acknowledged` |", "| `complaint.heard` |").replace("**Purpose.**", "**What for.**"), "utf-8")
+    assert run(["--root", str(checkout), "--check"]) == 1
+    assert run(["--root", str(checkout)]) == 0
+    assert file.read_text("utf-8") == text.replace("**Purpose.**", "**What for.**")
+
+
+def test_a_readme_without_a_place_for_its_tables_is_named() -> None:
+    with pytest.raises(ValueError, match=r"services/complaints/README.md has no place for its tables"):
+        service_tables.with_tables("# complaints\n", "complaints")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_readme_names_every_event_that_its_service_handles_or_decides_and_every_clock(service: str) -> None:
+    tables = service_tables.tables(service)
+    read = list(import_module(f"{service}.handlers").HANDLERS)
+    decided = [event for topic in produced_by(service) if topic.producers == (service,) for event in topic.events]
+    assert all(f"| `{event.TYPE}` |" in tables for event in [*read, *decided])
+    stages = load_policy(service).stages if service != "appraisal" else ()
+    assert all(f"| `{stage}` |" in tables for stage in stages)

@@ -137,7 +137,7 @@ def test_the_document_in_the_checkout_is_json_that_parses() -> None:
 
 
 def test_links_in_the_pages_that_people_write_lead_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/adr").glob("*.md")]
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/adr").glob("*.md"), *ROOT.glob("services/*/README.md")]
     dead = [
         f"{page.relative_to(ROOT)} → {target}"
         for page in pages

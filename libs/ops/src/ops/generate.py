@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from common.contracts.topics import SERVICES
 from ops.contract_files import EXAMPLES, SCHEMAS, event_types, is_ours, pretty, schema_of
 from ops.contract_gate import Change, changes
-from ops.documents import asyncapi, event_pages, interface_pages, metrics_page
+from ops.documents import asyncapi, event_pages, interface_pages, metrics_page, service_tables
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Schemas, event pages, metrics page and AsyncAPI, made from the code.
+    """Schemas, event pages, metrics page, AsyncAPI and the tables of the services' READMEs, made from the code.
 
     0 when everything is written or, with --check, up to date; 1 when something is not, or a contract would break.
     """
@@ -72,6 +73,11 @@ def _stale(root: Path) -> Iterator[tuple[Path, str | None]]:
         file = root / path
         if not file.is_file() or file.read_text("utf-8") != text:
             yield path, text
+    for service in SERVICES:
+        file = service_tables.readme(service)
+        before = (root / file).read_text("utf-8")
+        if (text := service_tables.with_tables(before, service)) != before:
+            yield file, text
     for folder in sorted({path.parent for path in made if path.parent != Path("docs")}):
         for file in sorted((root / folder).glob("*")):
             if folder / file.name not in made:

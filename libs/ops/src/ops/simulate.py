@@ -1,12 +1,14 @@
 """`aftersales simulate`: a seeded quarter of service for a department, published to Kafka or written as JSON lines."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from common.contracts.topics import TOPICS
 from ops.connection import kafka_settings
 from ops.publishing import publish
 from ops.simulation.claims import Sent
@@ -33,7 +35,17 @@ def simulate(
     else:
         where = kafka_settings(kafka, "simulate")
         answered(lambda: publish(where, sent, total=len(sent), what="simulated claims"), kafka=where.bootstrap_servers)
-    Console(stderr=True).print(f"{len(sent)} claims of {cases} cases in {cycle}, seed {seed}")
+    for line in _summary(sent):
+        typer.echo(line, err=True)
+    typer.echo(f"{len(sent)} claims of {cases} cases in {cycle}, seed {seed}", err=True)
+
+
+def _summary(sent: Sequence[Sent]) -> Iterator[str]:
+    """How many claims of each type were made, and which types the simulation does not know."""
+    counts = Counter(dict(record.headers)["ce_type"].decode() for record in sent)
+    types = [event.TYPE for topic in TOPICS if topic.kind == "claims" for event in topic.events]
+    yield from (f"{counts[type]:>6} {type}" for type in types if counts[type])
+    yield f"not simulated: {', '.join(type for type in types if not counts[type])}"
 
 
 def _line(record: Sent) -> str:

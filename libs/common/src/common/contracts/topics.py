@@ -159,6 +159,11 @@ def consumed_by(service: str) -> tuple[Topic, ...]:
     return tuple(topic for topic in TOPICS if service in topic.consumers)
 
 
+def produced_by(service: str) -> tuple[Topic, ...]:
+    """The topics to which `service` writes what it decides."""
+    return tuple(topic for topic in TOPICS if service in topic.producers)
+
+
 def dead_letter_topics() -> Iterator[tuple[str, Topic]]:
     """Every dead-letter topic by name, with the topic that it belongs to."""
     for topic in TOPICS:

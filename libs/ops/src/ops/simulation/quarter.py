@@ -6,26 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import TypeVar, get_args
 
-from common.contracts.claims.appraisal import OrgDescribed, RatingGiven
-from common.contracts.claims.complaints import (
-    ComplainantTold,
-    ComplaintLodged,
-    SolutionFound,
-    SolutionTold,
-    Trigger,
-    VerificationBegun,
-    VerificationEnded,
-)
-from common.contracts.claims.dispatch import (
-    AssignmentMade,
-    AssignmentTaken,
-    DefectCameBack,
-    TechnicianArrived,
-    WorkFinished,
-    WorkHeldUp,
-    WorkTakenUp,
-)
-from common.contracts.claims.intake import CustomerAnswered, Nature, ServiceEnded, ServiceRequestReceived, Severity, SurveyAnswered
+from common.contracts.claims import appraisal, complaints, dispatch, intake
 from common.kernel.calendars import built_in
 from ops.simulation.claims import Ledger, Sent
 from ops.simulation.staff import Person, hire, opinion, raters
@@ -37,8 +18,8 @@ _ON_SITE = timedelta(minutes=40)
 REGIONS = ("north", "south", "east", "west")
 PRODUCTS = ("refrigerator", "washing machine", "air conditioner", "water heater")
 CHANNELS = ("hotline", "web", "app", "store")
-_NATURES: dict[Nature, int] = {"repair": 60, "installation": 15, "maintenance": 6, "consultation": 11, "complaint": 8}
-_SEVERITIES: dict[Severity, int] = {"low": 20, "normal": 55, "high": 20, "critical": 5}
+_NATURES: dict[intake.Nature, int] = {"repair": 60, "installation": 15, "maintenance": 6, "consultation": 11, "complaint": 8}
+_SEVERITIES: dict[intake.Severity, int] = {"low": 20, "normal": 55, "high": 20, "critical": 5}
 SCHEME = "department-360@1"
 _QUARTERS = {"2026Q1": 1, "2026Q2": 4, "2026Q3": 7}
 
@@ -76,7 +57,7 @@ class _Quarter:
 
     def play(self) -> Sequence[Sent]:
         members = [person.member() for person in self.people]
-        self.ledger.say(OrgDescribed(org_id="acme", members=members), self.start - timedelta(days=3))
+        self.ledger.say(appraisal.OrgDescribed(org_id="acme", members=members), self.start - timedelta(days=3))
         days = (self.end - self.start).days - 12  # what begins in the last days would end after the ratings
         for n in range(self.plan.cases):
             self.case(n, self.start + timedelta(days=self.random.randrange(days)))
@@ -95,7 +76,7 @@ class _Quarter:
         severity = self.pick(_SEVERITIES)
         clerk = self.somebody("complaints" if nature == "complaint" else "reception")
         self.ledger.say(
-            ServiceRequestReceived(
+            intake.ServiceRequestReceived(
                 request_id=request,
                 customer_id=f"K{self.random.randrange(10**6):06}",
                 channel=self.random.choice(CHANNELS),
@@ -108,7 +89,7 @@ class _Quarter:
             at,
         )
         answered = self.later(at, 25 if self.is_good(clerk) else 240)
-        self.ledger.say(CustomerAnswered(request_id=request, by=clerk.employee_id), answered)
+        self.ledger.say(intake.CustomerAnswered(request_id=request, by=clerk.employee_id), answered)
         if nature in ("repair", "installation", "maintenance"):
             ended, worker = self.work(f"{request}-w1", answered)
         elif nature == "complaint":
@@ -116,10 +97,10 @@ class _Quarter:
         else:
             ended, worker = self.later(answered, 120), clerk
         closed = self.later(ended, 60)
-        self.ledger.say(ServiceEnded(request_id=request, by=worker.employee_id), closed)
+        self.ledger.say(intake.ServiceEnded(request_id=request, by=worker.employee_id), closed)
         if self.random.random() < 0.6:
             points = 5 - min(int(self.random.expovariate(1.2 if self.is_good(worker) else 0.45)), 4)
-            self.ledger.say(SurveyAnswered(request_id=request, satisfaction=points), self.later(closed, 600))
+            self.ledger.say(intake.SurveyAnswered(request_id=request, satisfaction=points), self.later(closed, 600))
 
     def work(self, order: str, at: datetime) -> tuple[datetime, Person]:
         dispatcher, worker = self.somebody("reception"), self.somebody("repair")
@@ -131,31 +112,32 @@ class _Quarter:
             self.assign(order, worker, dispatcher, at)
         by = worker.employee_id
         at = self.later(at, 20)
-        self.ledger.say(AssignmentTaken(work_order_id=order, by=by), at)
+        self.ledger.say(dispatch.AssignmentTaken(work_order_id=order, by=by), at)
         if self.random.random() < 0.25:
             at = self.later(at, 60)
             party, reason = self.random.choice((("customer", "not at home"), ("parts", "spare part ordered")))
-            self.ledger.say(WorkHeldUp(work_order_id=order, party=party, reason=reason, by=by), at)  # type: ignore[arg-type]  # both are parties
+            self.ledger.say(dispatch.WorkHeldUp(work_order_id=order, party=party, reason=reason, by=by), at)  # type: ignore[arg-type]  # both are parties
             at = self.later(at, 900)
-            self.ledger.say(WorkTakenUp(work_order_id=order, by=by), at)
+            self.ledger.say(dispatch.WorkTakenUp(work_order_id=order, by=by), at)
         begun, at = at, self.later(at, 240 if self.is_good(worker) else 2400)
-        self.ledger.say(TechnicianArrived(work_order_id=order, by=by), max(at - _ON_SITE, begun + (at - begun) / 2))
-        self.ledger.say(WorkFinished(work_order_id=order, by=by), at)
+        self.ledger.say(dispatch.TechnicianArrived(work_order_id=order, by=by), max(at - _ON_SITE, begun + (at - begun) / 2))
+        self.ledger.say(dispatch.WorkFinished(work_order_id=order, by=by), at)
         if self.random.random() < 0.05:
             at = self.later(at, 900)
-            self.ledger.say(DefectCameBack(work_order_id=order, by=by), at)
+            self.ledger.say(dispatch.DefectCameBack(work_order_id=order, by=by), at)
             at = self.later(at, 300)
-            self.ledger.say(WorkFinished(work_order_id=order, by=by), at)
+            self.ledger.say(dispatch.WorkFinished(work_order_id=order, by=by), at)
         return at, worker
 
     def assign(self, order: str, worker: Person, dispatcher: Person, at: datetime) -> None:
-        self.ledger.say(AssignmentMade(work_order_id=order, technician=worker.employee_id, team=worker.team, by=dispatcher.employee_id), at)
+        by = dispatcher.employee_id
+        self.ledger.say(dispatch.AssignmentMade(work_order_id=order, technician=worker.employee_id, team=worker.team, by=by), at)
 
     def direct_complaint(self, complaint: str, at: datetime) -> None:
         clerk = self.somebody("complaints")
-        triggers = (self.random.choice(get_args(Trigger)),) if self.random.random() < 0.2 else ()
+        triggers = (self.random.choice(get_args(complaints.Trigger)),) if self.random.random() < 0.2 else ()
         self.ledger.say(
-            ComplaintLodged(
+            complaints.ComplaintLodged(
                 complaint_id=complaint,
                 customer_id=f"K{self.random.randrange(10**6):06}",
                 category=self.random.choice(PRODUCTS),
@@ -170,22 +152,22 @@ class _Quarter:
     def complaint_steps(self, complaint: str, at: datetime, clerk: Person) -> datetime:
         by, slow = clerk.employee_id, 1 if self.is_good(clerk) else 6
         at = self.later(at, 120 * slow)
-        self.ledger.say(ComplainantTold(complaint_id=complaint, by=by), at)
+        self.ledger.say(complaints.ComplainantTold(complaint_id=complaint, by=by), at)
         at = self.later(at, 60 * slow)
-        self.ledger.say(VerificationBegun(complaint_id=complaint, by=by), at)
+        self.ledger.say(complaints.VerificationBegun(complaint_id=complaint, by=by), at)
         at = self.later(at, 240 * slow)
-        self.ledger.say(VerificationEnded(complaint_id=complaint, justified=self.random.random() < 0.7, by=by), at)
+        self.ledger.say(complaints.VerificationEnded(complaint_id=complaint, justified=self.random.random() < 0.7, by=by), at)
         at = self.later(at, 120 * slow)
         remedy = self.random.choice(("repair", "replacement", "refund", "apology"))
-        self.ledger.say(SolutionFound(complaint_id=complaint, remedy=remedy, by=by), at)
+        self.ledger.say(complaints.SolutionFound(complaint_id=complaint, remedy=remedy, by=by), at)
         at = self.later(at, 60 * slow)
-        self.ledger.say(SolutionTold(complaint_id=complaint, by=by), at)
+        self.ledger.say(complaints.SolutionTold(complaint_id=complaint, by=by), at)
         return at
 
     def rate(self, person: Person) -> None:
         for n, rater in enumerate(raters(self.people, person)):
             self.ledger.say(
-                RatingGiven(
+                appraisal.RatingGiven(
                     rating_id=f"{self.plan.cycle}-{person.employee_id}-{n}",
                     cycle=self.plan.cycle,
                     scheme=SCHEME,

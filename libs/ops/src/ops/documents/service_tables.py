@@ -1,0 +1,111 @@
+"""What stands in each service's README between two marks: what it reads, decides, keeps and promises, from its contracts and tables."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from common.contracts.topics import SERVICES, Topic, consumed_by, produced_by
+from common.runtime.rule_handlers import RULE_HANDLERS
+from common.sla.policy import Policy, load_policy
+from ops.documents import metrics_page
+from ops.policy_lint import keeps_clocks
+
+BEGIN = "<!-- Made by `aftersales generate` from here on; do not edit. -->"
+END = "<!-- Made up to here. -->"
+
+
+def readme(service: str) -> Path:
+    """Where the README of a service is in a checkout."""
+    return Path(f"services/{service}/README.md")
+
+
+def with_tables(text: str, service: str) -> str:
+    """The README with its tables as they are now; ValueError where it does not have the two marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{readme(service)} has no place for its tables, between {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{tables(service)}\n{END}{after}"
+
+
+def tables(service: str) -> str:
+    """What a service reads, decides, keeps, promises and measures, as tables."""
+    policy = load_policy(service) if keeps_clocks(service) else None
+    parts = [_reads(service, policy), _decides(service), _keeps(service), _promises(policy, service), _measures(service, policy)]
+    return "\n".join(line for part in parts for line in part)
+
+
+def _reads(service: str, policy: Policy | None) -> Iterator[str]:
+    handlers = {**import_module(f"{service}.handlers").HANDLERS, **(RULE_HANDLERS if policy else {})}
+    yield from ("## Reads", "", "| topic | event | what follows |", "|---|---|---|")
+    for topic in consumed_by(service):
+        for event in topic.events:
+            if event in handlers:
+                yield _row(_link(topic), f"`{event.TYPE}`", _first_line(handlers[event].use_case))
+        if topic.bulk:
+            yield _row(_link(topic), *(f"`{event.TYPE}`" for event in topic.events), _first_line(topic.events[0]))
+    answers = [f"`{topic.rejected.TYPE}`" for topic in consumed_by(service) if topic.rejected is not None]
+    letters = [f"`{topic.dead_letters(service)}`" for topic in consumed_by(service)]
+    yield from (
+        "",
+        f"A claim that a rule refuses is answered by {', '.join(answers)}.",
+        f"What cannot be handled goes to {', '.join(letters)}.",
+        "",
+    )
+
+
+def _decides(service: str) -> Iterator[str]:
+    yield from ("## Decides", "", "| topic | event | meaning |", "|---|---|---|")
+    own = [topic for topic in produced_by(service) if topic.producers == (service,)]
+    for topic in own:
+        for event in topic.events:
+            yield _row(_link(topic), f"`{event.TYPE}`", _first_line(event))
+    shared = [_link(topic) for topic in produced_by(service) if topic not in own]
+    yield from ("", f"Besides, as other services do: {', '.join(shared)}.", "")
+
+
+def _keeps(service: str) -> Iterator[str]:
+    names = [f"`{name}`" for name in import_module(f"{service}.repository").UnitOfWork.tables()]
+    yield from ("## Keeps", "", f"Aggregates, a table for each kind: {', '.join(names)}.", "")
+
+
+def _promises(policy: Policy | None, service: str) -> Iterator[str]:
+    if policy is None:
+        return
+    yield from ("## Promises", "", "| clock | when | target in working time | calendar | indicators |", "|---|---|---|---|---|")
+    for stage, rules in policy.document["stages"].items():
+        for rule in rules:
+            asked = [f"{name} {value}" for name, value in rule.get("when", {}).items()]
+            when = ", ".join(asked) or ("otherwise" if len(rules) > 1 else "always")
+            yield _row(f"`{stage}`", when, _target(rule["target"]), str(rule["calendar"]), ", ".join(rule.get("indicators", ())))
+    traits = import_module(f"{service}.repository").UnitOfWork.traits
+    yield from ("", f"Of a clock the first line that fits counts. They are data, `policy.yaml`, and may ask for {', '.join(traits)}.", "")
+
+
+def _target(target: Mapping[str, Any]) -> str:
+    if "working_seconds" in target:
+        minutes = int(target["working_seconds"]) / 60
+        return f"{minutes:g} min" if minutes < 60 else f"{minutes / 60:g} h"
+    days = f"day {target['working_days']}"
+    return f"the end of {days}" if target.get("meaning") == "end_of_day" else days
+
+
+def _measures(service: str, policy: Policy | None) -> Iterator[str]:
+    own = [metric for metric in metrics_page.metrics() if metric.services != SERVICES and service in metric.services]
+    yield from ("## Measures", "", f"What every service does{', by clock' if policy else ''}: [docs/metrics.md](../../docs/metrics.md).")
+    yield from (f"And `{metric.name}`: {metric.meaning}" for metric in own)
+    yield ""
+
+
+def _first_line(thing: object) -> str:
+    """The first sentence of what is said of a use case or an event."""
+    return " ".join((thing.__doc__ or "").strip().partition("\n\n")[0].split())
+
+
+def _link(topic: Topic) -> str:
+    return f"[{topic.name}](../../docs/events/{topic.name}.md)"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
