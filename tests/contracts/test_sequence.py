@@ -16,8 +16,10 @@ from common.contracts.event import Event
 from common.contracts.topics import SERVICES, TOPICS
 from common.runtime.transaction import Transaction
 from common.runtime.unit_of_work import UnitOfWork
+from common.sla.policy import load_policy
 from common.store import migrations
 from common.store.database import Database
+from common.store.rulebook import RulebookCache
 from complaints.domain.complaint import Complaint
 from dispatch.domain.work_order import WorkOrder
 from intake.domain.service_request import ServiceRequest
@@ -70,7 +72,7 @@ async def test_each_decision_about_an_aggregate_has_its_number_and_no_other_has_
             uow.stage(found, AGGREGATES[found.name], new=True)
 
     async with kept.transaction() as connection:
-        batch = Transaction(service, unit_of_work, None)
+        batch = Transaction(service, unit_of_work, RulebookCache(load_policy(service)))
         await batch.load(connection, [(found, ID) for found in numbered])
         for use_case in (publish_all, add_all, publish_all):
             batch.run(Cause(use_case.__name__, AT, AT), use_case)

@@ -7,9 +7,8 @@ from typing import Any
 
 from common.contracts.topics import SERVICES, Topic, consumed_by, produced_by
 from common.runtime.rule_handlers import RULE_HANDLERS
-from common.sla.policy import Policy, load_policy
+from common.sla.policy import load_policy
 from ops.documents import metrics_page
-from ops.policy_lint import keeps_clocks
 
 BEGIN = "<!-- Made by `aftersales generate` from here on; do not edit. -->"
 END = "<!-- Made up to here. -->"
@@ -31,13 +30,12 @@ def with_tables(text: str, service: str) -> str:
 
 def tables(service: str) -> str:
     """What a service reads, decides, keeps, promises and measures, as tables."""
-    policy = load_policy(service) if keeps_clocks(service) else None
-    parts = [_reads(service, policy), _decides(service), _keeps(service), _promises(policy, service), _measures(service, policy)]
+    parts = [_reads(service), _decides(service), _keeps(service), _promises(service), _measures(service)]
     return "\n".join(line for part in parts for line in part)
 
 
-def _reads(service: str, policy: Policy | None) -> Iterator[str]:
-    handlers = {**import_module(f"{service}.handlers").HANDLERS, **(RULE_HANDLERS if policy else {})}
+def _reads(service: str) -> Iterator[str]:
+    handlers = {**import_module(f"{service}.handlers").HANDLERS, **RULE_HANDLERS}
     yield from ("## Reads", "", "| topic | event | what follows |", "|---|---|---|")
     for topic in consumed_by(service):
         for event in topic.events:
@@ -70,8 +68,10 @@ def _keeps(service: str) -> Iterator[str]:
     yield from ("## Keeps", "", f"Aggregates, a table for each kind: {', '.join(names)}.", "")
 
 
-def _promises(policy: Policy | None, service: str) -> Iterator[str]:
-    if policy is None:
+def _promises(service: str) -> Iterator[str]:
+    policy = load_policy(service)
+    if not policy.stages:
+        yield from ("## Promises", "", "None by itself; a policy that is activated may promise something.", "")
         return
     yield from ("## Promises", "", "| clock | when | target in working time | calendar | indicators |", "|---|---|---|---|---|")
     for stage, rules in policy.document["stages"].items():
@@ -91,9 +91,9 @@ def _target(target: Mapping[str, Any]) -> str:
     return f"the end of {days}" if target.get("meaning") == "end_of_day" else days
 
 
-def _measures(service: str, policy: Policy | None) -> Iterator[str]:
+def _measures(service: str) -> Iterator[str]:
     own = [metric for metric in metrics_page.metrics() if metric.services != SERVICES and service in metric.services]
-    yield from ("## Measures", "", f"What every service does{', by clock' if policy else ''}: [docs/metrics.md](../../docs/metrics.md).")
+    yield from ("## Measures", "", "What every service does: [docs/metrics.md](../../docs/metrics.md).")
     yield from (f"And `{metric.name}`: {metric.meaning}" for metric in own)
     yield ""
 
