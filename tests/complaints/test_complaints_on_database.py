@@ -37,6 +37,7 @@ from common.runtime.handling import handlers_in
 from common.sla.policy import shipped_document
 from complaints import handlers
 from complaints.domain.complaint import TRAITS
+from complaints.repository import UnitOfWork
 
 pytestmark = pytest.mark.real
 
@@ -123,6 +124,30 @@ async def test_all_promises_are_met_and_the_solution_feeds_two_indicators(compla
     assert met == {"acknowledged", "verification_started", "verified", "solution_communicated", "escalated"}
     told = ("1", "1", at("17:00", 10))
     assert await complaints.facts("C1") == {("in_time_solution", "employee:E1"): told, ("complaint_handling", "employee:E1"): told}
+
+
+async def test_a_complaint_may_be_lodged_before_anybody_has_it_and_its_promises_are_the_department_s(complaints: ServiceOnDatabase) -> None:
+    told = claim(ComplainantTold(complaint_id="C1", by="E1"), at("17:00"))
+    await complaints.apply(
+        [claim(ComplaintLodged(complaint_id="C1", customer_id="K1", category="noise", region="north"), at("16:00")), told]
+    )
+    (received,) = await complaints.published(ComplaintReceived)
+    assert received.handled_by is None
+    assert {row["owner"] for row in await complaints.rows("SELECT owner FROM clocks")} == {"department:complaints"}
+    await complaints.let_time_pass()
+    assert set(await complaints.facts("C1")) == {(name, "department:complaints") for name in ("in_time_solution", "complaint_handling")}
+
+
+async def test_what_was_found_and_decided_is_kept(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply(a_case("C1"))
+    (complaint,) = await complaints.stored(UnitOfWork.complaints)
+    assert [(taken.step, taken.by, taken.justified, taken.remedy) for taken in complaint.steps] == [
+        ("acknowledged", "E1", None, ""),
+        ("verification_started", "E2", None, ""),
+        ("verified", "E2", True, ""),
+        ("solution_proposed", "E2", None, "replacement"),
+        ("solution_communicated", "E1", None, ""),
+    ]
 
 
 async def test_a_complaint_without_a_trigger_is_told_to_no_management(complaints: ServiceOnDatabase) -> None:
