@@ -32,9 +32,11 @@ from common.runtime.metrics import ChassisMetrics
 from common.runtime.timers import TimerWorker
 from common.sla.policy import load_policy
 from common.store import migrations, positions
+from common.store.aggregates import Aggregates
 from common.store.database import Database
 from devstack import Stack
 
+A = TypeVar("A")
 E = TypeVar("E", bound=Event)
 Facts = dict[tuple[str, str], tuple[str, str, datetime]]
 
@@ -143,6 +145,11 @@ class ServiceOnDatabase:
         async with self.database.transaction() as connection:
             return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
 
+    async def stored(self, aggregates: Aggregates[A]) -> list[A]:
+        """Every aggregate of one kind that the service has stored, by id."""
+        async with self.database.transaction() as connection:
+            return await aggregates.find(connection, text("true"), {})
+
     async def published(self, kind: type[E]) -> list[E]:
         """The events of one type that the service published, in their order, each with its envelope."""
         return [event for event in await self.all_published() if isinstance(event, kind)]
@@ -166,7 +173,7 @@ class ServiceOnDatabase:
         """For each case everything that must not depend on the order in which its events arrived, with its own name taken out."""
         (table,), events = OWN[self.name], await self.all_published()
         facts = best_facts([event for event in events if isinstance(event, KpiRecorded)])
-        rows = {row.pop("id"): row for row in await self.rows(f"SELECT * FROM {table}")}
+        rows = {row["id"]: row for row in await self.rows(f"SELECT id, sequence, state - 'id' - 'request_id' AS state FROM {table}")}
         clocks: dict[str, list[dict[str, Any]]] = {}
         columns = "aggregate, stage, state, outcome, deadline, closed_at, owner, used_share"
         for row in await self.rows(f"SELECT {columns} FROM clocks ORDER BY stage"):
@@ -177,7 +184,7 @@ class ServiceOnDatabase:
                 decisions.setdefault(event.envelope.subject, []).append(event)
         return {
             id: {
-                "row": {name: value for name, value in rows[id].items() if name != "request_id"},
+                "row": (rows[id]["sequence"], rows[id]["state"]),
                 "clocks": clocks[id],
                 "facts": facts.get(id, {}),
                 "decisions": plain(decisions[id], "request_id", topic_of(type(decisions[id][0])).key),

@@ -27,7 +27,7 @@ def published(not_graded: int, unknown: int) -> list[Event]:
         id="2026Q3|department-360@1",
         cycle="2026Q3",
         scheme="department-360@1",
-        state=ClosingState.CLOSING,
+        status=ClosingState.CLOSING,
         as_of=AS_OF,
         for_real=False,
         requested_by="close-1",

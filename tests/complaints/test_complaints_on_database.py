@@ -36,6 +36,7 @@ from common.contracts.topics import consumed_by
 from common.sla.policy import shipped_document
 from complaints.domain.complaint import TRAITS
 from complaints.handlers import HANDLERS
+from complaints.repository import UnitOfWork
 
 pytestmark = pytest.mark.real
 
@@ -124,6 +125,30 @@ async def test_all_promises_are_met_and_the_solution_feeds_two_indicators(compla
     assert await complaints.facts("C1") == {("in_time_solution", "employee:E1"): told, ("complaint_handling", "employee:E1"): told}
 
 
+async def test_a_complaint_may_be_lodged_before_anybody_has_it_and_its_promises_are_the_department_s(complaints: ServiceOnDatabase) -> None:
+    told = claim(ComplainantTold(complaint_id="C1", by="E1"), at("17:00"))
+    await complaints.apply(
+        [claim(ComplaintLodged(complaint_id="C1", customer_id="K1", category="noise", region="north"), at("16:00")), told]
+    )
+    (received,) = await complaints.published(ComplaintReceived)
+    assert received.handled_by is None
+    assert {row["owner"] for row in await complaints.rows("SELECT owner FROM clocks")} == {"department:complaints"}
+    await complaints.let_time_pass()
+    assert set(await complaints.facts("C1")) == {(name, "department:complaints") for name in ("in_time_solution", "complaint_handling")}
+
+
+async def test_what_was_found_and_decided_is_kept(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply(a_case("C1"))
+    (complaint,) = await complaints.stored(UnitOfWork.complaints)
+    assert [(taken.step, taken.by, taken.justified, taken.remedy) for taken in complaint.steps] == [
+        ("acknowledged", "E1", None, ""),
+        ("verification_started", "E2", None, ""),
+        ("verified", "E2", True, ""),
+        ("solution_proposed", "E2", None, "replacement"),
+        ("solution_communicated", "E1", None, ""),
+    ]
+
+
 async def test_a_complaint_without_a_trigger_is_told_to_no_management(complaints: ServiceOnDatabase) -> None:
     await complaints.apply(a_case("C1"))
     assert await complaints.published(ComplaintEscalated) == []
@@ -188,7 +213,7 @@ async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(c
     refusals = await complaints.published(ComplaintClaimRejected)
     assert [(refusal.complaint_id, refusal.rule, refusal.was, refusal.field) for refusal in refusals] == [
         ("C1", "received_once", "solution_communicated", "complaint_id"),
-        ("C1", "acknowledged_once", "solution_communicated", ""),
+        ("C1", "acknowledged_once", "acknowledged", ""),  # that is how it stood then
         ("C1", "solution_communicated_once", "solution_communicated", ""),
         ("C2", "not_before_receipt", "received", "ce_time"),
     ]

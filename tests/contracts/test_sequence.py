@@ -28,9 +28,22 @@ from ops.contract_files import examples
 AT = datetime(2026, 8, 3, tzinfo=UTC)
 ID = "2026Q3"
 AGGREGATES: dict[str, Any] = {
-    "service_requests": ServiceRequest(ID, "K1", "web", "repair", "low", "low", "north", "heater", None, None, "", AT),
-    "work_orders": WorkOrder(ID, "R1", "low", "north", "heater", AT),
-    "complaints": Complaint(ID, "K1", None, "noise", "north", None, AT),
+    "service_requests": ServiceRequest(
+        id=ID,
+        opened_at=AT,
+        customer_id="K1",
+        channel="web",
+        nature="repair",
+        severity="low",
+        priority="low",
+        region="north",
+        product="heater",
+        handled_by=None,
+        asset_id=None,
+        remarks="",
+    ),
+    "work_orders": WorkOrder(id=ID, opened_at=AT, request_id="R1", priority="low", region="north", product="heater"),
+    "complaints": Complaint(id=ID, opened_at=AT, customer_id="K1", request_id=None, category="noise", region="north", handled_by=None),
     "cycles": Closing(ID, "2026Q3", "basic@1", ClosingState.CLOSING, AT, False, "1", ""),
 }
 """One of each kind whose events are numbered."""

@@ -209,7 +209,7 @@ async def test_other_content_under_an_applied_id_stays_an_open_letter_and_change
     places = await send(stack, [first, first.with_member("region", "south"), first])
     await settled(stack, claims.base, ["complaint-claims"])
     assert await claims.base.counts("complaint-claims") - before == Counts(3, applied=1, duplicates=1, dead=1)
-    assert await claims.base.one("SELECT region FROM complaints WHERE id = 'twice-told'") == "north"
+    assert await claims.base.one("SELECT state ->> 'region' FROM complaints WHERE id = 'twice-told'") == "north"
     rows = await claims.base.rows("SELECT \"offset\", rule, field, closed_at FROM dead_letters WHERE event_id = 'twice-told-lodged'")
     assert [tuple(row) for row in rows] == [(places[1][1], "conflicting_duplicate", "ce_id", None)]
 

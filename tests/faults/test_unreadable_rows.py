@@ -17,13 +17,13 @@ LATER = A_MINUTE_AGO + timedelta(seconds=30)
 LONG_AGO = now() - timedelta(days=90)
 
 SPOILT = {
-    "the aggregate's own row": "UPDATE complaints SET taken = '{\"polished\": 1}' WHERE id = 'C1'",
+    "the aggregate's own row": "UPDATE complaints SET state = state || '{\"polished\": 1}' WHERE id = 'C1'",
     "a clock's state": "UPDATE clocks SET kept = '{\"published\": 7}' WHERE aggregate = 'complaints:C1'",
     "a clock's event of an unknown kind": "UPDATE clock_events SET type = 'renamed' WHERE clock_id LIKE 'complaints:C1:%'",
     "a clock's event without its data": "UPDATE clock_events SET data = 'null' WHERE clock_id LIKE 'complaints:C1:%'",
 }
 MENDED = {
-    "the aggregate's own row": "UPDATE complaints SET taken = '{}' WHERE id = 'C1'",
+    "the aggregate's own row": "UPDATE complaints SET state = state - 'polished' WHERE id = 'C1'",
     "a clock's state": "UPDATE clocks SET kept = kept.kept FROM kept_clocks kept WHERE kept.id = clocks.id",
     "a clock's event of an unknown kind": "UPDATE clock_events SET type = 'started' WHERE clock_id LIKE 'complaints:C1:%'",
     "a clock's event without its data": (

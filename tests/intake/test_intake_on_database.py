@@ -20,6 +20,7 @@ from common.contracts.service_requests import (
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockStarted
 from common.contracts.topics import consumed_by
 from intake.handlers import HANDLERS
+from intake.repository import UnitOfWork
 
 pytestmark = pytest.mark.real
 
@@ -156,8 +157,8 @@ async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(i
     refusals = await intake.published(ServiceRequestClaimRejected)
     assert [(refusal.request_id, refusal.rule, refusal.was, refusal.field) for refusal in refusals] == [
         ("R1", "registered_once", "surveyed", "request_id"),
-        ("R1", "answered_once", "surveyed", ""),
-        ("R1", "closed_once", "surveyed", ""),
+        ("R1", "answered_once", "answered", ""),  # as it stood at the claim's own time
+        ("R1", "closed_once", "closed", ""),
         ("R1", "surveyed_once", "surveyed", ""),
         ("R2", "not_before_receipt", "registered", "ce_time"),
     ]
@@ -185,6 +186,22 @@ async def test_any_order_of_arrival_gives_the_same_request_clocks_facts_and_deci
     assert await intake.rows("SELECT * FROM waiting") == await intake.rows("SELECT * FROM dead_letters") == []
 
 
+async def test_ends_and_surveys_that_contradict_each_other_give_the_same_credit_in_any_order_of_arrival(intake: ServiceOnDatabase) -> None:
+    def claims(request: str) -> list[Record]:
+        case = a_case(request)
+        return [*case, ended(request, at("15:00", 9), by="E4"), surveyed(request, at("11:00", 20), satisfaction=2)]
+
+    names = {f"P{number}": order for number, order in enumerate(permutations(range(1, 6))) if number % 4 == 1}
+    await intake.apply([claims(name)[place] for name, order in names.items() for place in (0, *order)], at_once=9)
+    for name, order in names.items():
+        facts = {key: value for key, value in (await intake.facts(name)).items() if value[:2] != ("0", "0")}
+        assert facts["customer_satisfaction", "employee:E4"] == ("1", "4", at("15:00", 9)), order
+        assert ("customer_satisfaction", "employee:E2") not in facts, order
+    ends = await intake.ends(names)
+    assert all(ends[name]["clocks"] == ends["P1"]["clocks"] for name in names)
+    assert await intake.rows("SELECT * FROM waiting") == await intake.rows("SELECT * FROM dead_letters") == []
+
+
 async def test_what_kafka_delivers_twice_changes_nothing(intake: ServiceOnDatabase) -> None:
     await intake.apply(a_case("R1"))
     before = await intake.dump()
@@ -200,7 +217,7 @@ async def test_the_same_id_with_other_content_is_a_dead_letter_and_no_second_req
 
 async def test_the_hotline_s_remarks_are_kept_and_leave_in_no_event(intake: ServiceOnDatabase) -> None:
     await intake.apply([received("R1", at("09:00"), remarks="Wang Fang, canary lane 7"), *a_case("R1")[1:]])
-    assert await intake.rows("SELECT remarks FROM service_requests") == [{"remarks": "Wang Fang, canary lane 7"}]
+    assert [request.remarks for request in await intake.stored(UnitOfWork.requests)] == ["Wang Fang, canary lane 7"]
     for row in await intake.rows("SELECT payload, headers FROM outbox"):
         assert b"canary" not in bytes(row["payload"])
         assert "canary" not in str(row["headers"])

@@ -122,9 +122,18 @@ def refused(case: Iterable[Planned]) -> list[tuple[str, Refused | TooEarly]]:
         if isinstance(claim, requests.ServiceRequestReceived):
             assert request is None
             assert claim.nature == "repair"
-            fields = (claim.customer_id, claim.channel, claim.nature, claim.severity, "normal", claim.region, claim.product)
-            request = ServiceRequest(claim.request_id, *fields, claim.handled_by, None, "", at)
-            order = WorkOrder(f"{claim.request_id}-w1", claim.request_id, "normal", claim.region, claim.product, at)
+            fields = claim.model_dump(
+                include={"customer_id", "channel", "nature", "severity", "region", "product", "handled_by", "asset_id"}
+            )
+            request = ServiceRequest(id=claim.request_id, priority="normal", remarks="", opened_at=at, **fields)
+            order = WorkOrder(
+                id=f"{claim.request_id}-w1",
+                request_id=claim.request_id,
+                priority="normal",
+                region=claim.region,
+                product=claim.product,
+                opened_at=at,
+            )
             continue
         assert request is not None
         assert order is not None
@@ -146,18 +155,18 @@ def decided(request: ServiceRequest, order: WorkOrder, planned: Planned) -> Serv
             return request.answer(at, by)
         case requests.ServiceEnded(by=by, request_id=request.id):
             return request.close(at, by)
-        case work.AssignmentMade(technician=technician, team=team, work_order_id=order.id):
-            return order.assign(at, technician, team)
+        case work.AssignmentMade(technician=technician, team=team, by=by, work_order_id=order.id):
+            return order.assign(at, by, technician, team)
         case work.AssignmentTaken(by=by, work_order_id=order.id):
             return order.accept(at, by)
-        case work.WorkHeldUp(party=party, reason=reason, work_order_id=order.id):
-            return order.hold_up(at, party, reason)
-        case work.WorkTakenUp(work_order_id=order.id):
-            return order.take_up(at)
+        case work.WorkHeldUp(party=party, reason=reason, by=by, work_order_id=order.id):
+            return order.hold_up(at, by, party, reason)
+        case work.WorkTakenUp(by=by, work_order_id=order.id):
+            return order.take_up(at, by)
         case work.WorkFinished(by=by, work_order_id=order.id):
             return order.complete(at, by)
-        case work.DefectCameBack(work_order_id=order.id):
-            return order.reopen(at)
+        case work.DefectCameBack(by=by, work_order_id=order.id):
+            return order.reopen(at, by)
         case other:
             raise AssertionError(f"{other!r} is about another case")
 

@@ -20,8 +20,8 @@ from ops.simulation.claims import Sent
 _IN_THE_QUARTER = datetime(2026, 8, 3, 3, tzinfo=UTC)
 _FORGED_FACTS, _JUMPS, _FORGED_REQUESTS = 50, 10, 10
 _STRANGERS = 36_000
-_SPOILS = (("dispatch", "work-order-claims", "work_orders", "steps"), ("intake", "service-request-claims", "service_requests", "taken"))
-"""Service, claims topic, table and the column that is spoilt."""
+_SPOILS = (("dispatch", "work-order-claims", "work_orders"), ("intake", "service-request-claims", "service_requests"))
+"""Service, claims topic, and the table in which a state is spoilt."""
 _TAKEN = "SELECT count(*) FROM inbox WHERE id = $1"
 _PARKED = "SELECT count(*) FROM parked_keys WHERE aggregate = $1"
 _KNOWN = "SELECT indicator, case_id, subject, occurrence, revision FROM kpi_facts ORDER BY case_id LIMIT $1"
@@ -31,18 +31,18 @@ _LETTERS = "SELECT count(*) FROM dead_letters WHERE rule = $1"
 async def corrupt_rows(quarter: Quarter, times: int) -> None:
     """A case's row is spoilt in the middle of its life; its events queue, and once the row is put back they take effect."""
     assert times == 1
-    service, topic, table, column = quarter.random.choice(_SPOILS)
+    service, topic, table = quarter.random.choice(_SPOILS)
     case, first, later = _a_case(quarter, topic)
     async with quarter.coming_in([record for record in quarter.sent if record not in later]):
         await _until_any(quarter, service, _TAKEN, dict(first.headers)["ce_id"].decode())
         await _until_any(quarter, service, f"SELECT count(*) FROM {table} WHERE id = $1", case)  # until then its first claim waits
         async with quarter.fault():
             async with database(quarter.platform.database_url, service) as connection, connection.transaction():
-                before = await connection.fetchval(f"SELECT {column} FROM {table} WHERE id = $1 FOR UPDATE", case)
-                await connection.execute(f"UPDATE {table} SET {column} = $2 WHERE id = $1", case, '{"polished": 1}')
+                before = await connection.fetchval(f"SELECT state FROM {table} WHERE id = $1 FOR UPDATE", case)
+                await connection.execute(f"UPDATE {table} SET state = $2 WHERE id = $1", case, '{"polished": 1}')
             await quarter.publish(later)
             await _until_any(quarter, service, _PARKED, f"{table}:{case}")
-            await quarter.change(service, f"UPDATE {table} SET {column} = $2 WHERE id = $1", case, before)
+            await quarter.change(service, f"UPDATE {table} SET state = $2 WHERE id = $1", case, before)
             told = await quarter.aftersales("dead-letters", "redrive", f"{table}:{case}")
             if "applied" not in told:
                 quarter.wrong.append(f"redrive of {table}:{case} said: {told}")

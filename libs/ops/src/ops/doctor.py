@@ -46,7 +46,7 @@ _HOLES = """
 SELECT kind, topic, count(*)::int AS partitions FROM log_holes WHERE ended_at IS NULL
 GROUP BY kind, topic ORDER BY min(found_at)
 """
-_CLOSING = "SELECT count(*)::int FROM cycles WHERE state = 'closing'"
+_CLOSING = "SELECT count(*)::int FROM cycles WHERE state ->> 'status' = 'closing'"
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "bold red"}
 
 Ends = Mapping[tuple[str, int], int]

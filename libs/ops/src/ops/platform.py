@@ -34,7 +34,7 @@ FROM consumer_progress
 _DUE = """
 SELECT count(*) FROM timers WHERE state = 'armed' AND due_at < now() AND aggregate NOT IN (SELECT aggregate FROM parked_keys)
 """
-_CLOSING = "SELECT count(*) FROM cycles WHERE state = 'closing'"
+_CLOSING = "SELECT count(*) FROM cycles WHERE state ->> 'status' = 'closing'"
 _GRADES = "SELECT DISTINCT ON (grade_key) document FROM grades ORDER BY grade_key, version DESC"
 
 

@@ -56,6 +56,8 @@ async def _one_step(chassis: Chassis, connection: AsyncConnection, id: str) -> N
     Over a hole in the logs nothing is cut or graded; a cut that was taken before the hole was found is taken anew when it has ended.
     """
     closing = await repository.cycle_of(connection, id)
+    if closing.status is not ClosingState.CLOSING:  # another replica was faster
+        return
     if (hole := await holes.open_hole(connection)) is not None:
         await repository.set_cut(connection, closing, {})
         _waits(chassis, closing, f"{hole}: see aftersales holes list")
@@ -66,7 +68,7 @@ async def _one_step(chassis: Chassis, connection: AsyncConnection, id: str) -> N
     elif not any(place.startswith("kpi-facts/") for place in closing.cut):
         await _cut(chassis, connection, closing, _FACTS)
     else:
-        await _grade(chassis, connection, id)
+        await _grade(chassis, connection, closing)
 
 
 async def _cut(chassis: Chassis, connection: AsyncConnection, closing: Closing, topics: Collection[str]) -> None:
@@ -83,12 +85,11 @@ def _waits(chassis: Chassis, closing: Closing, for_: str) -> None:
         log.warning("cycle_waits", cycle=closing.id, for_=for_)
 
 
-async def _grade(chassis: Chassis, connection: AsyncConnection, id: str) -> None:
+async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing) -> None:
     batch = Transaction(chassis.name, UnitOfWork, chassis.consumer.rulebook)
-    await batch.load(connection, [(UnitOfWork.cycles, id)])
-    closing: Closing = batch.held((UnitOfWork.cycles.name, id)).value
-    if closing.state is not ClosingState.CLOSING:  # another replica graded it before the lock was ours
-        return
+    await batch.load(connection, [(UnitOfWork.cycles, closing.id)])
+    if closing != batch.held((UnitOfWork.cycles.name, closing.id)).value:
+        return  # before the lock was ours another replica graded it, or it was asked for again: its cut is not the one that was looked at
     scheme = find_scheme(closing.scheme)
     assert scheme is not None  # a close under an unknown scheme was refused
     span = span_under(scheme, closing.cycle, closing.as_of)

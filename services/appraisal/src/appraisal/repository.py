@@ -1,7 +1,7 @@
 """How org snapshots, ratings, cycles and grades are stored, and how a cycle's inputs are found."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,8 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appraisal.domain.appraising import Rating
-from appraisal.domain.closing import Closing, ClosingState
-from appraisal.domain.org import Member, OrgSnapshot
+from appraisal.domain.closing import Closing
+from appraisal.domain.org import OrgSnapshot, together
 from appraisal.domain.scheme import Scheme
 from appraisal.presets import find_scheme
 from appraisal.tables import CycleRow, GradeRow, OrgSnapshotRow, RatingRow
@@ -18,46 +18,12 @@ from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
 from common.store.aggregates import Aggregates
 
 
-def _org_row(org: OrgSnapshot) -> OrgSnapshotRow:
-    return OrgSnapshotRow(id=org.id, org_id=org.org_id, effective_at=org.effective_at, members=[asdict(one) for one in org.members])
-
-
-def _org(row: OrgSnapshotRow) -> OrgSnapshot:
-    return OrgSnapshot(row.id, row.org_id, row.effective_at, tuple(Member(**one) for one in row.members))
-
-
-def _rating_row(rating: Rating) -> RatingRow:
-    return RatingRow(**asdict(rating))
-
-
-def _rating(row: RatingRow) -> Rating:
-    return Rating(row.id, row.rating_id, row.cycle, row.scheme, row.appraisee, row.appraiser, row.score)
-
-
-def _cycle_row(closing: Closing) -> CycleRow:
-    return CycleRow(**{**asdict(closing), "cut": dict(closing.cut)})
-
-
-def _cycle(row: CycleRow) -> Closing:
-    return Closing(
-        id=row.id,
-        cycle=row.cycle,
-        scheme=row.scheme,
-        state=ClosingState(row.state),
-        as_of=row.as_of,
-        for_real=row.for_real,
-        requested_by=row.requested_by,
-        replay_of=row.replay_of,
-        cut=row.cut,
-    )
-
-
 class UnitOfWork(ChassisUnitOfWork):
     """What a use case of appraisal may read and change."""
 
-    org_snapshots = Aggregates(OrgSnapshotRow, to_row=_org_row, to_domain=_org)
-    ratings = Aggregates(RatingRow, to_row=_rating_row, to_domain=_rating)
-    cycles = Aggregates(CycleRow, to_row=_cycle_row, to_domain=_cycle)
+    org_snapshots = Aggregates(OrgSnapshotRow, OrgSnapshot)
+    ratings = Aggregates(RatingRow, Rating)
+    cycles = Aggregates(CycleRow, Closing)
 
     def scheme(self, reference: str) -> Scheme | None:
         """The scheme of that reference, None when there is none."""
@@ -69,7 +35,14 @@ _UNSENT_FACTS = text("SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NU
 
 
 _CLOSING = text("""
-SELECT id FROM cycles c WHERE state = 'closing' AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = 'cycles:' || c.id) ORDER BY id
+SELECT id FROM cycles c WHERE state ->> 'status' = 'closing'
+       AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = 'cycles:' || c.id) ORDER BY id
+""")
+_ONE = text("id = :id")
+# by the event that asked for it: a cut for one close is none for the next
+_CUT = text("""
+UPDATE cycles SET state = jsonb_set(state, '{cut}', CAST(:cut AS jsonb))
+WHERE id = :id AND state ->> 'status' = 'closing' AND state ->> 'requested_by' = :requested_by
 """)
 
 
@@ -80,15 +53,13 @@ async def closing_cycles(connection: AsyncConnection) -> list[str]:
 
 async def cycle_of(connection: AsyncConnection, id: str) -> Closing:
     """One cycle as it stands now."""
-    table = CycleRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it to tables only
-    row = (await connection.execute(select(table).where(table.c.id == id))).mappings().one()
-    return _cycle(CycleRow(**row))
+    (found,) = await UnitOfWork.cycles.find(connection, _ONE, {"id": id})
+    return found
 
 
 async def set_cut(connection: AsyncConnection, closing: Closing, cut: Mapping[str, int]) -> None:
-    """Notes up to where a closing cycle will look."""
-    table = CycleRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it to tables only
-    await connection.execute(table.update().where(table.c.id == closing.id).values(cut=dict(cut)))
+    """Notes up to where a closing cycle will look; nothing when another replica has closed it meanwhile."""
+    await connection.execute(_CUT, {"id": closing.id, "requested_by": closing.requested_by, "cut": json.dumps(cut)})
 
 
 async def has_passed(connection: AsyncConnection, cut: Mapping[str, int]) -> bool:
@@ -102,19 +73,22 @@ async def has_unsent_facts(connection: AsyncConnection) -> bool:
     return bool((await connection.execute(_UNSENT_FACTS)).scalar_one())
 
 
+_IN_FORCE = text("""
+id IN (SELECT DISTINCT ON (state ->> 'org_id') id FROM org_snapshots WHERE CAST(state ->> 'effective_at' AS timestamptz) < :before
+       ORDER BY state ->> 'org_id', CAST(state ->> 'effective_at' AS timestamptz) DESC)
+""")
+_OF_CYCLE = text("state ->> 'cycle' = :cycle AND state ->> 'scheme' = :scheme")
+
+
 async def org_as_of(connection: AsyncConnection, before: datetime) -> OrgSnapshot | None:
-    """The latest org snapshot that was in force before an instant."""
-    table = OrgSnapshotRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it to tables only
-    found = await connection.execute(select(table).where(table.c.effective_at < before).order_by(table.c.effective_at.desc()).limit(1))
-    row = found.mappings().one_or_none()
-    return None if row is None else _org(OrgSnapshotRow(**row))
+    """The organisation just before an instant: the latest snapshot of each part that HR describes by itself, put together."""
+    found = await UnitOfWork.org_snapshots.find(connection, _IN_FORCE, {"before": before})
+    return together(found) if found else None
 
 
 async def ratings_of(connection: AsyncConnection, cycle: str, scheme: str) -> list[Rating]:
     """Every rating of a cycle."""
-    table = RatingRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it to tables only
-    found = await connection.execute(select(table).where(table.c.cycle == cycle, table.c.scheme == scheme).order_by(table.c.id))
-    return [_rating(RatingRow(**row)) for row in found.mappings()]
+    return await UnitOfWork.ratings.find(connection, _OF_CYCLE, {"cycle": cycle, "scheme": scheme})
 
 
 async def latest_grades(connection: AsyncConnection, cycle_key: str) -> dict[str, GradeRow]:

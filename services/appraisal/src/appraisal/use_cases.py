@@ -107,7 +107,7 @@ def begin_close(asked: CycleCloseRequested, existing: Closing | None, uow: UnitO
             id=asked.cycle_key,
             cycle=asked.cycle,
             scheme=asked.scheme,
-            state=ClosingState.CLOSING,
+            status=ClosingState.CLOSING,
             as_of=asked.as_of,
             for_real=asked.for_real,
             requested_by=asked.envelope.id,

@@ -19,11 +19,10 @@ from common.contracts.complaints import (
     ComplaintVerificationStarted,
     ComplaintVerified,
 )
-from common.contracts.event import Claim, Event
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.kernel.clocks import traits_of
 from common.kernel.errors import Refused
-from complaints.domain.complaint import TRAITS, Complaint, Step
+from complaints.domain.complaint import TRAITS, Complaint
 from complaints.repository import UnitOfWork
 
 
@@ -40,7 +39,7 @@ def receive_complaint(lodged: ComplaintLodged, existing: Complaint | None, uow: 
             category=lodged.category,
             region=lodged.region,
             handled_by=lodged.handled_by,
-            received_at=lodged.time,
+            opened_at=lodged.time,
             triggers=lodged.triggers,
         ),
         traits_of(lodged, TRAITS),
@@ -60,7 +59,7 @@ def open_complaint_of_request(request: ServiceRequestRegistered, existing: Compl
             category=request.product,
             region=request.region,
             handled_by=request.handled_by,
-            received_at=request.received_at,
+            opened_at=request.received_at,
         ),
         {"category": request.product, **traits_of(request, TRAITS)},
         uow,
@@ -83,45 +82,40 @@ def _receive(complaint: Complaint, traits: Mapping[str, str], uow: UnitOfWork) -
             category=complaint.category,
             region=complaint.region,
             handled_by=complaint.handled_by,
-            received_at=complaint.received_at,
+            received_at=complaint.opened_at,
         )
     )
     if complaint.is_major:
         uow.publish(
-            ComplaintEscalated(complaint_id=complaint.id, triggers=complaint.triggers, escalated_at=complaint.received_at)  # type: ignore[arg-type]  # the claim's own triggers
+            ComplaintEscalated(complaint_id=complaint.id, triggers=complaint.triggers, escalated_at=complaint.opened_at)  # type: ignore[arg-type]  # the claim's own triggers
         )
 
 
 def acknowledge_complaint(told: ComplainantTold, complaint: Complaint, uow: UnitOfWork) -> None:
     """The complainant knows that we have the complaint (D4-12)."""
-    event = ComplaintAcknowledged(complaint_id=complaint.id, acknowledged_at=told.time, by=told.by)
-    _take(Step.ACKNOWLEDGED, told, complaint, event, uow)
+    if uow.complaints.answer(told, complaint.acknowledge(told.time, told.by)):
+        uow.publish(ComplaintAcknowledged(complaint_id=complaint.id, acknowledged_at=told.time, by=told.by))
 
 
 def start_verification(begun: VerificationBegun, complaint: Complaint, uow: UnitOfWork) -> None:
     """Somebody verifies what the complaint says (D4-12, X-08)."""
-    event = ComplaintVerificationStarted(complaint_id=complaint.id, started_at=begun.time, by=begun.by)
-    _take(Step.VERIFICATION_STARTED, begun, complaint, event, uow)
+    if uow.complaints.answer(begun, complaint.start_verification(begun.time, begun.by)):
+        uow.publish(ComplaintVerificationStarted(complaint_id=complaint.id, started_at=begun.time, by=begun.by))
 
 
 def verify_complaint(ended: VerificationEnded, complaint: Complaint, uow: UnitOfWork) -> None:
     """It is clear whether the complaint is justified (D11-15)."""
-    event = ComplaintVerified(complaint_id=complaint.id, justified=ended.justified, verified_at=ended.time, by=ended.by)
-    _take(Step.VERIFIED, ended, complaint, event, uow)
+    if uow.complaints.answer(ended, complaint.verify(ended.time, ended.by, justified=ended.justified)):
+        uow.publish(ComplaintVerified(complaint_id=complaint.id, justified=ended.justified, verified_at=ended.time, by=ended.by))
 
 
 def propose_solution(found: SolutionFound, complaint: Complaint, uow: UnitOfWork) -> None:
     """A remedy is decided (D4-13)."""
-    event = ComplaintSolutionProposed(complaint_id=complaint.id, remedy=found.remedy, proposed_at=found.time, by=found.by)
-    _take(Step.SOLUTION_PROPOSED, found, complaint, event, uow)
+    if uow.complaints.answer(found, complaint.propose_solution(found.time, found.by, found.remedy)):
+        uow.publish(ComplaintSolutionProposed(complaint_id=complaint.id, remedy=found.remedy, proposed_at=found.time, by=found.by))
 
 
 def communicate_solution(told: SolutionTold, complaint: Complaint, uow: UnitOfWork) -> None:
     """The complainant knows the solution, which stops the clock of 3 working days (D4-13, X-07)."""
-    event = ComplaintSolutionCommunicated(complaint_id=complaint.id, communicated_at=told.time, by=told.by)
-    _take(Step.SOLUTION_COMMUNICATED, told, complaint, event, uow)
-
-
-def _take(step: Step, claim: Claim, complaint: Complaint, event: Event, uow: UnitOfWork) -> None:
-    if uow.complaints.settle(claim, complaint.take(step, claim.time)):
-        uow.publish(event)
+    if uow.complaints.answer(told, complaint.communicate_solution(told.time, told.by)):
+        uow.publish(ComplaintSolutionCommunicated(complaint_id=complaint.id, communicated_at=told.time, by=told.by))

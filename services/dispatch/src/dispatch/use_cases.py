@@ -40,7 +40,7 @@ def create_work_order(request: ServiceRequestRegistered, existing: WorkOrder | N
         priority=request.priority,
         region=request.region,
         product=request.product,
-        created_at=request.received_at,
+        opened_at=request.received_at,
     )
     uow.work_orders.add(order.created(traits_of(request, TRAITS)))
     uow.publish(
@@ -50,7 +50,7 @@ def create_work_order(request: ServiceRequestRegistered, existing: WorkOrder | N
             priority=request.priority,
             region=order.region,
             product=order.product,
-            created_at=order.created_at,
+            created_at=order.opened_at,
         )
     )
 
@@ -62,13 +62,13 @@ def work_order_of(request: ServiceRequestRegistered) -> str:
 
 def assign_technician(made: AssignmentMade, order: WorkOrder, uow: UnitOfWork) -> None:
     """A technician has the work, perhaps in another one's place (D1-10)."""
-    if uow.work_orders.settle(made, order.assign(made.time, made.technician, made.team)):
+    if uow.work_orders.answer(made, order.assign(made.time, made.by, made.technician, made.team)):
         uow.publish(
             WorkOrderAssigned(
                 work_order_id=order.id,
                 technician=made.technician,
                 team=made.team,
-                reassigned=bool(order.standing(made.time).technician),
+                reassigned=bool(order.technician(made.time)),
                 assigned_at=made.time,
                 by=made.by,
             )
@@ -77,19 +77,19 @@ def assign_technician(made: AssignmentMade, order: WorkOrder, uow: UnitOfWork) -
 
 def accept_assignment(taken: AssignmentTaken, order: WorkOrder, uow: UnitOfWork) -> None:
     """The assigned technician took the work on."""
-    if uow.work_orders.settle(taken, order.accept(taken.time, taken.by)):
+    if uow.work_orders.answer(taken, order.accept(taken.time, taken.by)):
         uow.publish(WorkOrderAccepted(work_order_id=order.id, technician=taken.by, accepted_at=taken.time))
 
 
 def note_arrival(arrived: TechnicianArrived, order: WorkOrder, uow: UnitOfWork) -> None:
     """The technician is at the customer's."""
-    if uow.work_orders.settle(arrived, order.arrive(arrived.time, arrived.by)):
+    if uow.work_orders.answer(arrived, order.arrive(arrived.time, arrived.by)):
         uow.publish(WorkOrderArrived(work_order_id=order.id, technician=arrived.by, arrived_at=arrived.time))
 
 
 def judge_priority(judged: PriorityJudged, order: WorkOrder, uow: UnitOfWork) -> None:
     """The work is more or less urgent than the triage had it (D1-11, X-39)."""
-    if uow.work_orders.settle(judged, order.judge(judged.time, judged.priority, judged.reason)):
+    if uow.work_orders.answer(judged, order.judge(judged.time, judged.by, judged.priority, judged.reason)):
         uow.publish(
             WorkOrderReprioritised(
                 work_order_id=order.id, priority=judged.priority, reason=judged.reason, judged_at=judged.time, by=judged.by
@@ -99,24 +99,24 @@ def judge_priority(judged: PriorityJudged, order: WorkOrder, uow: UnitOfWork) ->
 
 def pause_work(held_up: WorkHeldUp, order: WorkOrder, uow: UnitOfWork) -> None:
     """The work waits for somebody else, whose time it is (P12)."""
-    if uow.work_orders.settle(held_up, order.hold_up(held_up.time, held_up.party, held_up.reason)):
+    if uow.work_orders.answer(held_up, order.hold_up(held_up.time, held_up.by, held_up.party, held_up.reason)):
         uow.publish(WorkOrderPaused(work_order_id=order.id, party=held_up.party, reason=held_up.reason, paused_at=held_up.time))
 
 
 def resume_work(taken_up: WorkTakenUp, order: WorkOrder, uow: UnitOfWork) -> None:
     """The work goes on."""
-    if uow.work_orders.settle(taken_up, order.take_up(taken_up.time)):
+    if uow.work_orders.answer(taken_up, order.take_up(taken_up.time, taken_up.by)):
         uow.publish(WorkOrderResumed(work_order_id=order.id, resumed_at=taken_up.time))
 
 
 def complete_work(finished: WorkFinished, order: WorkOrder, uow: UnitOfWork) -> None:
     """The work is done (D1-09, D7-09)."""
-    if uow.work_orders.settle(finished, order.complete(finished.time, finished.by)):
+    if uow.work_orders.answer(finished, order.complete(finished.time, finished.by)):
         uow.publish(WorkOrderCompleted(work_order_id=order.id, technician=finished.by, completed_at=finished.time))
 
 
 def reopen_work(came_back: DefectCameBack, order: WorkOrder, uow: UnitOfWork) -> None:
     """The defect came back, which is charged to whoever had completed the work (P12)."""
-    if uow.work_orders.settle(came_back, order.reopen(came_back.time)):
-        completed_by = order.standing(came_back.time).technician
+    if uow.work_orders.answer(came_back, order.reopen(came_back.time, came_back.by)):
+        completed_by = order.technician(came_back.time)
         uow.publish(WorkOrderReopened(work_order_id=order.id, completed_by=completed_by, reopened_at=came_back.time))

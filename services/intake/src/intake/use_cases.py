@@ -1,6 +1,7 @@
 """One function a command: loaded data in, changes and events staged. No I/O."""
 
 from common.contracts.claims.intake import CustomerAnswered, ServiceEnded, ServiceRequestReceived, SurveyAnswered
+from common.contracts.event import Claim
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.service_requests import (
     ServiceRequestAnswered,
@@ -10,7 +11,7 @@ from common.contracts.service_requests import (
 )
 from common.kernel.clocks import traits_of
 from common.kernel.errors import Refused
-from intake.domain.service_request import TRAITS, ServiceRequest, Step, points
+from intake.domain.service_request import TRAITS, Credit, ServiceRequest
 from intake.domain.triage import triage
 from intake.repository import UnitOfWork
 
@@ -33,7 +34,7 @@ def register_request(received: ServiceRequestReceived, existing: ServiceRequest 
         handled_by=received.handled_by,
         asset_id=received.asset_id,
         remarks=received.remarks,
-        received_at=received.time,
+        opened_at=received.time,
     )
     uow.requests.add(request.registered({"priority": priority, **traits_of(received, TRAITS)}))
     uow.publish(
@@ -48,7 +49,7 @@ def register_request(received: ServiceRequestReceived, existing: ServiceRequest 
             product=request.product,
             handled_by=request.handled_by,
             asset_id=request.asset_id,
-            received_at=request.received_at,
+            received_at=request.opened_at,
             customer_class=received.customer_class,
             outlet=received.outlet,
         )
@@ -57,40 +58,45 @@ def register_request(received: ServiceRequestReceived, existing: ServiceRequest 
 
 def answer_request(answered: CustomerAnswered, request: ServiceRequest, uow: UnitOfWork) -> None:
     """The customer had a first response (D1-07)."""
-    if uow.requests.settle(answered, request.answer(answered.time, answered.by)):
+    if uow.requests.answer(answered, request.answer(answered.time, answered.by)):
         uow.publish(ServiceRequestAnswered(request_id=request.id, answered_at=answered.time, by=answered.by))
 
 
 def close_request(ended: ServiceEnded, request: ServiceRequest, uow: UnitOfWork) -> None:
     """The service has ended and the request is in the archive (D1-14)."""
-    if uow.requests.settle(ended, request.close(ended.time, ended.by)):
+    if closed := uow.requests.answer(ended, request.close(ended.time, ended.by)):
         uow.publish(ServiceRequestClosed(request_id=request.id, closed_at=ended.time, by=ended.by))
+        _credit(ended, request.credit, closed, uow)
 
 
 def record_survey(survey: SurveyAnswered, request: ServiceRequest, uow: UnitOfWork) -> None:
     """The customer's satisfaction is credited to whoever gave the service, for the day on which the case closed (D1-19, decision 26)."""
-    surveyed = uow.requests.settle(survey, request.survey(survey.time, survey.satisfaction))
-    if surveyed is None:
-        return
-    assert surveyed.closed_by is not None  # a survey waits for the close
-    uow.publish(
-        SurveyRecorded(
-            request_id=request.id,
-            satisfaction=survey.satisfaction,
-            credited_to=surveyed.closed_by,
-            answered_at=survey.time,
+    surveyed = uow.requests.answer(survey, request.survey(survey.time, survey.satisfaction))
+    if surveyed is not None and (credit := surveyed.credit) is not None:
+        uow.publish(
+            SurveyRecorded(request_id=request.id, satisfaction=survey.satisfaction, credited_to=credit.employee, answered_at=survey.time)
         )
-    )
-    given, possible = points(survey.satisfaction)
-    uow.publish(
-        KpiRecorded(
-            case_id=request.id,
-            indicator="customer_satisfaction",
-            subject=f"employee:{surveyed.closed_by}",
-            revision=1,
-            numerator=str(given),
-            denominator=str(possible),
-            source_event_ids=[survey.envelope.id],
-        ),
-        at=surveyed.taken[Step.CLOSED],
-    )
+        _credit(survey, request.credit, surveyed, uow)
+
+
+def _credit(claim: Claim, was: Credit | None, request: ServiceRequest, uow: UnitOfWork) -> None:
+    """The fact of the survey; where an end or a survey of an earlier time becomes known late, it takes the place of the one before."""
+    now = request.credit
+    if now is None or now == was:
+        return
+    facts = [(now, now.points)]
+    if was is not None and was.employee != now.employee:
+        facts.append((was, (0, 0)))  # nothing to count, whoever was credited before
+    for credit, (given, possible) in facts:
+        uow.publish(
+            KpiRecorded(
+                case_id=request.id,
+                indicator="customer_satisfaction",
+                subject=f"employee:{credit.employee}",
+                revision=request.credits_known - 1,
+                numerator=str(given),
+                denominator=str(possible),
+                source_event_ids=[claim.envelope.id],
+            ),
+            at=credit.at,
+        )

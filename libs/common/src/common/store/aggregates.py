@@ -1,13 +1,16 @@
-"""How one kind of aggregate is stored: its table, and the two functions between row and domain."""
+"""How aggregates are stored: one table a kind, one row an aggregate, its state as one JSON document of the domain's own dataclass."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 import structlog
-from sqlalchemy import Table, bindparam, insert, select, text, update
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+from sqlalchemy import Table, TextClause, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import SQLModel
+from sqlmodel import Field, SQLModel
 
 from common.contracts.event import Claim, Event
 from common.kernel.errors import Refused, TooEarly
@@ -65,24 +68,53 @@ class Load(Generic[L]):
     required: bool
 
 
-class Aggregates(Generic[A]):
-    """Declared on a service's unit of work: `complaints = Aggregates(ComplaintRow, to_row=…, to_domain=…)`.
+class Document(SQLModel):
+    """The columns of every table of aggregates; a service names one: `class WorkOrderRow(Document, table=True): __tablename__ = …`."""
 
-    The row has the columns `id` (the aggregate's) and `sequence` (counts its published events; the chassis keeps it).
+    id: str = Field(primary_key=True)
+    sequence: int
+    """How many events of the aggregate were published; the chassis keeps it."""
+    version: int
+    """The shape in which the state was written: how many upcasters there were, and one."""
+    state: dict[str, Any] = Field(sa_type=JSONB)
+
+
+_READ = "SELECT id, sequence, version, CAST(state AS text) AS state FROM {table} WHERE {which} ORDER BY id"
+_LOCK = _READ.replace("{which}", "id = ANY(CAST(:ids AS text[]))") + " FOR UPDATE"
+_INSERT = """
+INSERT INTO {table} (id, sequence, version, state) SELECT i, n, :version, CAST(s AS jsonb)
+FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS int[]), CAST(:states AS text[])) AS x (i, n, s)
+"""
+_UPDATE = """
+UPDATE {table} SET sequence = n, version = :version, state = CAST(s AS jsonb)
+FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS int[]), CAST(:states AS text[])) AS x (i, n, s) WHERE id = i
+"""
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+_CLOCKS = {"clocks"}
+
+
+class Aggregates(Generic[A]):
+    """Declared on a service's unit of work: `complaints = Aggregates(ComplaintRow, Complaint)`.
+
+    The state is what the dataclass holds, but for its `clocks`, which are rows of their own. A field that is new has a default,
+    with which older states are read. Where a default is not enough, `upcasts` has a function for each step from one shape to the
+    next, the oldest first: it takes the stored document and gives the one that the next version would have written.
     """
 
-    def __init__(self, row: type[SQLModel], *, to_row: Callable[[A], SQLModel], to_domain: Callable[[Any], A]) -> None:
-        self.row = row
-        self.to_row = to_row
-        self.to_domain = to_domain
-        self.table: Table = cast("Table", row.__table__)  # type: ignore[attr-defined]  # SQLModel adds it to tables only
-        self.name: str = self.table.name
+    def __init__(self, row: type[Document], kind: type[A], *, upcasts: Sequence[Upcast] = ()) -> None:
+        self.table = cast("Table", row.__table__)  # type: ignore[attr-defined]  # SQLModel adds it to tables only
+        self.name = self.table.name
         """The table's name, which is also the first part of every reference to an aggregate."""
+        self.kind = kind
+        self._upcasts = tuple(upcasts)
+        self._adapter = TypeAdapter(kind)
+        self._lock, self._insert, self._update = (text(statement.format(table=self.name)) for statement in (_LOCK, _INSERT, _UPDATE))
 
     @property
-    def kind(self) -> type[A]:
-        """The class of the aggregates."""
-        return cast("type[A]", get_type_hints(self.to_domain)["return"])
+    def version(self) -> int:
+        """The shape in which states are written now."""
+        return len(self._upcasts) + 1
 
     def ref(self, id: str) -> str:
         """How timers, clocks and parked records name one aggregate: `complaints:C1`."""
@@ -105,30 +137,60 @@ class Aggregates(Generic[A]):
 
     async def lock(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[A, int] | UnreadableRow]:
         """Those of `ids` that exist, with their sequence, locked in the order of their ids."""
-        found = await connection.execute(select(self.table).where(self.table.c.id.in_(ids)).order_by(self.table.c.id).with_for_update())
-        return {row.id: self._read(row) for row in found}
+        return {row.id: self._of(row) for row in await connection.execute(self._lock, {"ids": ids})}
 
-    def _read(self, row: Any) -> tuple[A, int] | UnreadableRow:
-        try:
-            return self.to_domain(row), row.sequence  # the driver's row has the columns by name, as one of SQLModel would
-        except Exception as error:  # whatever the row holds: one row must not stop the others
-            log.error("row_unreadable", aggregate=self.ref(row.id), exc_info=error)
-            return UnreadableRow(f"its row cannot be read: {type(error).__name__}")
+    async def find(self, connection: AsyncConnection, which: TextClause, values: Mapping[str, object]) -> list[A]:
+        """The aggregates whose rows meet the condition `which`, by id, not locked; one that cannot be read is an error."""
+        rows = await connection.execute(text(_READ.format(table=self.name, which=which.text)), dict(values))
+        return [self.read(row.state, row.version) for row in rows]
 
     async def write(self, connection: AsyncConnection, new: Sequence[tuple[A, int]], changed: Sequence[tuple[A, int]]) -> None:
         """Writes new and changed aggregates, one statement each."""
-        if new:
-            await connection.execute(insert(self.table), [self._columns(*entry) for entry in new])
-        if changed:
-            columns = [self._columns(*entry) for entry in changed]
-            names = [name for name in columns[0] if name != "id"]
-            statement = update(self.table).where(self.table.c.id == bindparam("id_")).values({name: bindparam(name) for name in names})
-            await connection.execute(statement, [{"id_": values.pop("id"), **values} for values in columns])
+        for statement, entries in ((self._insert, new), (self._update, changed)):
+            if entries:
+                values = {
+                    "ids": [cast("Any", aggregate).id for aggregate, _ in entries],
+                    "sequences": [sequence for _, sequence in entries],
+                    "states": [self.state(aggregate) for aggregate, _ in entries],
+                    "version": self.version,
+                }
+                await connection.execute(statement, values)
 
-    def _columns(self, aggregate: A, sequence: int) -> dict[str, Any]:
-        row = self.to_row(aggregate)
-        names = self.table.columns.keys()
-        return {**{name: getattr(row, name) for name in names}, "sequence": sequence}
+    def state(self, aggregate: A) -> str:
+        """The document in which an aggregate is stored."""
+        return self._adapter.dump_json(aggregate, exclude=_CLOCKS).decode()
+
+    def read(self, state: str | bytes, version: int) -> A:
+        """The aggregate of a document that was written in this shape; `ValueError` for one that this release does not know."""
+        if version != self.version:
+            state = self._upcast(state, version)
+        return self._adapter.validate_json(state, strict=True, extra="forbid")
+
+    def _upcast(self, state: str | bytes, version: int) -> bytes:
+        if not 1 <= version < self.version:
+            raise ValueError(f"written in shape {version}, and the newest that is known is {self.version}")
+        document = from_json(state)
+        for upcast in self._upcasts[version - 1 :]:
+            document = upcast(document)
+        return to_json(document)
+
+    def _of(self, row: Any) -> tuple[A, int] | UnreadableRow:
+        try:
+            return self.read(row.state, row.version), row.sequence
+        except Exception as error:  # whatever the row holds: one row must not stop the others
+            log.error("row_unreadable", aggregate=self.ref(row.id), exc_info=error)
+            return UnreadableRow(f"its row cannot be read: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a document, and where in it; no value, and no name that is none of ours."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ["state", *first["loc"]]
+    if first["type"] == "unexpected_keyword_argument":
+        place[-1] = "<unknown>"
+    return f"{'.'.join(map(str, place))}: {first['type']}"
 
 
 def _id_of(id: IdOf) -> Callable[[Event], str | None]:
@@ -152,7 +214,7 @@ class Staged(Generic[A]):
         """Stages a changed aggregate."""
         self.uow.stage(self.aggregates, aggregate, new=False)
 
-    def settle(self, claim: Claim, decision: A | Refused | TooEarly) -> A | None:
+    def answer(self, claim: Claim, decision: A | Refused | TooEarly) -> A | None:
         """The changed aggregate, staged; None when a rule refuses the claim, or when the claim has to wait for an earlier one."""
         match decision:
             case Refused() as refused:

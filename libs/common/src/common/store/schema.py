@@ -168,6 +168,16 @@ CREATE TABLE rules (
 );
 """
 
+DOCUMENT_1 = """
+CREATE TABLE {table} (
+    id text PRIMARY KEY,
+    sequence int NOT NULL,
+    version int NOT NULL,
+    state jsonb NOT NULL
+);
+"""
+"""A kind of aggregate, as `common.store.aggregates.Document` has it."""
+
 
 def execute_all(op: Any, statements: str) -> None:
     """Runs statements that are separated by semicolons, one at a time, as the driver wants them."""

@@ -24,7 +24,7 @@ class Closing:
     id: str
     cycle: str
     scheme: str
-    state: ClosingState
+    status: ClosingState
     as_of: datetime
     for_real: bool
     requested_by: str
@@ -34,15 +34,15 @@ class Closing:
 
     def again(self, as_of: datetime, *, for_real: bool, requested_by: str) -> "Closing | Refused":
         """Closed once more, with what has become known since."""
-        if self.state is ClosingState.CLOSING:
-            return Refused("one_close_at_a_time", was=self.state)
+        if self.status is ClosingState.CLOSING:
+            return Refused("one_close_at_a_time", was=self.status)
         if as_of <= self.as_of:
-            return Refused("later_than_the_last_close", was=self.state, field="as_of")
-        return replace(self, state=ClosingState.CLOSING, as_of=as_of, for_real=for_real, requested_by=requested_by, cut={})
+            return Refused("later_than_the_last_close", was=self.status, field="as_of")
+        return replace(self, status=ClosingState.CLOSING, as_of=as_of, for_real=for_real, requested_by=requested_by, cut={})
 
     def closed(self) -> "Closing":
         """Graded."""
-        return replace(self, state=ClosingState.CLOSED)
+        return replace(self, status=ClosingState.CLOSED)
 
 
 def span_under(scheme: Scheme, cycle: str, as_of: datetime) -> Span | Refused:

@@ -1,6 +1,6 @@
 """The organisation as HR describes it: who is whose superior, and which raters follow from that (D11-25 … D11-27, X-18)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -95,3 +95,13 @@ class OrgSnapshot:
     @staticmethod
     def _numbers(members: Iterable[Member]) -> tuple[str, ...]:
         return tuple(sorted(one.employee_id for one in members))
+
+
+def together(snapshots: Sequence[OrgSnapshot]) -> OrgSnapshot:
+    """One picture of parts that HR describes apart, each under its own `org_id`; who stands in two is where the later one has him."""
+    if len(snapshots) == 1:
+        return snapshots[0]
+    in_order = sorted(snapshots, key=lambda one: (one.effective_at, one.id))
+    members = {member.employee_id: member for snapshot in in_order for member in snapshot.members}
+    parts = "+".join(sorted(one.org_id for one in snapshots))
+    return OrgSnapshot("+".join(one.id for one in in_order), parts, in_order[-1].effective_at, tuple(members.values()))

@@ -1,17 +1,13 @@
-"""A work order from its creation to the finished work, and again when the defect comes back (D1-09, D1-10, P12).
-
-The order keeps its steps and is what they add up to in the order of event time. A claim is judged by how things stood at
-its own time, so one that becomes known late finds its place, and the order of arrival does not change the end.
-"""
+"""A work order from its creation to the finished work, and again when the defect comes back (D1-09, D1-10, P12)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
-from common.kernel.clocks import Clocks
+from common.kernel import process
 from common.kernel.errors import Refused, TooEarly
+from common.kernel.process import Case, Process
 
 
 class Status(StrEnum):
@@ -46,7 +42,7 @@ _NOT_YET_HELD_UP = TooEarly(Step.HELD_UP)
 _NOT_YET_COMPLETED = TooEarly(Step.COMPLETED)
 _OVER = Refused("not_after_completion")
 
-TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
+TABLE: Mapping[Status, Mapping[str, Status | Refused | TooEarly]] = {
     Status.CREATED: {
         Step.ASSIGNED: Status.ASSIGNED,
         Step.ACCEPTED: _NOT_YET_ASSIGNED,
@@ -102,133 +98,101 @@ TABLE: Mapping[Status, Mapping[Step, Status | Refused | TooEarly]] = {
 }
 """What each step leads to in each status: the next status, a refusal, or the step that must be known before."""
 
+PROCESS = Process(Status.CREATED, TABLE, not_before="not_before_creation")
+
 TRAITS = ("priority", "region", "product", "channel", "customer_class", "outlet", "nature", "severity")
 """What SLA policies may promise by: traits of the request that needed the work."""
 
 ASSIGNMENT = "assignment"
 ARRIVAL = "arrival"
 COMPLETION = "completion"
-UNASSIGNED = "department:dispatch"
+NOBODY_YET = "department:dispatch"
 """Whose the time is until a technician has the work."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """One step that was taken; `who` has the work from here on, and `priority` holds, where the step says so."""
+class Taken(process.Taken):
+    """One step that was taken; `technician` has the work from here on, and `priority` holds, where the step says so."""
 
     step: Step
-    at: datetime
-    who: str = ""
-    team: str = ""
-    priority: str = ""
-
-
-class Standing(NamedTuple):
-    """How a work order stands at some instant; who has the work, or had it when it was completed (empty before anybody).
-
-    `priority` is empty as long as it is that of the triage.
-    """
-
-    status: Status = Status.CREATED
     technician: str = ""
     team: str = ""
     priority: str = ""
+    party: str = ""
+    reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkOrder:
-    """One work order; `priority` is that of the triage, `steps` are what happened to it, in the order of event time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder(Case[Status, Taken]):
+    """One work order; `priority` is that of the triage, which a step may have judged anew."""
 
-    id: str
+    PROCESS = PROCESS
+
     request_id: str
     priority: str
     region: str
     product: str
-    created_at: datetime
     steps: tuple[Taken, ...] = ()
-    clocks: Clocks = field(default_factory=Clocks)
 
     def created(self, traits: Mapping[str, str]) -> "WorkOrder":
         """The order with its clocks running; the time is the department's until somebody has the work."""
         clocks = self.clocks
         for stage in (ASSIGNMENT, ARRIVAL, COMPLETION):
-            clocks = clocks.started(stage, self.created_at, UNASSIGNED, **traits)
+            clocks = clocks.started(stage, self.opened_at, NOBODY_YET, **traits)
         return replace(self, clocks=clocks)
 
-    def assign(self, at: datetime, technician: str, team: str) -> "WorkOrder | Refused | TooEarly":
+    def technician(self, at: datetime | None = None) -> str:
+        """Who has the work at an instant, by default at last, or had it when it was completed; empty before anybody."""
+        return next((taken.technician for taken in reversed(self.standing(at).steps) if taken.technician), "")
+
+    def assign(self, at: datetime, by: str, technician: str, team: str) -> "WorkOrder | Refused | TooEarly":
         """A technician has the work, and its time from now on; the first assignment is the one that was promised (D1-10)."""
         clocks = self.clocks
         for stage in (ARRIVAL, COMPLETION):
             clocks = clocks.owned(stage, at, f"employee:{technician}")
-        if not self.standing(at).technician:
+        if not self.technician(at):
             clocks = clocks.stopped(ASSIGNMENT, at)
-        return self._take(Taken(Step.ASSIGNED, at, technician, team), clocks)
+        return self.take(Taken(Step.ASSIGNED, at, by, technician=technician, team=team), clocks)
 
     def accept(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
         """The technician took the work on; nobody else can do it for him."""
-        standing = self.standing(at)
-        if standing.technician not in ("", by) and standing.status is not Status.COMPLETED:
-            return Refused("accepted_by_the_assigned", was=standing.status, field="by")
-        return self._take(Taken(Step.ACCEPTED, at), self.clocks)
+        status = self.standing(at).status
+        if self.technician(at) not in ("", by) and status is not Status.COMPLETED:
+            return Refused("accepted_by_the_assigned", was=status, field="by")
+        return self.take(Taken(Step.ACCEPTED, at, by), self.clocks)
 
     def arrive(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
         """The technician is at the customer's; the first arrival is the one that was promised."""
         clocks = self.clocks
-        if by != self.standing(at).technician:
+        if by != self.technician(at):
             clocks = clocks.owned(ARRIVAL, at, f"employee:{by}")
-        return self._take(Taken(Step.ARRIVED, at), clocks.stopped(ARRIVAL, at))
+        return self.take(Taken(Step.ARRIVED, at, by), clocks.stopped(ARRIVAL, at))
 
-    def judge(self, at: datetime, priority: str, reason: str) -> "WorkOrder | Refused | TooEarly":
+    def judge(self, at: datetime, by: str, priority: str, reason: str) -> "WorkOrder | Refused | TooEarly":
         """The work is more or less urgent than it seemed: from now on its clocks have the promise of that priority (X-39)."""
         clocks = self.clocks
         for stage in (ASSIGNMENT, ARRIVAL, COMPLETION):
             clocks = clocks.changed(stage, at, reason, priority=priority)
-        return self._take(Taken(Step.JUDGED, at, priority=priority), clocks)
+        return self.take(Taken(Step.JUDGED, at, by, priority=priority, reason=reason), clocks)
 
-    def hold_up(self, at: datetime, party: str, reason: str) -> "WorkOrder | Refused | TooEarly":
+    def hold_up(self, at: datetime, by: str, party: str, reason: str) -> "WorkOrder | Refused | TooEarly":
         """The work waits for a party, whose time it is now."""
         clocks = self.clocks
         for stage in (ARRIVAL, COMPLETION):
             clocks = clocks.paused(stage, at, party, reason)
-        return self._take(Taken(Step.HELD_UP, at), clocks)
+        return self.take(Taken(Step.HELD_UP, at, by, party=party, reason=reason), clocks)
 
-    def take_up(self, at: datetime) -> "WorkOrder | Refused | TooEarly":
+    def take_up(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
         """The work goes on."""
-        return self._take(Taken(Step.TAKEN_UP, at), self.clocks.resumed(ARRIVAL, at).resumed(COMPLETION, at))
+        return self.take(Taken(Step.TAKEN_UP, at, by), self.clocks.resumed(ARRIVAL, at).resumed(COMPLETION, at))
 
     def complete(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
         """The work is done, to the credit of whoever did it, also where somebody else was assigned; he was there by then."""
         clocks = self.clocks
-        if by != self.standing(at).technician:
+        if by != self.technician(at):
             clocks = clocks.owned(COMPLETION, at, f"employee:{by}")
-        return self._take(Taken(Step.COMPLETED, at, by), clocks.stopped(ARRIVAL, at).stopped(COMPLETION, at))
+        return self.take(Taken(Step.COMPLETED, at, by, technician=by), clocks.stopped(ARRIVAL, at).stopped(COMPLETION, at))
 
-    def reopen(self, at: datetime) -> "WorkOrder | Refused | TooEarly":
+    def reopen(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":
         """The defect came back: the work goes on where it stood, and its time is that of whoever completed it (P12)."""
-        return self._take(Taken(Step.REOPENED, at), self.clocks.reopened(COMPLETION, at))
-
-    def standing(self, at: datetime | None = None) -> Standing:
-        """How the order stood at an instant, by default at last."""
-        status, technician, team, priority = Status.CREATED, "", "", ""
-        for taken in self.steps:
-            if at is not None and taken.at > at:
-                break
-            following = TABLE[status][taken.step]
-            if not isinstance(following, Status):
-                continue  # something that became known later has overtaken this step
-            status, technician = following, taken.who or technician
-            team, priority = taken.team or team, taken.priority or priority
-        return Standing(status, technician, team, priority)
-
-    def _take(self, taken: Taken, clocks: Clocks) -> "WorkOrder | Refused | TooEarly":
-        status = self.standing(taken.at).status
-        if taken.at < self.created_at:
-            return Refused("not_before_creation", was=status, field="ce_time")
-        match TABLE[status][taken.step]:
-            case Status():
-                before = tuple(step for step in self.steps if step.at <= taken.at)
-                return replace(self, steps=(*before, taken, *self.steps[len(before) :]), clocks=clocks)
-            case Refused(rule):
-                return Refused(rule, was=status)
-            case TooEarly() as early:
-                return early
+        return self.take(Taken(Step.REOPENED, at, by), self.clocks.reopened(COMPLETION, at))

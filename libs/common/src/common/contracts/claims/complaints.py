@@ -21,7 +21,8 @@ class ComplaintLodged(_AboutComplaint, type="complaint.lodged"):
     customer_id: CustomerId
     category: Word
     region: Word
-    handled_by: EmployeeId
+    handled_by: EmployeeId | None = None
+    """Whose promises they are; while nobody is named they are the department's."""
     request_id: RequestId | None = None
     triggers: Annotated[tuple[Trigger, ...], Field(max_length=6)] = ()
     channel: Word | None = None

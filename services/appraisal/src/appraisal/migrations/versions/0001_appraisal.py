@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from common.store.schema import CHASSIS_1, execute_all
+from common.store.schema import CHASSIS_1, DOCUMENT_1, execute_all
 
 revision = "0001"
 down_revision = None
@@ -10,6 +10,8 @@ down_revision = None
 
 def upgrade() -> None:
     execute_all(op, CHASSIS_1)
+    for table in ("org_snapshots", "ratings", "cycles"):
+        execute_all(op, DOCUMENT_1.format(table=table))
     execute_all(op, """
         CREATE TABLE kpi_facts (
             key bytea PRIMARY KEY,
@@ -27,36 +29,7 @@ def upgrade() -> None:
             replay_of text NOT NULL
         );
         CREATE INDEX kpi_facts_time ON kpi_facts USING brin (time);
-        CREATE TABLE org_snapshots (
-            id text PRIMARY KEY,
-            sequence int NOT NULL,
-            org_id text NOT NULL,
-            effective_at timestamptz NOT NULL,
-            members jsonb NOT NULL
-        );
-        CREATE TABLE ratings (
-            id text PRIMARY KEY,
-            sequence int NOT NULL,
-            rating_id text NOT NULL,
-            cycle text NOT NULL,
-            scheme text NOT NULL,
-            appraisee text NOT NULL,
-            appraiser text NOT NULL,
-            score text NOT NULL
-        );
-        CREATE INDEX ratings_cycle ON ratings (cycle, scheme);
-        CREATE TABLE cycles (
-            id text PRIMARY KEY,
-            sequence int NOT NULL,
-            cycle text NOT NULL,
-            scheme text NOT NULL,
-            state text NOT NULL,
-            as_of timestamptz NOT NULL,
-            for_real boolean NOT NULL,
-            requested_by text NOT NULL,
-            replay_of text NOT NULL,
-            cut jsonb NOT NULL
-        );
+        CREATE INDEX ratings_cycle ON ratings ((state ->> 'cycle'), (state ->> 'scheme'));
         CREATE TABLE grades (
             grade_key text NOT NULL,
             version int NOT NULL,
