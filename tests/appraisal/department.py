@@ -1,0 +1,81 @@
+"""A small department of 2025, and what HR, appraisers and others say about it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from tests.harness import ServiceOnDatabase, claim
+
+from common.contracts.claims.appraisal import CycleCloseRequested, KpiReported, OrgDescribed, OrgMember, Post, RatingGiven
+from common.contracts.envelope import Record
+
+NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
+IN_Q3 = datetime(2025, 8, 1, 2, tzinfo=UTC)
+END_OF_Q3 = datetime.fromisoformat("2025-10-01T00:00:00+08:00")
+LATER = datetime(2026, 1, 20, tzinfo=UTC)
+BASIC, DEPARTMENT = "basic@1", "department-360@1"
+
+
+def member(number: str, post: Post, superior: str | None, team: str = "t1") -> OrgMember:
+    """One person of the service department."""
+    return OrgMember(employee_id=number, post=post, department="service", team=team, superior=superior)
+
+
+MANAGER, SUPERVISOR = member("M1", "manager", None), member("B1", "supervisor", "M1")
+ONE, OTHER = member("S1", "specialist", "B1", "t1"), member("S2", "specialist", "B1", "t2")
+"""Each alone in their team: only the superior rates them."""
+
+
+def org(*members: OrgMember, at: datetime = NEW_YEAR) -> Record:
+    """HR describes the organisation."""
+    return claim(OrgDescribed(org_id="hq", members=list(members)), at)
+
+
+def rating(
+    appraisee: str, appraiser: str, score: str, *, cycle: str = "2025Q3", scheme: str = DEPARTMENT, at: datetime = IN_Q3, id: str = ""
+) -> Record:
+    """An appraiser hands in a score."""
+    id = id or f"{cycle}-{appraisee}-{appraiser}"
+    return claim(RatingGiven(rating_id=id, cycle=cycle, scheme=scheme, appraisee=appraisee, appraiser=appraiser, score=score), at)
+
+
+def figure(
+    subject: str,
+    numerator: str = "1",
+    denominator: str = "1",
+    *,
+    at: datetime = IN_Q3,
+    case: str = "",
+    revision: int = 1,
+    replay_of: str = "",
+) -> Record:
+    """Another system measured whether somebody's case was solved in time."""
+    event = KpiReported(
+        case_id=case or f"case-of-{subject}-{at:%m%d}",
+        indicator="in_time_solution",
+        subject=f"employee:{subject}",
+        numerator=numerator,
+        denominator=denominator,
+        revision=revision,
+    )
+    return claim(event, at, replay_of=replay_of)
+
+
+def close(
+    cycle: str = "2025Q3", scheme: str = BASIC, *, as_of: datetime = LATER, key: str = "", for_real: bool = False, replay_of: str = ""
+) -> Record:
+    """Somebody in charge asks to close a cycle."""
+    asked = CycleCloseRequested(cycle_key=key or f"{cycle}|{scheme}", cycle=cycle, scheme=scheme, as_of=as_of, for_real=for_real)
+    return claim(asked, LATER + timedelta(days=1), replay_of=replay_of)
+
+
+async def time_passes(appraisal: ServiceOnDatabase, rounds: int = 4) -> None:
+    """The relay and the jobs run, oftener than a close takes: cut the claims, cut the facts, grade."""
+    for _ in range(rounds):
+        await appraisal.send_decisions()
+        await appraisal.run_jobs()
+
+
+async def grades(appraisal: ServiceOnDatabase) -> Mapping[str, str]:
+    """Who has which grade in the end."""
+    rows = await appraisal.rows("SELECT DISTINCT ON (grade_key) subject, grade FROM grades ORDER BY grade_key, version DESC")
+    return {row["subject"].partition(":")[2]: row["grade"] for row in rows}
