@@ -67,6 +67,7 @@ class NoKafka:
 
     name: str
     database: Database
+    consumer: EventConsumer
     metrics: ChassisMetrics
     own_metrics: Any
     offsets: dict[str, int] = field(default_factory=dict)
@@ -217,9 +218,10 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
         await connection.run_sync(migrations._upgrade, name)
     await engine.dispose()
     metrics = _metrics_of(name)
-    running = NoKafka(name, database, metrics, _own_metrics_of(name, metrics))
+    consumer = replica_of(name, database)
+    running = NoKafka(name, database, consumer, metrics, _own_metrics_of(name, metrics))
     try:
-        yield ServiceOnDatabase(name, database, replica_of(name, database), _timers_of(name, database, metrics), running)
+        yield ServiceOnDatabase(name, database, consumer, _timers_of(name, database, metrics), running)
     finally:
         await database.close()
 
