@@ -21,84 +21,98 @@ class ChassisMetrics:
     def __init__(self, service: str, version: str, stages: Iterable[str], registry: CollectorRegistry, *, prefix: str = "") -> None:
         self.service = service
         self.registry = registry
-        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
-        histogram = partial(Histogram, registry=registry)
-        self.outcomes = counter(
+        self._counter, self._gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        self._histogram = partial(Histogram, registry=registry)
+        self._declare_clocks(stages)
+        self._declare_events()
+        self._declare_positions()
+        self._declare_installation(version, prefix)
+
+    def _declare_clocks(self, stages: Iterable[str]) -> None:
+        self.outcomes = self._counter(
             "aftersales_sla_outcomes_total",
             "SLA clocks that were met or breached, counted as first published; a later correction does not change it.",
             ["service", "stage", "outcome"],
         )
-        self.elapsed_ratio = histogram(
+        self.elapsed_ratio = self._histogram(
             "aftersales_sla_elapsed_ratio",
             "Share of the target that was used when the outcome was first published; above 1 is a breach.",
             ["service", "stage"],
             buckets=_SHARES,
         )
-        self.compliance = gauge(
+        self.compliance = self._gauge(
             "aftersales_sla_compliance_ratio",
             "Met clocks as a share of the clocks that closed in the window by event time, from the database; absent while none closed.",
             ["service", "stage", "window"],
         )
-        self.clocks_open = gauge("aftersales_sla_clocks_open", "SLA clocks without an outcome, from the database.", ["service", "stage"])
-        self.consumed = counter(
-            "aftersales_events_consumed_total",
-            "Records by what became of them: applied, duplicate, dead (a dead letter), parked (held back; applied as well, once it is).",
-            ["service", "topic", "result"],
+        self.clocks_open = self._gauge(
+            "aftersales_sla_clocks_open", "SLA clocks without an outcome, from the database.", ["service", "stage"]
         )
-        self.dead_letters = gauge(
-            "aftersales_dead_letters_open",
-            "Dead letters that nobody has repaired yet, and events that are parked or wait, by the rule that they break.",
-            ["service", "topic", "error_class"],
-        )
-        self.outbox_oldest = gauge(
-            "aftersales_outbox_oldest_unpublished_seconds",
-            "Age of the oldest decided event that is not on Kafka yet, but for what Kafka refuses; 0 when there is none.",
-            ["service"],
-        )
-        self.outbox_refused = gauge(
-            "aftersales_outbox_refused",
-            "Decided events that Kafka will not take; each holds back its own key alone, and `aftersales outbox retry` sends it again.",
-            ["service"],
-        )
-        self.timer_oldest = gauge(
+        self.timer_oldest = self._gauge(
             "aftersales_timer_oldest_due_seconds",
             "How long the oldest due timer has been waiting to fire; 0 when none is due.",
             ["service"],
         )
-        self.lag = gauge(
-            "aftersales_consumer_lag_records",
-            "Records of a partition that are not handled yet: end offset minus the offset committed with the effects. "
-            "One replica shows all partitions, also those that nobody reads at the moment.",
-            ["service", "topic", "partition"],
+        for stage in stages:
+            for outcome in ("met", "breached"):
+                self.outcomes.labels(self.service, stage, outcome)
+
+    def _declare_events(self) -> None:
+        self.consumed = self._counter(
+            "aftersales_events_consumed_total",
+            "Records by what became of them: applied, duplicate, dead (a dead letter), parked (held back; applied as well, once it is).",
+            ["service", "topic", "result"],
         )
-        self.end_to_end = histogram(
+        self.end_to_end = self._histogram(
             "aftersales_event_end_to_end_seconds",
             "From the instant an event was recorded to the commit of its effect here.",
             ["service", "topic"],
             buckets=_SECONDS,
         )
-        self.halted = gauge(
+        self.dead_letters = self._gauge(
+            "aftersales_dead_letters_open",
+            "Dead letters that nobody has repaired yet, and events that are parked or wait, by the rule that they break.",
+            ["service", "topic", "error_class"],
+        )
+        self.outbox_oldest = self._gauge(
+            "aftersales_outbox_oldest_unpublished_seconds",
+            "Age of the oldest decided event that is not on Kafka yet, but for what Kafka refuses; 0 when there is none.",
+            ["service"],
+        )
+        self.outbox_refused = self._gauge(
+            "aftersales_outbox_refused",
+            "Decided events that Kafka will not take; each holds back its own key alone, and `aftersales outbox retry` sends it again.",
+            ["service"],
+        )
+
+    def _declare_positions(self) -> None:
+        self.lag = self._gauge(
+            "aftersales_consumer_lag_records",
+            "Records of a partition that are not handled yet: end offset minus the offset committed with the effects. "
+            "One replica shows all partitions, also those that nobody reads at the moment.",
+            ["service", "topic", "partition"],
+        )
+        self.halted = self._gauge(
             "aftersales_partitions_halted",
             "Partitions that stopped after 50 defects of ours in a row; `aftersales resume` goes on.",
             ["service"],
         )
-        self.holes = gauge(
+        self.holes = self._gauge(
             "aftersales_log_holes_open",
             "Partitions on which records are missing, or would never be read: made_anew, set_back, deleted_unread, skipped. "
             "Timers and cycles wait until `aftersales holes accept`, or until the records are there again.",
             ["service", "topic", "kind"],
         )
-        self.build = gauge("aftersales_build_info", "Always 1; the version that runs.", ["service", "version"])
-        self.build.labels(service, version).set(1)
-        self.prefix = gauge(
+
+    def _declare_installation(self, version: str, prefix: str) -> None:
+        self.build = self._gauge("aftersales_build_info", "Always 1; the version that runs.", ["service", "version"])
+        self.build.labels(self.service, version).set(1)
+        self.prefix_info = self._gauge(
             "aftersales_kafka_prefix_info",
             "Always 1; what stands before every name of this installation on Kafka. The label `topic` has the name without it.",
             ["service", "prefix"],
         )
-        self.prefix.labels(service, prefix).set(1)
-        for stage in stages:
-            for outcome in ("met", "breached"):
-                self.outcomes.labels(service, stage, outcome)
+        self.prefix_info.labels(self.service, prefix).set(1)
 
     def committed(self, tally: RecordCounts, first_outcomes: Sequence[FirstOutcome], applied: Sequence[Received]) -> None:
         """Counts what a committed transaction has done."""

@@ -86,8 +86,8 @@ def service(
     metrics = ChassisMetrics(name, VERSION, policy.stages, registry, prefix=settings.kafka_prefix)
     relay = Relay(database, kafka, kafka.client_id, transactional_id=f"{name}-relay", keep_days=settings.outbox_keep_days)
     broker = Broker(kafka)
-    consumed, groups = consumed_by(name), groups_of(name)
-    reader = LogReader(kafka, {group: [topic.name for topic in topics] for group, topics in groups.items()})
+    consumed = consumed_by(name)
+    reader = LogReader(kafka, {group: [topic.name for topic in topics] for group, topics in groups_of(name).items()})
     consumer = EventConsumer(name, database, handlers, unit_of_work, policy, metrics, relay.wake, reader.unread)
     timers = TimerWorker(
         name,
@@ -119,18 +119,24 @@ def service(
         own_metrics=own_metrics(registry),
     )
     broker.before_start = chassis.start
+    _subscribe(chassis, bulk)
+    return Application(chassis)
+
+
+def _subscribe(chassis: Chassis, bulk: Bulk | None) -> None:
+    """One subscriber for each consumer group of the service; each group but its first reads in bulk."""
 
     async def on_cases(batch: Sequence[Any]) -> None:
-        await consumer.consume([from_kafka(record) for record in batch])
+        await chassis.consumer.consume([from_kafka(record) for record in batch])
 
     async def on_bulk(batch: Sequence[Any]) -> None:
         assert bulk is not None
         await bulk.handle(chassis, batch)
 
-    for group, topics in groups.items():
-        size, handle = (CASE_BATCH, on_cases) if group == name or bulk is None else (bulk.max_records, on_bulk)
-        subscribe(broker, [topic.name for topic in topics], group=group, replica=settings.replica, max_records=size, handle=handle)
-    return Application(chassis)
+    for group, topics in groups_of(chassis.name).items():
+        size, handle = (CASE_BATCH, on_cases) if group == chassis.name or bulk is None else (bulk.max_records, on_bulk)
+        names, replica = [topic.name for topic in topics], chassis.settings.replica
+        subscribe(chassis.broker, names, group=group, replica=replica, max_records=size, handle=handle)
 
 
 def _topics_of(name: str) -> list[str]:
