@@ -4,13 +4,12 @@ import itertools
 import json
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
 
 import pytest
 from sqlalchemy import pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from tests.common.test_stored_states import KINDS, NEWEST
 
-from appraisal.domain.closing import Closing, ClosingState
 from common.contracts.cause import Cause
 from common.contracts.event import Event
 from common.contracts.topics import SERVICES, TOPICS
@@ -20,32 +19,12 @@ from common.sla.policy import load_policy
 from common.store import migrations
 from common.store.database import Database
 from common.store.rulebook import RulebookCache
-from complaints.domain.complaint import Complaint
-from dispatch.domain.work_order import WorkOrder
-from intake.domain.service_request import ServiceRequest
 from ops.contract_files import examples
 
 AT = datetime(2026, 8, 3, tzinfo=UTC)
 ID = "2026Q3"
-AGGREGATES: dict[str, Any] = {
-    "service_requests": ServiceRequest(
-        id=ID,
-        opened_at=AT,
-        customer_id="K1",
-        channel="web",
-        nature="repair",
-        severity="low",
-        priority="low",
-        region="north",
-        product="heater",
-        handled_by=None,
-        asset_id=None,
-        remarks="",
-    ),
-    "work_orders": WorkOrder(id=ID, opened_at=AT, request_id="R1", priority="low", region="north", product="heater"),
-    "complaints": Complaint(id=ID, opened_at=AT, customer_id="K1", request_id=None, category="noise", region="north", handled_by=None),
-    "cycles": Closing(ID, "2026Q3", "basic@1", ClosingState.CLOSING, AT, False, "1", ""),
-}
+NUMBERED = ("service_requests", "work_orders", "complaints", "cycles")
+AGGREGATES = {name: KINDS[name].read(json.dumps({**NEWEST[name].state, "id": ID}), NEWEST[name].version) for name in NUMBERED}
 """One of each kind whose events are numbered."""
 
 
@@ -61,7 +40,7 @@ def decisions(service: str) -> list[Event]:
 
 
 def test_what_is_numbered_is_what_is_about_an_aggregate() -> None:
-    assert {topic.aggregate for topic in TOPICS if topic.aggregate} == set(AGGREGATES)
+    assert {topic.aggregate for topic in TOPICS if topic.aggregate} == set(NUMBERED)
 
 
 @pytest.mark.real
