@@ -3,21 +3,18 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.harness import ServiceOnDatabase, service_on
 
 from appraisal import jobs, repository
-from appraisal.app import build
 from appraisal.domain.appraising import Rating
 from appraisal.domain.closing import Closing, ClosingState
 from appraisal.domain.org import Member, OrgSnapshot
 from appraisal.repository import UnitOfWork
-from appraisal.settings import Settings
-from common.store import migrations
-from common.store.database import Database
 
 pytestmark = pytest.mark.real
 
@@ -28,14 +25,16 @@ ASKED = Closing(KEY, "2026Q3", "department-360@1", ClosingState.CLOSING, AS_OF, 
 
 
 @pytest.fixture
-async def connection(database: str) -> AsyncIterator[AsyncConnection]:
+async def appraisal(database: str) -> AsyncIterator[ServiceOnDatabase]:
+    async with service_on("appraisal", database) as service:
+        yield service
+
+
+@pytest.fixture
+async def connection(appraisal: ServiceOnDatabase) -> AsyncIterator[AsyncConnection]:
     """One transaction on appraisal's tables."""
-    server, _, name = database.rpartition("/")
-    engine = create_async_engine(Database(f"{server}/postgres", name).url, poolclass=NullPool)
-    async with engine.begin() as found:
-        await found.run_sync(migrations._upgrade, "appraisal")
+    async with appraisal.database.transaction() as found:
         yield found
-    await engine.dispose()
 
 
 def member(employee: str, superior: str | None = None) -> Member:
@@ -48,9 +47,9 @@ def snapshot(org: str, day: int, *members: Member) -> OrgSnapshot:
 
 
 async def test_a_close_that_was_asked_for_again_meanwhile_is_not_graded_with_the_cut_of_the_one_before(
-    connection: AsyncConnection, database: str
+    connection: AsyncConnection, appraisal: ServiceOnDatabase
 ) -> None:
-    application = build(Settings.model_validate({"KAFKA_BOOTSTRAP_SERVERS": "nowhere:9092", "DATABASE_URL": database}))
+    running: Any = appraisal.running
     await UnitOfWork.cycles.write(connection, [(ASKED, 1)], [])
     organisation = snapshot("hq", 1, member("B1"), member("S1", "B1"))
     await UnitOfWork.org_snapshots.write(connection, [(organisation, 1)], [])
@@ -58,25 +57,25 @@ async def test_a_close_that_was_asked_for_again_meanwhile_is_not_graded_with_the
     again = replace(ASKED, as_of=datetime(2026, 11, 1, tzinfo=UTC), requested_by="close-2", cut={})
     await UnitOfWork.cycles.write(connection, [], [(again, 2)])
 
-    await jobs._grade(application.chassis, connection, read_before)
+    await jobs._grade(running, connection, read_before)
     assert await repository.cycle_of(connection, KEY) == again
     assert list(await connection.execute(text("SELECT id FROM outbox"))) == []
     await repository.set_cut(connection, read_before, {"kpi-facts/0": 7})
     assert await repository.cycle_of(connection, KEY) == again
 
     await repository.set_cut(connection, again, CUT)
-    await jobs._grade(application.chassis, connection, await repository.cycle_of(connection, KEY))
+    await jobs._grade(running, connection, await repository.cycle_of(connection, KEY))
     assert (await repository.cycle_of(connection, KEY)).status is ClosingState.CLOSED
-    await application.chassis.database.close()
 
 
-async def test_a_cycle_that_another_replica_has_closed_meanwhile_is_not_closed_again(connection: AsyncConnection, database: str) -> None:
-    application = build(Settings.model_validate({"KAFKA_BOOTSTRAP_SERVERS": "nowhere:9092", "DATABASE_URL": database}))
+async def test_a_cycle_that_another_replica_has_closed_is_not_closed_again(
+    connection: AsyncConnection, appraisal: ServiceOnDatabase
+) -> None:
+    running: Any = appraisal.running
     await UnitOfWork.cycles.write(connection, [(ASKED.closed(), 1)], [])
     await UnitOfWork.org_snapshots.write(connection, [(snapshot("hq", 1, member("B1")), 1)], [])
-    await jobs._one_step(application.chassis, connection, KEY)
+    await jobs._one_step(running, connection, KEY)
     assert list(await connection.execute(text("SELECT id FROM outbox"))) == []
-    await application.chassis.database.close()
 
 
 async def test_a_cycle_sees_the_latest_picture_of_each_part_of_the_organisation_from_before_its_end(connection: AsyncConnection) -> None:

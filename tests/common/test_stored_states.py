@@ -54,10 +54,20 @@ def names_in(value: Any) -> set[str]:
 
 
 def fields_of(kind: type[Any]) -> set[str]:
-    """Every field that a state of this kind may name."""
+    """Every field that a state of this kind may name, however deep; its clocks are no part of it."""
     schema = TypeAdapter(kind).json_schema()
-    shapes = [shape for name, shape in {"": schema, **schema.get("$defs", {})}.items() if name not in ("Clocks", "ClockEntry")]
-    return set().union(*(shape.get("properties", {}) for shape in shapes)) - {"clocks"}
+
+    def below(node: Any) -> set[str]:
+        if isinstance(node, list):
+            return set().union(*map(below, node))
+        if not isinstance(node, Mapping):
+            return set()
+        own = {name: shape for name, shape in node.get("properties", {}).items() if name != "clocks"}
+        inner = [schema["$defs"][node["$ref"].rpartition("/")[2]]] if "$ref" in node else []
+        others = [shape for name, shape in node.items() if name not in ("properties", "$defs", "$ref")]
+        return set(own).union(*map(below, [*own.values(), *inner, *others]))
+
+    return below(schema)
 
 
 def test_each_kind_of_aggregate_has_examples_numbered_without_a_gap_and_there_are_no_others() -> None:
