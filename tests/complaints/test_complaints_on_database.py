@@ -213,7 +213,7 @@ async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(c
     refusals = await complaints.published(ComplaintClaimRejected)
     assert [(refusal.complaint_id, refusal.rule, refusal.was, refusal.field) for refusal in refusals] == [
         ("C1", "received_once", "solution_communicated", "complaint_id"),
-        ("C1", "acknowledged_once", "acknowledged", ""),  # that is how it stood then
+        ("C1", "acknowledged_once", "solution_communicated", ""),
         ("C1", "solution_communicated_once", "solution_communicated", ""),
         ("C2", "not_before_receipt", "received", "ce_time"),
     ]

@@ -157,8 +157,8 @@ async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(i
     refusals = await intake.published(ServiceRequestClaimRejected)
     assert [(refusal.request_id, refusal.rule, refusal.was, refusal.field) for refusal in refusals] == [
         ("R1", "registered_once", "surveyed", "request_id"),
-        ("R1", "answered_once", "answered", ""),  # as it stood at the claim's own time
-        ("R1", "closed_once", "closed", ""),
+        ("R1", "answered_once", "surveyed", ""),
+        ("R1", "closed_once", "surveyed", ""),
         ("R1", "surveyed_once", "surveyed", ""),
         ("R2", "not_before_receipt", "registered", "ce_time"),
     ]

@@ -37,12 +37,15 @@ class Process(Generic[S]):
     """The rule that refuses what is said to have happened before the case began."""
     name_of: Callable[[S], str] = str
     """What a status is called in an answer."""
+    was_by_now: bool = False
+    """Whether a refusal tells how the case stands by now, and not at the claim's own time."""
 
 
 def each_once(opened: str, steps: Mapping[str, str | None], *, not_before: str) -> Process[tuple[str, ...]]:
     """The process in which each step is taken once, and after the one that `steps` names for it.
 
     A status is the steps that were taken, in the order of `steps`; it is called after the last of them, and `opened` before the first.
+    Who takes a step a second time is told how far the case has come.
     """
     table: dict[tuple[str, ...], dict[str, tuple[str, ...] | Refused | TooEarly]] = {}
     ahead: list[tuple[str, ...]] = [()]
@@ -58,7 +61,7 @@ def each_once(opened: str, steps: Mapping[str, str | None], *, not_before: str) 
                 table[done][step] = following = tuple(one for one in steps if one in done or one == step)
                 if following not in table:
                     ahead.append(following)
-    return Process((), table, not_before, lambda done: done[-1] if done else opened)
+    return Process((), table, not_before, lambda done: done[-1] if done else opened, was_by_now=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +112,16 @@ class Case(Generic[S, T]):
         """
         process = self.PROCESS
         if taken.at < self.opened_at:
-            return Refused(process.not_before, was=process.name_of(process.start), field="ce_time")
+            return Refused(process.not_before, was=self._was(process.start), field="ce_time")
         status = self.standing(taken.at).status
         match process.table[status][taken.step]:
             case Refused(rule, field=about):
-                return Refused(rule, was=process.name_of(status), field=about)
+                return Refused(rule, was=self._was(status), field=about)
             case TooEarly() as early:
                 return early
             case _:
                 before = tuple(step for step in self.steps if step.at <= taken.at)
                 return replace(self, steps=(*before, taken, *self.steps[len(before) :]), clocks=clocks)
+
+    def _was(self, then: S) -> str:
+        return self.status if self.PROCESS.was_by_now else self.PROCESS.name_of(then)
