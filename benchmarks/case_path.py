@@ -30,12 +30,12 @@ from sqlalchemy import Column, DateTime, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlmodel import Field, SQLModel
 
-from common.contracts.topics import EVENTS
+from common.contracts.topics import EVENTS, SERVICES
 from common.kafka import topic_admin
 from common.kafka.settings import KafkaSettings
 from devstack import Stack, stack
 from ops.platform import Platform
-from ops.processes import SERVICES, services
+from ops.processes import services
 from ops.publishing import Sendable, publish
 from ops.replay.mapping import load
 from ops.replay.pass_over import Pass

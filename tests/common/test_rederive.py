@@ -16,7 +16,7 @@ from common.kernel.calendars import built_in
 from common.kernel.wall_clock import now
 from common.sla.policy import parse_policy, shipped_document
 from common.sla.rulebook import EVER
-from common.store import rulebook
+from common.store import clocks, rulebook
 
 pytestmark = pytest.mark.real
 
@@ -170,7 +170,7 @@ async def test_a_policy_does_not_hold_before_the_instant_at_which_it_was_activat
 async def test_open_clocks_are_derived_anew_some_at_a_time_and_each_once(
     complaints: ServiceOnDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rulebook, "AT_ONCE", 8)  # rows, of which an aggregate has four
+    monkeypatch.setattr(clocks, "AT_ONCE", 8)  # rows, of which an aggregate has four
     await complaints.apply([policy(2, on("2025-01-01"), days=2500), *(lodged(f"C{n}", on("2025-07-07")) for n in range(7))])
     first, _ = await deadline(complaints, "C0")
     await complaints.apply([calendar(2025, on("2025-08-01"), "2050-12-31", "2025-09-01", "2025-09-02")])
@@ -217,9 +217,9 @@ async def test_the_search_for_clocks_that_a_rule_concerns_reads_no_others(compla
         await connection.execute(text(_CLOSED_LONG_AGO))
         await connection.execute(text("ANALYZE"))
         revision = len((await rulebook.read(connection)).instants)
-        assert await rulebook.stale(connection, revision) == []
-        limits = {"revision": revision, "at_once": rulebook.AT_ONCE}
-        plan = "\n".join((await connection.execute(text(f"EXPLAIN {rulebook._STALE.text}"), limits)).scalars())
+        assert await clocks.stale(connection, revision) == []
+        limits = {"revision": revision, "at_once": clocks.AT_ONCE}
+        plan = "\n".join((await connection.execute(text(f"EXPLAIN {clocks._STALE.text}"), limits)).scalars())
     assert "Seq Scan on clocks" not in plan, plan
 
 

@@ -9,15 +9,15 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from tests.databases import database
 from tests.faults.decisions import Decision, first_of_each, read_topic
 
-from common.contracts.topics import TOPICS, dead_letter_topics, source_of
+from common.contracts.topics import SERVICES, TOPICS, dead_letter_topics, source_of
 from common.kafka import topic_admin
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
-from ops.connection import database
 from ops.platform import Platform, grades_digest
-from ops.processes import SERVICES, ServiceProcess
+from ops.processes import ServiceProcess
 from ops.simulation.claims import SOURCE, Sent
 from ops.simulation.quarter import SCHEME
 

@@ -11,11 +11,12 @@ from faststream.kafka import KafkaBroker
 from tests.faults.kit import Counts, Wire, base_of, claim, complaints_here, lodged, read_topic, send, settled, until
 
 from common.contracts.envelope import Record
+from common.contracts.topics import SERVICES
 from common.kafka import topic_admin
 from common.runtime.broker import Broker, KafkaSettings, check, subscribe
 from common.runtime.service import Application
 from devstack import Stack
-from ops.processes import SERVICES, ServiceProcess, wait_until_ready
+from ops.processes import ServiceProcess, wait_until_ready
 
 TOPIC = "complaint-claims"
 RIGHT: dict[str, Any] = {

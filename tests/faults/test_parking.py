@@ -35,7 +35,7 @@ from common.runtime.consumer import STOP_AFTER, EventConsumer
 from common.runtime.handling import Handler
 from common.runtime.metrics import ChassisMetrics
 from common.sla.policy import load_policy
-from common.store import positions, waiting
+from common.store import parked, positions
 from complaints.repository import UnitOfWork
 from devstack import Stack
 
@@ -228,7 +228,7 @@ async def test_a_redrive_beside_a_running_batch_waits_for_it_and_never_the_other
             return bool((await complaints.rows(waits))[0]["n"])
 
         await until("the redrive waits for the batch", blocked)
-        assert await waiting.parked_among(batch, ["complaints:P1"]) == {"complaints:P1"}
+        assert await parked.parked_among(batch, ["complaints:P1"]) == {"complaints:P1"}
     assert await redrive
     assert await decided(complaints, "P1") == DECIDED
 

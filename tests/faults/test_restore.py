@@ -11,9 +11,10 @@ from tests.faults.kit import base_of, until
 from tests.faults.lost import command
 from tests.faults.test_kill import assert_in_order, assert_nothing_lost, assert_same_decisions
 
+from common.contracts.topics import SERVICES
 from devstack import Stack
 from ops.platform import Platform
-from ops.processes import SERVICES, services
+from ops.processes import services
 from ops.publishing import publish
 from ops.simulation.quarter import SCHEME, Plan, simulate
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from common.contracts.topics import consumed_by
+from common.contracts.topics import SERVICES, consumed_by
 from common.kafka import topic_admin
 from common.runtime.broker import KafkaSettings
 from devstack import Stack
-from ops.processes import SERVICES, ServiceProcess, wait_until_ready
+from ops.processes import ServiceProcess, wait_until_ready
 
 HERE = [name for name in SERVICES if importlib.util.find_spec(f"{name}.app")]
 

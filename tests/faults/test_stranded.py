@@ -11,6 +11,7 @@ from tests.harness import ServiceOnDatabase, replica_of, service_on
 from common.contracts.envelope import Received, Record, decode
 from common.kernel.wall_clock import now
 from common.store import waiting
+from common.store.held_back import HeldBack
 
 LATER = A_MINUTE_AGO + timedelta(seconds=30)
 _BLOCKED = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -79,7 +80,7 @@ async def test_a_claim_that_was_stranded_by_an_older_version_is_found_and_applie
     early = decode(record(told("C1")))
     assert isinstance(early, Received)
     async with complaints.database.transaction() as connection:
-        await waiting.save_waiting(connection, [waiting.HeldBack(early, "complaints:C1", waiting.UNKNOWN_AGGREGATE)], ())
+        await waiting.save_waiting(connection, [HeldBack(early, "complaints:C1", waiting.UNKNOWN_AGGREGATE)], ())
     assert await complaints.consumer.release_stranded() == 1
     assert await complaints.consumer.release_stranded() == 0
     assert [row["id"] for row in await complaints.rows("SELECT id FROM waiting")] == ["C9-told"]

@@ -13,10 +13,10 @@ from tests.faults.table.__main__ import ROWS, Result
 from tests.faults.table.comparing import differences
 from tests.faults.table.quarter import Quarter
 
+from common.contracts.topics import SERVICES
 from devstack import Stack
 from devstack.given import GivenServer
 from ops.platform import Platform
-from ops.processes import SERVICES
 from ops.simulation.quarter import Plan, simulate
 
 SENT = simulate(Plan(seed=1, cases=1, staff=8))

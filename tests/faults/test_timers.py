@@ -22,11 +22,10 @@ from tests.harness import ServiceOnDatabase, claim, service_on
 from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.kpi_facts import KpiRecorded
 from common.kernel.wall_clock import now
-from common.runtime import timers
 from common.runtime.consumer import EventConsumer
 from common.runtime.metrics import ChassisMetrics
 from common.sla.policy import parse_policy
-from common.store import positions
+from common.store import positions, timers
 from complaints.handlers import HANDLERS
 from complaints.repository import UnitOfWork
 

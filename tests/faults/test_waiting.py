@@ -11,7 +11,7 @@ from common.contracts.envelope import Received, Record, decode
 from common.kafka import topic_admin
 from common.kernel.wall_clock import now
 from common.runtime.broker import KafkaSettings
-from common.store import waiting
+from common.store import held_back, waiting
 from devstack import Stack
 
 TOPIC = "complaint-claims"
@@ -132,10 +132,10 @@ def test_the_records_of_this_module_are_good() -> None:
 
 
 def test_an_event_in_hand_is_taken_only_while_its_row_says_the_same_and_the_oldest_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "IN_HAND", 100)
-    in_hand = waiting.InHand()
+    monkeypatch.setattr(held_back, "IN_HAND", 100)
+    in_hand = held_back.InHand()
     events = [decode(record(told(key))) for key in ("C1", "C2", "C3")]
-    first, second, third = [waiting.HeldBack(event, "complaints:C1") for event in events if isinstance(event, Received)]
+    first, second, third = [held_back.HeldBack(event, "complaints:C1") for event in events if isinstance(event, Received)]
     for number, one in enumerate((first, second, third)):
         in_hand.keep(one, str(number) * 40)
     assert in_hand.event(first.key, "0" * 40) is None

@@ -11,20 +11,20 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.databases import database
 from tests.faults.decisions import Decision, read_topic
 from tests.faults.killing import CYCLE, DECIDED, GRADED, clear
 
 from common.contracts.claims.appraisal import KpiReported
 from common.contracts.envelope import encode
 from common.contracts.event import Envelope
-from common.contracts.topics import BY_NAME, topic_of
+from common.contracts.topics import BY_NAME, SERVICES, topic_of
 from common.kernel.ids import derived_id
 from devstack import Stack, open_stack
 from devstack.settings import read
-from ops.connection import database
 from ops.demo_views import scraped_sla
 from ops.platform import Platform, grades_digest
-from ops.processes import SERVICES, ServiceProcess, services
+from ops.processes import ServiceProcess, services
 from ops.publishing import publish
 from ops.simulation.claims import Sent
 from ops.simulation.quarter import SCHEME, Plan, simulate

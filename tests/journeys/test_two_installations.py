@@ -11,6 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from pydantic import ValidationError
+from tests.databases import database
 from typer.testing import CliRunner
 
 from appraisal.app import build
@@ -22,7 +23,6 @@ from common.runtime.settings import ServiceSettings
 from devstack import Stack, open_stack
 from devstack.settings import read
 from ops import dead_letters, doctor, topics
-from ops.connection import database
 from ops.platform import Platform
 from ops.processes import ServiceProcess, services
 from ops.publishing import publish

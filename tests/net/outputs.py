@@ -20,11 +20,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from tests.ops.replay_logs import random_log, write_log
 
-from common.contracts.topics import TOPICS
+from common.contracts.topics import SERVICES, TOPICS
 from devstack import Stack
 from ops.demo import create_topics
 from ops.platform import Platform
-from ops.processes import SERVICES, services
+from ops.processes import services
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("AFTERSALES_DATA", HERE.parents[1] / "../shared/data"))  # noqa: TID251 - where this machine has real logs is no setting of the product

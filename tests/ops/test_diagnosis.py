@@ -63,8 +63,8 @@ def test_each_trouble_is_one_finding_that_says_what_to_do(what: str, state: str,
 
 
 def test_a_cycle_that_is_asked_to_close_is_trouble_only_over_a_hole() -> None:
-    assert not _worse(replace(WELL, cycles_waiting=1))
-    found = _worse(replace(WELL, cycles_waiting=1, holes=["kpi-facts (made_anew, 12 partitions)"]))
+    assert not _worse(replace(WELL, unfinished={"cycles": 1}))
+    found = _worse(replace(WELL, unfinished={"cycles": 1}, holes=["kpi-facts (made_anew, 12 partitions)"]))
     assert [(one.what, one.state) for one in found] == [("intake holes", "bad"), ("intake cycles", "bad")]
 
 

@@ -24,10 +24,11 @@ from tests.faults.table.comparing import compared, shown
 from tests.faults.table.quarter import Quarter, Stuck
 from tests.faults.table.row import Row
 
+from common.contracts.topics import SERVICES
 from devstack import Stack, stack
 from devstack.settings import read
 from ops.platform import Platform
-from ops.processes import SERVICES, services
+from ops.processes import services
 from ops.simulation.claims import Sent
 from ops.simulation.quarter import Plan, simulate
 

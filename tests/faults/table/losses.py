@@ -10,13 +10,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tests.databases import database
 from tests.faults.lost import delete_before, make_anew, what_doctor_finds_bad
 from tests.faults.table.quarter import Quarter, Stuck
 from tests.faults.table.row import Row
 
 from common.contracts.topics import BY_NAME, SERVICES
 from devstack.local_postgres import WHEEL
-from ops.connection import database, url_of
+from ops.connection import url_of
 from ops.platform import Platform
 from ops.simulation.claims import Sent
 

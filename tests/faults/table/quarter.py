@@ -16,12 +16,12 @@ from typing import Any
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from tests.databases import database
 from tests.faults.killing import CYCLE, Watch, publish_paced
 
 from common.contracts.groups import groups_of
 from common.contracts.topics import TOPICS
 from devstack import Stack
-from ops.connection import database
 from ops.platform import Platform
 from ops.processes import ServiceProcess
 from ops.publishing import publish

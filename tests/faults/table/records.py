@@ -8,13 +8,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from tests.databases import database
 from tests.faults.decisions import read_topic
 from tests.faults.kit import Wire, fact, send, wire
 from tests.faults.table.quarter import Quarter, Stuck, committed, groups_in
 from tests.faults.table.row import Row
 
 from common.contracts.topics import BY_NAME
-from ops.connection import database
 from ops.simulation.claims import Sent
 
 _IN_THE_QUARTER = datetime(2026, 8, 3, 3, tzinfo=UTC)

@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import asyncpg
+from tests.databases import database
 from tests.faults.table.quarter import Quarter
 from tests.faults.table.row import Row
 
 from devstack import Stack, stack
 from devstack.settings import read
-from ops.connection import database
 
 _AWAY = 30.0
 _FULL = 15.0

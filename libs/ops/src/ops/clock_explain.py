@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 
 from common.contracts.topics import SERVICES
@@ -24,9 +23,7 @@ from common.kernel.zones import ZoneInfo
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
 from common.sla.ledger import LEDGER_KINDS, Folded, RuleUsed, Terms, fold_ledger
-from common.store import rulebook
-from common.store.clocks import load
-from common.store.database import Database
+from common.store import clocks, outbox, rulebook, timers
 from ops.clock_questions import Questions
 from ops.clock_reasons import hours, reasons
 from ops.connection import database as open_database
@@ -36,13 +33,6 @@ from ops.terminal import DatabaseOption, JsonOption, answered, console, show, st
 app = typer.Typer(add_completion=False)
 
 _NAMES = {kind: name for name, kind in LEDGER_KINDS.items()}
-
-_FIND = "SELECT aggregate, stage, now() AS now FROM clocks WHERE id = $1"
-_TIMER = "SELECT due_at, state, version FROM timers WHERE id = $1"
-_FACTS = """
-SELECT type, event_id, payload, created_at AS decided_at, published_at
-FROM outbox WHERE aggregatetype = 'sla-clocks' AND aggregateid = $1 ORDER BY id
-"""
 
 
 @app.command()
@@ -67,26 +57,22 @@ def explain(
 
 async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
     async with open_database(url, service) as connection:
-        row = await connection.fetchrow(_FIND, id)
+        row = await clocks.find(connection, id)
         if row is None:
             return None
-        facts, timer = await connection.fetch(_FACTS, id), await connection.fetchrow(_TIMER, id)
-    kept = Database(url, service)
-    try:
-        async with kept.transaction() as connection:
-            book = ClockBook(service, await rulebook.read(connection))
-            await load(connection, book, [row["aggregate"]])
-    finally:
-        await kept.close()
-    clock = book.clocks[row["aggregate"]][row["stage"]]
+        aggregate, stage, now = row
+        facts, timer = await outbox.about(connection, "sla-clocks", id), await timers.of_clock(connection, id)
+        book = ClockBook(service, await rulebook.read(connection))
+        await clocks.load(connection, book, [aggregate])
+    clock = book.clocks[aggregate][stage]
     # a replayed clock lives in its own time: what has passed since on the wall is not charged to anybody
-    as_of = clock.as_of if clock.replay_of else max(clock.as_of, row["now"])
+    as_of = clock.as_of if clock.replay_of else max(clock.as_of, now)
     account = _account(clock, fold_ledger(book.rulebook, clock.ledger, as_of), facts, timer)
     zh, en = reasons(account)
     return {"clock": clock.id, "reason_zh": zh, "reason_en": en, **account}
 
 
-def _account(clock: Clock, folded: Folded, facts: Sequence[asyncpg.Record], timer: asyncpg.Record | None) -> dict[str, Any]:
+def _account(clock: Clock, folded: Folded, facts: Sequence[Mapping[str, Any]], timer: Mapping[str, Any] | None) -> dict[str, Any]:
     state = folded.state
     share, now = used_share(state), folded.terms[-1]
     using = next(used for used in folded.calendars.values() if used.calendar == state.calendar)
@@ -181,7 +167,7 @@ def _event(event: Any, folded: Folded) -> dict[str, Any]:
     }
 
 
-def _fact(row: asyncpg.Record, zone: ZoneInfo) -> dict[str, Any]:
+def _fact(row: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     body = json.loads(row["payload"])
     decided, published = row["decided_at"].astimezone(zone), row["published_at"]
     return {
@@ -196,7 +182,7 @@ def _fact(row: asyncpg.Record, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _timer_text(timer: asyncpg.Record) -> str | None:
+def _timer_text(timer: Mapping[str, Any]) -> str | None:
     return timer["due_at"].isoformat() if timer["state"] == "armed" else None
 
 

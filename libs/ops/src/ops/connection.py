@@ -4,8 +4,11 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
 import typer
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from common.kafka.settings import KafkaSettings, valid_prefix
 
@@ -30,13 +33,30 @@ def database_address(given: str | None) -> str:
 
 
 @asynccontextmanager
-async def database(server_url: str, service: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to the database of one service."""
-    connection = await asyncpg.connect(url_of(server_url, service), timeout=10)
+async def database(server_url: str, service: str, *, in_one: bool = False) -> AsyncIterator[AsyncConnection]:
+    """A connection to the database of one service, for the functions of `common.store`; a statement takes as long as it takes.
+
+    Each statement is a transaction of its own, unless all are to be `in_one`. Errors of the server are raised as the driver has them.
+    """
+    engine = create_async_engine(
+        make_url(url_of(server_url, service)).set(drivername="postgresql+asyncpg"), poolclass=NullPool, connect_args={"timeout": 10}
+    )
     try:
-        yield connection
+        if in_one:
+            async with engine.begin() as connection:
+                yield connection
+        else:
+            async with engine.connect() as connection:
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+    except DBAPIError as error:
+        raise driver_error(error) from None
     finally:
-        await connection.close()
+        await engine.dispose()
+
+
+def driver_error(error: DBAPIError) -> BaseException:
+    """What the driver said: it tells a missing table from a refused password by its type."""
+    return (error.orig and error.orig.__cause__) or error
 
 
 def url_of(server_url: str, service: str) -> str:

@@ -1,12 +1,14 @@
 """The databases of the services, one after another, for commands that look at one of them or at all."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 import asyncpg
 import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.topics import SERVICES
+from common.store import positions
 from ops.connection import database
 
 ServiceOption = Annotated[str | None, typer.Option("--service", metavar="NAME", help=f"Only this one of {', '.join(SERVICES)}.")]
@@ -22,12 +24,12 @@ def chosen(service: str | None) -> tuple[str, ...]:
     return (service,)
 
 
-async def each_database(server_url: str, services: tuple[str, ...]) -> AsyncIterator[tuple[str, asyncpg.Connection]]:
+async def each_database(server_url: str, services: tuple[str, ...]) -> AsyncIterator[tuple[str, AsyncConnection]]:
     """Each service with a connection to its database. Of several, those that have none or no tables yet are told and passed over."""
     for service in services:
         try:
             async with database(server_url, service) as connection:
-                if len(services) > 1 and not await connection.fetchval("SELECT to_regclass('consumer_progress') IS NOT NULL"):
+                if len(services) > 1 and not await positions.is_there(connection):
                     typer.echo(f"{service} has no tables yet.", err=True)
                     continue
                 yield service, connection
@@ -35,3 +37,13 @@ async def each_database(server_url: str, services: tuple[str, ...]) -> AsyncIter
             if len(services) == 1:
                 raise
             typer.echo(f"{service} has no database yet.", err=True)
+
+
+async def listed(
+    server_url: str, services: tuple[str, ...], read: Callable[[str, AsyncConnection], Awaitable[Sequence[Mapping[str, Any]]]]
+) -> list[dict[str, Any]]:
+    """The rows that `read` finds in each database, each with its `service` before it."""
+    rows = []
+    async for name, connection in each_database(server_url, services):
+        rows += [{"service": name, **row} for row in await read(name, connection)]
+    return rows

@@ -6,16 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 from rich.markup import escape
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Received, Record
 from common.kafka.settings import KafkaSettings
+from common.store import dead_letters as letters
+from common.store import parked
 from ops.connection import database_address, kafka_settings
-from ops.databases import ServiceOption, chosen, each_database
-from ops.held_back import Held, Letter, as_text, headers_as_text, held_by, letter_of, queue_behind
-from ops.redriving import CLOSE, NotSendable, Repair, Result, as_row, prepared, refused, release, seen, send, whole_value
+from ops.databases import ServiceOption, chosen, each_database, listed
+from ops.held_back import Held, Letter, as_text, headers_as_text, held_by, letter_of
+from ops.redriving import NotSendable, Repair, Result, as_row, prepared, refused, release, seen, send, whole_value
 from ops.terminal import DatabaseOption, JsonOption, KafkaOption, answered, bar, console, show, stop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -43,17 +45,14 @@ def list_held(
     """List what is held back: the queue behind `aftersales_dead_letters_open`, oldest first."""
     services, url = chosen(service), database_address(database)
 
-    async def read() -> list[Held]:
-        found = []
-        async for name, connection in each_database(url, services):
-            found += await held_by(connection, name, topic=topic, rule=rule, closed=closed)
-        return found
+    async def held(name: str, connection: AsyncConnection) -> list[dict[str, Any]]:
+        return [_row(one) for one in await held_by(connection, name, topic=topic, rule=rule, closed=closed)]
 
-    found = answered(read, database_url=url)
+    found = answered(lambda: listed(url, services, held), database_url=url)
     if not found and not json:
         typer.echo("Nothing is held back.")
         return
-    show("Held back", [_row(one) for one in found[:limit]], _COLUMNS if closed else _COLUMNS[:-1], as_json=json)
+    show("Held back", found[:limit], _COLUMNS if closed else _COLUMNS[:-1], as_json=json)
     if len(found) > limit:
         typer.echo(f"… and {len(found) - limit} more; --limit shows them.", err=True)
 
@@ -74,7 +73,7 @@ def show_one(
             if (letter := await letter_of(connection, name, id)) is not None:
                 return letter, [], letter.held
             for held in await held_by(connection, name, ids=[id]):
-                return None, await queue_behind(connection, id), held
+                return None, await parked.queue_behind(connection, id), held
         return None, [], None
 
     letter, queue, held = answered(read, database_url=url)
@@ -143,22 +142,17 @@ def close(
     """Close letters that need no repair, such as noise or an event that came right elsewhere; their rows stay, for `list --all`."""
     url = database_address(database)
 
-    async def work() -> list[dict[str, Any]]:
-        rows = []
-        async for name, connection in each_database(url, chosen(None)):
-            rows += [{"service": name, "id": row["id"]} for row in await connection.fetch(CLOSE, ids)]
-        return rows
+    async def closed(_: str, connection: AsyncConnection) -> list[dict[str, Any]]:
+        return [{"id": id} for id in await letters.close_by_hand(connection, ids)]
 
-    rows = answered(work, database_url=url)
+    rows = answered(lambda: listed(url, chosen(None), closed), database_url=url)
     unknown = sorted(set(ids) - {row["id"] for row in rows})
     show("Closed", rows, ("service", "id"), as_json=json)
     if unknown:
         stop(f"No open letters: {', '.join(unknown)}")
 
 
-async def _redrive(
-    connection: asyncpg.Connection, kafka: KafkaSettings, wanted: Sequence[Held], repair: Repair, wait: float
-) -> list[Result]:
+async def _redrive(connection: AsyncConnection, kafka: KafkaSettings, wanted: Sequence[Held], repair: Repair, wait: float) -> list[Result]:
     """Letters first, in the order in which their records stood, then parked aggregates; waiting events need nobody."""
     results: list[Result] = []
     ready: list[tuple[Letter, Received]] = []
@@ -170,13 +164,13 @@ async def _redrive(
         except NotSendable as problem:
             results.append(refused(letter, problem))
     sent = await send(kafka, [event for _, event in ready]) if ready else []
-    parked = [one for one in wanted if one.kind == "parked"]
-    with bar("waiting for the services", len(ready) + len(parked)) as step:
+    held_aggregates = [one for one in wanted if one.kind == "parked"]
+    with bar("waiting for the services", len(ready) + len(held_aggregates)) as step:
         end = time.monotonic() + wait
         for (letter, event), record in zip(ready, sent, strict=True):
             results.append(await seen(connection, letter, event, record, end))
             step(1)
-        for held in parked:
+        for held in held_aggregates:
             results.append(await release(connection, held.service, held.id, time.monotonic() + wait))
             step(1)
     waiting = [one for one in wanted if one.kind == "waiting"]

@@ -12,12 +12,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from common.contracts.topics import SERVICES
 from common.kafka.settings import KafkaSettings
 from ops import demo_views as views
 from ops.connection import kafka_prefix
 from ops.demo_extras import extras
 from ops.platform import Platform, grades_digest
-from ops.processes import MOST_REPLICAS, SERVICES, ServiceProcess, services
+from ops.processes import MOST_REPLICAS, ServiceProcess, services
 from ops.publishing import publish
 from ops.simulation.quarter import SCHEME, Plan, simulate
 

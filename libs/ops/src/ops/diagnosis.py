@@ -1,7 +1,7 @@
 """What the figures of a running platform mean: fine, worth a look, or broken, each with what to do. Pure."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from common.kafka.topic_admin import Difference
@@ -49,8 +49,8 @@ class Figures:
     timer_seconds: float
     holes: Sequence[str] = ()
     """Where records are missing, in words."""
-    cycles_waiting: int = 0
-    """Cycles that somebody has asked to close."""
+    unfinished: Mapping[str, int] = field(default_factory=dict)
+    """What somebody has asked the service for and does not have yet, by kind: `{"cycles": 2}`."""
     ahead: Sequence[str] = ()
     """Partitions that would be read on from beyond what the database has handled."""
     unowned: Sequence[str] = ()
@@ -115,9 +115,10 @@ def _missing(name: str, now: Figures) -> Iterator[Finding]:
     if now.holes:
         do = f"runbook, 'Kafka or PostgreSQL was lost'; then aftersales holes accept --service {name}"
         yield Finding("bad", f"{name} holes", f"records are missing: {_some(now.holes)}", do)
-        if now.cycles_waiting:
-            found = f"{now.cycles_waiting} cycles wait until the holes have ended"
-            yield Finding("bad", f"{name} cycles", found, f"end the holes: aftersales holes list --service {name}")
+        for kind, number in now.unfinished.items():
+            if number:
+                found = f"{number} {kind} wait until the holes have ended"
+                yield Finding("bad", f"{name} {kind}", found, f"end the holes: aftersales holes list --service {name}")
     if now.ahead:
         found = f"offsets lie ahead of the database: {_some(now.ahead)}"
         yield Finding("bad", f"{name} offsets", found, f"stop {name}, then aftersales restore-offsets --service {name}")

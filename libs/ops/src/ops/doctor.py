@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib import resources
 
 import asyncpg
 import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.topics import SERVICES, TOPICS, consumed_by
 from common.kafka import topic_admin
 from common.kafka.settings import KafkaSettings
+from common.store import dead_letters, holes, lease, migrations, outbox, parked, positions, timers, waiting
+from ops import contributed
 from ops.connection import database as open_database
 from ops.connection import database_address, kafka_settings
 from ops.consumer_groups import Reading, reading_of
@@ -24,29 +24,6 @@ from ops.terminal import KAFKA_SECONDS, DatabaseOption, JsonOption, KafkaOption,
 
 app = typer.Typer(add_completion=False)
 
-_PROGRESS = """
-SELECT topic, partition, next_offset, halted, extract(epoch FROM now() - behind_since)::float AS behind FROM consumer_progress
-"""
-_FIGURES = """
-SELECT (SELECT CASE WHEN until = '-infinity' OR until > now() + interval '1 minute' THEN 'Infinity'
-               ELSE extract(epoch FROM now() - until) END::float FROM relay_lease)
-       AS leaderless_seconds,
-       (SELECT count(*) FROM outbox WHERE refused IS NOT NULL)::int AS refused,
-       (SELECT count(*) FROM dead_letters WHERE closed_at IS NULL)::int AS letters,
-       (SELECT count(*) FROM parked_keys)::int AS parked,
-       (SELECT count(*) FROM waiting)::int AS waiting,
-       (SELECT count(*) FROM unsent)::int AS unpublished,
-       (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float FROM unsent)
-       AS unpublished_seconds,
-       (SELECT count(*) FROM timers WHERE state = 'armed' AND due_at < now())::int AS timers_due,
-       (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float FROM timers WHERE state = 'armed' AND due_at < now())
-       AS timer_seconds
-"""
-_HOLES = """
-SELECT kind, topic, count(*)::int AS partitions FROM log_holes WHERE ended_at IS NULL
-GROUP BY kind, topic ORDER BY min(found_at)
-"""
-_CLOSING = "SELECT count(*)::int FROM cycles WHERE state ->> 'status' = 'closing'"
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "bold red"}
 
 Ends = Mapping[tuple[str, int], int]
@@ -110,34 +87,29 @@ async def _service(name: str, url: str, ends: Ends | None, reading: Reading | No
         return [Finding("bad", where, f"{place_of(url)} does not answer or refuses: {type(problem).__name__}", "see its log")]
 
 
-async def _figures(connection: asyncpg.Connection, name: str, ends: Ends | None, reading: Reading | None) -> Figures:
-    version = await connection.fetchval("SELECT version_num FROM alembic_version")
-    partitions = await connection.fetch(_PROGRESS)
-    passed = {(row["topic"], row["partition"]): row["next_offset"] for row in partitions}
-    has_cycles = await connection.fetchval("SELECT to_regclass('cycles') IS NOT NULL")
+async def _figures(connection: AsyncConnection, name: str, ends: Ends | None, reading: Reading | None) -> Figures:
+    stands = await positions.all_of(connection)
+    passed = {place: position.next_offset for place, position in stands.items()}
     own = {topic.name for topic in consumed_by(name)}
     lag = None if ends is None else sum(max(end - passed.get(place, 0), 0) for place, end in ends.items() if place[0] in own)
+    backlog, overdue = await outbox.backlog(connection), await timers.overdue(connection)
     return Figures(
-        version=version,
-        newest=newest_version(name),
+        version=await migrations.version(connection),
+        newest=migrations.newest(name),
+        leaderless_seconds=await lease.leaderless_seconds(connection),
+        refused=backlog.refused,
         lag=lag,
-        behind_seconds=max((row["behind"] or 0 for row in partitions), default=0),
-        halted=sum(row["halted"] for row in partitions),
-        holes=[f"{row['topic']} ({row['kind']}, {row['partitions']} partitions)" for row in await connection.fetch(_HOLES)],
-        cycles_waiting=await connection.fetchval(_CLOSING) if has_cycles else 0,
+        behind_seconds=max((position.behind_seconds for position in stands.values()), default=0),
+        halted=sum(position.halted for position in stands.values()),
+        letters=sum((await dead_letters.open_by_rule(connection)).values()),
+        parked=await parked.count(connection),
+        waiting=await waiting.count(connection),
+        unpublished=backlog.unsent,
+        unpublished_seconds=backlog.oldest_seconds,
+        timers_due=overdue.number,
+        timer_seconds=overdue.oldest_seconds,
+        holes=[f"{topic} ({kind}, {number} partitions)" for (topic, kind), number in (await holes.open_by_kind(connection)).items()],
+        unfinished=await contributed.unfinished(name, connection),
         ahead=[] if reading is None else await reading.ahead_of(passed),
         unowned=[] if reading is None else reading.unowned(passed),
-        **dict(await connection.fetchrow(_FIGURES)),
     )
-
-
-def newest_version(service: str) -> str | None:
-    """The newest version of the service's tables that is installed here; None where the service is not."""
-    try:
-        place = resources.files(f"{service}.migrations")
-    except ModuleNotFoundError:
-        return None
-    config = Config()
-    config.set_main_option("script_location", str(place))
-    config.set_main_option("path_separator", "os")
-    return ScriptDirectory.from_config(config).get_current_head()

@@ -1,38 +1,16 @@
 """What a service could not handle yet, read from its database: dead letters, parked aggregates, events that wait."""
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.contracts.envelope import Record
-from common.kafka import records
+from common.store import dead_letters, parked, waiting
 
 Kind = Literal["letter", "parked", "waiting"]
-
-_LETTERS = """
-SELECT id, topic, partition, "offset", rule, field, reason, source, event_id, type, size, recorded_at AS since, closed_at
-FROM dead_letters
-WHERE ($1 OR closed_at IS NULL) AND ($2::text IS NULL OR topic = $2) AND ($3::text IS NULL OR rule = $3)
-  AND ($4::text[] IS NULL OR id = ANY($4))
-ORDER BY recorded_at, topic, partition, "offset"
-"""
-_PARKED = """
-SELECT k.aggregate AS id, min(p.record->>'topic') AS topic, k.reason, k.since, count(p.id)::int AS events, k.redrive
-FROM parked_keys k LEFT JOIN parked p USING (aggregate)
-GROUP BY k.aggregate HAVING $1::text IS NULL OR $1 = ANY(array_agg(p.record->>'topic')) ORDER BY k.since, k.aggregate
-"""
-_WAITING = """
-SELECT id, record->>'topic' AS topic, (record->>'partition')::int AS partition, (record->>'offset')::bigint AS "offset",
-       missing AS reason, source, since, aggregate
-FROM waiting WHERE $1::text IS NULL OR record->>'topic' = $1 ORDER BY since, event_time, id
-"""
-_LETTER = "SELECT *, recorded_at AS since FROM dead_letters WHERE id = $1"
-_QUEUE = "SELECT source, event_id, record FROM parked WHERE aggregate = $1 ORDER BY id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +64,7 @@ class Letter:
 
 
 async def held_by(
-    connection: asyncpg.Connection,
+    connection: AsyncConnection,
     service: str,
     *,
     topic: str | None = None,
@@ -98,26 +76,22 @@ async def held_by(
 
     `rule` is a letter's rule, or `parked` or `waiting`, as the metric `aftersales_dead_letters_open` calls it.
     """
-    found = [_letter(service, row) for row in await connection.fetch(_LETTERS, closed, topic, rule, ids)]
+    letters = await dead_letters.listed(connection, topic=topic, rule=rule, closed=closed, ids=ids)
+    found = [_letter(service, row) for row in letters]
     if rule in (None, "parked"):
-        found += [_parked(service, row) for row in await connection.fetch(_PARKED, topic)]
+        found += [_parked(service, row) for row in await parked.listed(connection, topic)]
     if rule in (None, "waiting"):
-        found += [_waiting(service, row) for row in await connection.fetch(_WAITING, topic)]
+        found += [_waiting(service, row) for row in await waiting.listed(connection, topic)]
     return [one for one in found if ids is None or one.id in ids]
 
 
-async def letter_of(connection: asyncpg.Connection, service: str, id: str) -> Letter | None:
+async def letter_of(connection: AsyncConnection, service: str, id: str) -> Letter | None:
     """The dead letter of that id."""
-    row = await connection.fetchrow(_LETTER, id)
+    row = await dead_letters.letter(connection, id)
     if row is None:
         return None
-    headers = tuple((name, None if text is None else base64.b64decode(text)) for name, text in json.loads(row["headers"]))
+    headers = tuple((name, None if text is None else base64.b64decode(text)) for name, text in row["headers"])
     return Letter(_letter(service, row), row["key"], headers, row["raw"], row["size"], row["sha256"])
-
-
-async def queue_behind(connection: asyncpg.Connection, aggregate: str) -> list[Record]:
-    """The records that stand behind a parked aggregate, in the order in which they came."""
-    return [records.unpack(row["record"]) for row in await connection.fetch(_QUEUE, aggregate)]
 
 
 def _letter(service: str, row: Any) -> Held:
@@ -153,7 +127,7 @@ def _waiting(service: str, row: Any) -> Held:
         row["id"],
         row["topic"],
         "waiting",
-        f"waits for: {row['reason']}",
+        f"waits for: {row['missing']}",
         row["since"],
         partition=row["partition"],
         offset=row["offset"],

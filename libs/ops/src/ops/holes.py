@@ -1,27 +1,20 @@
 """`aftersales holes`: records that Kafka lost before a service had read them, and a person's word that the service may go on without."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from common.contracts.topics import BY_NAME
+from common.store import holes as log_holes
 from ops.connection import database as open_database
 from ops.connection import database_address
-from ops.databases import ServiceOption, chosen, each_database
+from ops.databases import ServiceOption, chosen, listed
 from ops.terminal import DatabaseOption, JsonOption, answered, show, stop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _COLUMNS = ("topic", "partition", "kind", "position_before", "position_after", "found_at", "ended_at", "ended_by", "reason")
-_LIST = """
-SELECT topic, partition, kind, position_before, position_after, found_at, ended_at, ended_by, reason
-FROM log_holes WHERE $1 OR ended_at IS NULL ORDER BY found_at, topic, partition
-"""
-_ACCEPT = """
-UPDATE log_holes SET ended_at = clock_timestamp(), ended_by = $1, reason = $2
-WHERE ended_at IS NULL AND ($3::text IS NULL OR topic = $3) AND ($4::int IS NULL OR partition = $4)
-RETURNING topic, partition, kind, position_before, position_after
-"""
 
 
 @app.callback()
@@ -38,14 +31,7 @@ def list_holes(
 ) -> None:
     """Show the holes that are open; while one is, no timer of its service fires and no cycle closes."""
     services, url = chosen(service), database_address(database)
-
-    async def read() -> list[dict[str, Any]]:
-        rows = []
-        async for name, connection in each_database(url, services):
-            rows += [{"service": name, **dict(row)} for row in await connection.fetch(_LIST, ended)]
-        return rows
-
-    rows = answered(read, database_url=url)
+    rows = answered(lambda: listed(url, services, lambda _, connection: log_holes.listed(connection, ended=ended)), database_url=url)
     if rows or json:
         show("Holes", rows, ("service", *(_COLUMNS if ended else _COLUMNS[:6])), as_json=json)
     else:
@@ -74,9 +60,9 @@ def accept(
     if topic is not None and topic not in BY_NAME:
         stop(f"There is no topic {topic!r}; `aftersales holes list` shows where the holes are.", 2)
 
-    async def end() -> list[dict[str, Any]]:
+    async def end() -> list[Mapping[str, Any]]:
         async with open_database(url, name) as connection:
-            return [dict(row) for row in await connection.fetch(_ACCEPT, by.strip(), reason.strip(), topic, partition)]
+            return await log_holes.accept(connection, by=by.strip(), reason=reason.strip(), topic=topic, partition=partition)
 
     rows = answered(end, database_url=url)
     if rows or json:

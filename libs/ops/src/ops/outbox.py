@@ -1,5 +1,6 @@
 """`aftersales outbox`: what the services have decided and sent, and sending it again."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -7,38 +8,14 @@ import typer
 from common.contracts.envelope import instant_text, parse_instant
 from common.contracts.topics import BY_NAME, dead_letter_topics
 from common.kernel.errors import Malformed
-from common.store.outbox import UNSENDABLE
+from common.store import outbox as decided
+from common.store import parked
 from ops.connection import database as open_database
 from ops.connection import database_address
-from ops.databases import ServiceOption, chosen, each_database
+from ops.databases import ServiceOption, chosen, listed
 from ops.terminal import DatabaseOption, JsonOption, answered, bar, show, stop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-_LIST = """
-SELECT aggregatetype AS topic, count(*) FILTER (WHERE published_at IS NULL) AS unpublished,
-       count(refused) AS refused, min(created_at) FILTER (WHERE published_at IS NULL) AS oldest_unpublished,
-       count(published_at) AS published, min(published_at) AS published_since, max(published_at) AS last_published
-FROM outbox GROUP BY 1 ORDER BY 1
-"""
-_REFUSED = """
-SELECT id, aggregatetype AS topic, type, aggregate, refused AS reason, octet_length(payload) AS bytes, created_at AS decided
-FROM outbox WHERE refused IS NOT NULL ORDER BY id
-"""
-_RETRY = (
-    "UPDATE outbox SET refused = NULL WHERE id = ANY($1::bigint[]) AND refused IS NOT NULL RETURNING id, aggregatetype AS topic, aggregate"
-)
-_LET_GO = "UPDATE parked_keys SET redrive = true WHERE aggregate = ANY($1::text[]) AND reason = $2"
-_OLDEST = "SELECT min(published_at) FROM outbox"
-# One statement, so that the relay sees all of it or nothing and sends it in the old order; the upper bound leaves out what
-# is sent again meanwhile.
-_REPUBLISH = """
-WITH again AS (
-    UPDATE outbox SET published_at = NULL
-    WHERE published_at >= $1 AND published_at <= now() AND ($2::text IS NULL OR aggregatetype = $2)
-    RETURNING aggregatetype)
-SELECT aggregatetype AS topic, count(*)::int AS events FROM again GROUP BY 1 ORDER BY 1
-"""
 
 
 @app.callback()
@@ -55,17 +32,12 @@ def list_outbox(
 ) -> None:
     """Show by service and topic what is not on Kafka yet, what Kafka will not take, and since when what was sent is kept."""
     services, url = chosen(service), database_address(database)
-
-    async def read() -> list[dict[str, Any]]:
-        rows = []
-        async for name, connection in each_database(url, services):
-            rows += [{"service": name, **dict(row)} for row in await connection.fetch(_REFUSED if refused else _LIST)]
-        return rows
-
+    read = decided.refused if refused else decided.by_topic
+    rows = answered(lambda: listed(url, services, lambda _, connection: read(connection)), database_url=url)
     columns = ("service", "topic", "unpublished", "refused", "oldest_unpublished", "published", "published_since", "last_published")
     if refused:
         columns = ("service", "id", "topic", "type", "aggregate", "reason", "bytes", "decided")
-    show("Refused by Kafka" if refused else "Outbox", answered(read, database_url=url), columns, as_json=json)
+    show("Refused by Kafka" if refused else "Outbox", rows, columns, as_json=json)
 
 
 @app.command()
@@ -78,10 +50,10 @@ def retry(
     """Send events again that Kafka would not take, after the cause was mended; their cases go on behind them."""
     (name,), url = chosen(service), database_address(database)
 
-    async def again() -> list[dict[str, Any]]:
-        async with open_database(url, name) as connection, connection.transaction():
-            rows = [dict(row) for row in await connection.fetch(_RETRY, ids)]
-            await connection.execute(_LET_GO, [row["aggregate"] for row in rows], UNSENDABLE)
+    async def again() -> list[Mapping[str, Any]]:
+        async with open_database(url, name, in_one=True) as connection:
+            rows = await decided.retry(connection, ids)
+            await parked.ask_redrive_for(connection, [row["aggregate"] for row in rows], decided.UNSENDABLE)
             return rows
 
     rows = answered(again, database_url=url)
@@ -110,14 +82,14 @@ def republish(
     if topic is not None and topic not in {*BY_NAME, *(letters for letters, _ in dead_letter_topics())}:
         stop(f"There is no topic {topic!r}; `aftersales outbox list` shows those of a service.", 2)
 
-    async def again() -> list[dict[str, Any]]:
+    async def again() -> list[Mapping[str, Any]]:
         async with open_database(url, name) as connection:
-            oldest = await connection.fetchval(_OLDEST)
+            oldest = await decided.oldest_sent(connection)
             if oldest is None or oldest > instant:
                 kept = "nothing" if oldest is None else f"what was sent since {instant_text(oldest)}"
                 typer.echo(f"{name} still keeps {kept}; anything older cannot be sent again from here.", err=True)
             with bar(f"taking {name}'s events back", None):
-                return [dict(row) for row in await connection.fetch(_REPUBLISH, instant, topic)]
+                return await decided.republish(connection, instant, topic)
 
     rows = answered(again, database_url=url)
     if rows or json:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -20,22 +19,11 @@ from common.contracts.topics import BY_NAME, consumed_by, topic_of
 from common.kafka.settings import KafkaSettings
 from common.kernel.ids import derived_id
 from common.kernel.wall_clock import now
+from common.store import outbox, positions, timers
+from ops import contributed
 from ops.connection import database
 from ops.publishing import publish
 from ops.simulation.claims import Sent
-
-_COUNTS = """
-SELECT coalesce(sum(events_in), 0)::int AS events_in, coalesce(sum(applied), 0)::int AS applied,
-       coalesce(sum(duplicates), 0)::int AS duplicates, coalesce(sum(dead), 0)::int AS dead_letters,
-       (SELECT count(*) FROM outbox WHERE published_at IS NOT NULL)::int AS published,
-       (SELECT count(*) FROM outbox WHERE published_at IS NULL)::int AS outbox_unpublished
-FROM consumer_progress
-"""
-_DUE = """
-SELECT count(*) FROM timers WHERE state = 'armed' AND due_at < now() AND aggregate NOT IN (SELECT aggregate FROM parked_keys)
-"""
-_CLOSING = "SELECT count(*) FROM cycles WHERE state ->> 'status' = 'closing'"
-_GRADES = "SELECT DISTINCT ON (grade_key) document FROM grades ORDER BY grade_key, version DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +52,9 @@ class Platform:
         found = {}
         for service in self.services:
             async with database(self.database_url, service) as connection:
-                counts = dict(await connection.fetchrow(_COUNTS))
-                progress = await connection.fetch("SELECT topic, partition, next_offset FROM consumer_progress")
-            passed = {(row["topic"], row["partition"]): row["next_offset"] for row in progress}
+                published, unpublished = await outbox.counts(connection)
+                counts = {**await positions.totals(connection), "published": published, "outbox_unpublished": unpublished}
+                passed = await positions.next_offsets(connection)
             own = {topic.name for topic in consumed_by(service)}
             counts["lag"] = sum(end - passed.get(place, 0) for place, end in ends.items() if place[0] in own)
             found[service] = counts
@@ -81,7 +69,7 @@ class Platform:
             return {(kafka.name_of(place.topic), place.partition): end for place, end in (await consumer.end_offsets(places)).items()}
 
     async def settled(self, limit: float = 120, every: float = 0.4) -> None:
-        """Returns when everything that was sent has had its effect: no lag, nothing unsent, no timer due, no cycle closing.
+        """Returns when everything that was sent has had its effect: no lag, nothing unsent, due or unfinished.
 
         It looks `every` so many seconds. TimeoutError, with what is left, after `limit` seconds.
         """
@@ -102,19 +90,14 @@ class Platform:
             return {"databases": type(error).__name__}
         for service, found in counts.items():
             async with database(self.database_url, service) as connection:
-                due = await connection.fetchval(_DUE)
-                closing = await connection.fetchval(_CLOSING) if service == "appraisal" else 0
-            if found["lag"] or found["outbox_unpublished"] or due or closing:
-                left[service] = {
-                    "lag": found["lag"],
-                    "unpublished": found["outbox_unpublished"],
-                    "timers_due": due,
-                    "cycles_closing": closing,
-                }
+                due = (await timers.overdue(connection)).not_parked
+                unfinished = await contributed.unfinished(service, connection)
+            if found["lag"] or found["outbox_unpublished"] or due or any(unfinished.values()):
+                left[service] = {"lag": found["lag"], "unpublished": found["outbox_unpublished"], "timers_due": due, **unfinished}
         return left
 
     async def close_cycle(self, cycle: str, scheme: str, *, as_of: datetime | None = None, for_real: bool = False) -> None:
-        """Asks appraisal to close a cycle with all that is known now."""
+        """Asks for the close of a cycle with all that is known now."""
         moment = as_of or now()
         key = f"{cycle}|{scheme}"
         claim = CycleCloseRequested(cycle_key=key, cycle=cycle, scheme=scheme, as_of=moment, for_real=for_real)
@@ -125,8 +108,11 @@ class Platform:
 
     async def grades(self) -> list[dict[str, Any]]:
         """The current version of every grade, as it was published, ordered by its key."""
-        async with database(self.database_url, "appraisal") as connection:
-            return [json.loads(row["document"]) for row in await connection.fetch(_GRADES)]
+        found: list[dict[str, Any]] = []
+        for service, current_grades in contributed.functions(contributed.GRADES).items():
+            async with database(self.database_url, service) as connection:
+                found += await current_grades(connection)
+        return found
 
 
 def grades_digest(grades: Sequence[Mapping[str, Any]]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from common.contracts.claims.operator import SlaPolicyActivated
+from common.contracts.topics import SERVICES
 from common.contracts.yaml_files import read_yaml
 from common.kernel.instants import NotAnInstant, instant_of
 from common.kernel.wall_clock import now
@@ -28,7 +29,7 @@ def policy() -> None:
 
 
 @app.command()
-def show(service: Annotated[str, typer.Argument(help="intake, dispatch or complaints.")]) -> None:
+def show(service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]) -> None:
     """Print the policy that ships with a service: the file to begin with when something else is to be promised."""
     if not keeps_clocks(service):
         stop(f"No service {service} keeps clocks.", 2)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.contracts.topics import SERVICES
 from devstack.ports import free_port
 
-SERVICES = ("intake", "dispatch", "complaints", "appraisal")
 MOST_REPLICAS = 6
 """As many as a topic has partitions; a further replica would have little or nothing to read."""
 
@@ -58,7 +58,7 @@ class ServiceProcess:
 
     @property
     def title(self) -> str:
-        """What it is called among its siblings: the first replica as the service itself, the others `dispatch-1` and so on."""
+        """What it is called among its siblings: the first replica as the service itself, the others with a number, from `…-1` on."""
         return f"{self.name}-{self.replica}" if self.replica else self.name
 
     @property

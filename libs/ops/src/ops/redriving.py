@@ -7,27 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Received, Record, decode
 from common.contracts.topics import BY_NAME, consumed_by
 from common.kafka.settings import KafkaSettings
 from common.kafka.topic_admin import MAX_RECORD
 from common.kernel.wall_clock import now
+from common.store import dead_letters, inbox, parked, positions, waiting
 from ops.held_back import Letter
 
 Outcome = Literal["applied", "waiting", "parked", "dead", "sent", "refused"]
-
-_TAKEN = "SELECT digest FROM inbox WHERE source = $1 AND id = $2"
-_PASSED = "SELECT next_offset, halted FROM consumer_progress WHERE topic = $1 AND partition = $2"
-_DEAD = 'SELECT id, rule, field, reason FROM dead_letters WHERE topic = $1 AND partition = $2 AND "offset" = $3'
-_PARKED = "SELECT aggregate FROM parked WHERE source = $1 AND event_id = $2"
-_WAITING = "SELECT missing FROM waiting WHERE source = $1 AND id = $2"
-CLOSE = "UPDATE dead_letters SET closed_at = now() WHERE id = ANY($1::text[]) AND closed_at IS NULL RETURNING id"
-_REDRIVE = "UPDATE parked_keys SET redrive = true WHERE aggregate = $1 RETURNING (SELECT count(*) FROM parked WHERE aggregate = $1)::int"
-_STILL = "SELECT redrive, reason FROM parked_keys WHERE aggregate = $1"
 
 
 class NotSendable(Exception):
@@ -53,7 +45,7 @@ class Result:
     note: str
 
 
-async def prepared(connection: asyncpg.Connection, kafka: KafkaSettings, letter: Letter, repair: Repair) -> Received:
+async def prepared(connection: AsyncConnection, kafka: KafkaSettings, letter: Letter, repair: Repair) -> Received:
     """The event that will be sent; NotSendable when the service would only refuse it again."""
     held = letter.held
     if held.closed_at is not None:
@@ -68,7 +60,7 @@ async def prepared(connection: asyncpg.Connection, kafka: KafkaSettings, letter:
     found = decode(Record(held.topic, held.partition or 0, held.offset or 0, key, value, tuple(headers), now()))
     if not isinstance(found, Received):
         raise NotSendable(f"it would be a dead letter again: {found.problem}. {_advice(letter)}")
-    taken = await connection.fetchval(_TAKEN, found.envelope.source, found.envelope.id)
+    taken = await inbox.digest_of(connection, found.envelope.source, found.envelope.id)
     if taken is not None and taken == found.digest:
         raise NotSendable(f"this very event was applied already: `aftersales dead-letters close {held.id}`")
     if taken is not None:
@@ -128,7 +120,7 @@ async def send(kafka: KafkaSettings, events: Sequence[Received]) -> list[Record]
     return sent
 
 
-async def seen(connection: asyncpg.Connection, letter: Letter, event: Received, sent: Record, end: float) -> Result:
+async def seen(connection: AsyncConnection, letter: Letter, event: Received, sent: Record, end: float) -> Result:
     """What the service made of the record, once it has passed it; "sent" when it has not by the instant `end` of the monotonic clock.
 
     The letter is closed when its record was applied under another id, which the inbox cannot know to be its repair, and
@@ -137,23 +129,23 @@ async def seen(connection: asyncpg.Connection, letter: Letter, event: Received, 
     held = letter.held
     place = f"{sent.topic}/{sent.partition}/{sent.offset}"
     while True:
-        row = await connection.fetchrow(_PASSED, sent.topic, sent.partition)
-        if row is not None and row["next_offset"] > sent.offset:
+        passed, halted = await positions.next_offset(connection, (sent.topic, sent.partition))
+        if passed > sent.offset:
             break
         if time.monotonic() > end:
-            note = "its partition is halted: `aftersales resume`" if row is not None and row["halted"] else "not handled yet"
+            note = "its partition is halted: `aftersales resume`" if halted else "not handled yet"
             return Result(held.service, held.id, "sent", f"at {place}; {note}")
         await asyncio.sleep(0.1)
-    if (again := await connection.fetchrow(_DEAD, sent.topic, sent.partition, sent.offset)) is not None:
-        await connection.execute(CLOSE, [held.id])
+    if (again := await dead_letters.at(connection, sent.topic, sent.partition, sent.offset)) is not None:
+        await dead_letters.close_by_hand(connection, [held.id])
         note = f"now letter {again['id']}: {again['field']}: {again['rule']}: {again['reason']}"
         return Result(held.service, held.id, "dead", note)
     identity = (event.envelope.source, event.envelope.id)
-    if (aggregate := await connection.fetchval(_PARKED, *identity)) is not None:
+    if (aggregate := await parked.behind_which(connection, *identity)) is not None:
         return Result(held.service, held.id, "parked", f"behind {aggregate}")
-    if (missing := await connection.fetchval(_WAITING, *identity)) is not None:
+    if (missing := await waiting.missing_for(connection, *identity)) is not None:
         return Result(held.service, held.id, "waiting", f"for: {missing}")
-    await connection.execute(CLOSE, [held.id])
+    await dead_letters.close_by_hand(connection, [held.id])
     return Result(held.service, held.id, "applied", f"at {place}{_others(held.service, sent.topic)}")
 
 
@@ -162,14 +154,15 @@ def _others(service: str, topic: str) -> str:
     return f"; {', '.join(others)} read it too" if others else ""
 
 
-async def release(connection: asyncpg.Connection, service: str, aggregate: str, end: float) -> Result:
+async def release(connection: AsyncConnection, service: str, aggregate: str, end: float) -> Result:
     """Asks the service to replay what is parked behind an aggregate, and tells whether it went."""
-    events = await connection.fetchval(_REDRIVE, aggregate)
+    events = await parked.ask_redrive(connection, aggregate)
     if events is None:
         return Result(service, aggregate, "refused", "it is not parked any more")
-    while (row := await connection.fetchrow(_STILL, aggregate)) is not None:
-        if not row["redrive"]:
-            return Result(service, aggregate, "parked", f"fails again: {row['reason']}; the traceback is in the log of {service}")
+    while (asked := await parked.is_asked(connection, aggregate)) is not None:
+        still_to_come, reason = asked
+        if not still_to_come:
+            return Result(service, aggregate, "parked", f"fails again: {reason}; the traceback is in the log of {service}")
         if time.monotonic() > end:
             return Result(service, aggregate, "sent", "asked; the service has not done it yet")
         await asyncio.sleep(0.1)

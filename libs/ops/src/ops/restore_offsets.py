@@ -13,6 +13,7 @@ from common.kafka.log_reader import Log, LogReader
 from common.kafka.records import TopicPartition
 from common.kafka.settings import KafkaSettings
 from common.kernel.errors import Transient
+from common.store import holes, positions
 from ops.connection import database as open_database
 from ops.connection import database_address, kafka_settings
 from ops.consumer_groups import groups
@@ -20,13 +21,6 @@ from ops.databases import chosen
 from ops.terminal import DatabaseOption, JsonOption, KafkaOption, answered, show
 
 app = typer.Typer(add_completion=False)
-
-_POSITIONS = "SELECT topic, partition, next_offset FROM consumer_progress"
-_READ_AGAIN = """
-UPDATE log_holes SET ended_at = clock_timestamp(), ended_by = 'restore-offsets', reason = 'the group was set back to the database'
-WHERE kind = 'skipped' AND ended_at IS NULL
-"""
-_SOUGHT = "UPDATE consumer_progress SET seek = false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +62,14 @@ async def _restore(kafka: KafkaSettings, url: str, service: str, *, dry_run: boo
                 "counts until its session ends."
             )
     async with open_database(url, service) as connection:
-        positions = {(row["topic"], row["partition"]): row["next_offset"] for row in await connection.fetch(_POSITIONS)}
+        handled = await positions.next_offsets(connection)
         reader = LogReader(kafka, names)
         try:
             logs = await reader.look()
         finally:
             await reader.close()
         changes = [
-            change_of(group, place, positions.get(place, 0), log)
+            change_of(group, place, handled.get(place, 0), log)
             for group, topics in names.items()
             for place, log in sorted(logs.items())
             if place[0] in topics
@@ -83,8 +77,8 @@ async def _restore(kafka: KafkaSettings, url: str, service: str, *, dry_run: boo
         if not dry_run:
             for group in names:
                 await _commit(kafka, group, [change for change in changes if change.group == group])
-            await connection.execute(_SOUGHT)
-            await connection.execute(_READ_AGAIN)
+            await positions.sought(connection)
+            await holes.end_skipped(connection, by="restore-offsets", reason="the group was set back to the database")
     return changes
 
 

@@ -12,6 +12,7 @@ from common.kernel.exact import ratio_text
 from common.kernel.instants import parse_date
 from common.kernel.wall_clock import now
 from common.kernel.zones import ZoneInfo, zone_named
+from common.store import clocks
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database
 from ops.terminal import DatabaseOption, JsonOption, answered, show, stop
@@ -27,26 +28,6 @@ class By(StrEnum):
     REGION = "region"
     PERSON = "person"
     POLICY = "policy"
-
-
-# Who is charged is whoever a fact credits; a clock that feeds no indicator is charged to whose time it was at last.
-_GROUPS = {
-    By.STAGE: "''",
-    By.PRIORITY: "coalesce(traits ->> 'priority', '')",
-    By.REGION: "coalesce(traits ->> 'region', '')",
-    By.PERSON: "coalesce(nullif(kept -> 'published' ->> 'subject', ''), owner)",
-    By.POLICY: "policy",
-}
-_REPORT = """
-SELECT stage, {group} AS value, count(*) FILTER (WHERE outcome = 'met' AND {closed}) AS met,
-       count(*) FILTER (WHERE outcome = 'breached' AND {closed}) AS breached,
-       percentile_disc(0.5) WITHIN GROUP (ORDER BY used_share) FILTER (WHERE {closed}) AS used_p50,
-       percentile_disc(0.9) WITHIN GROUP (ORDER BY used_share) FILTER (WHERE {closed}) AS used_p90,
-       count(*) FILTER (WHERE outcome = 'open' AND state <> 'stopped') AS open,
-       min(deadline) FILTER (WHERE outcome = 'open' AND state = 'running') AS next_deadline
-FROM clocks GROUP BY 1, 2 ORDER BY 1, 2
-"""
-_CLOSED = "closed_at >= $1 AND closed_at < $2"
 
 
 @app.callback()
@@ -75,12 +56,11 @@ def report(
     begin, end = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (first, last + timedelta(days=1)))
     if end <= begin:
         stop("--to lies before --from.", 2)
-    query = _REPORT.format(group=_GROUPS[by], closed=_CLOSED)
 
     async def read() -> list[dict[str, Any]]:
         rows = []
         async for name, connection in each_database(url, chosen(service)):
-            rows += [_row(name, by, dict(row), zone) for row in await connection.fetch(query, begin, end)]
+            rows += [_row(name, by, dict(row), zone) for row in await clocks.report(connection, by.value, begin, end)]
         return [row for row in rows if row["met"] or row["breached"] or row["open"]]
 
     told = ("met", "breached", "compliance", "percent", "used_p50", "used_p90", "open", "next_deadline")

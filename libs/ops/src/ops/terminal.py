@@ -16,8 +16,10 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from common.kernel.errors import Transient
+from ops.connection import driver_error
 
 Found = TypeVar("Found")
 
@@ -91,7 +93,10 @@ def answered(work: Callable[[], Awaitable[Found]], *, kafka: str = "", database_
 
 
 async def _awaited(work: Callable[[], Awaitable[Found]]) -> Found:
-    return await work()
+    try:
+        return await work()
+    except DBAPIError as error:
+        raise driver_error(error) from None
 
 
 def place_of(database_url: str) -> str:

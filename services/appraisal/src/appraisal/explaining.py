@@ -86,11 +86,9 @@ async def _looked_up(url: str, options: argparse.Namespace) -> tuple[Found, str 
 
 
 async def _read(connection: Any, options: argparse.Namespace) -> Found:
-    from sqlalchemy import text
+    from appraisal.repository import grade_versions
 
-    statement = text("SELECT version, document, inputs FROM grades WHERE subject = :subject AND starts_with(grade_key, :cycle)")
-    asked = {"subject": f"employee:{options.employee}", "cycle": f"{options.cycle}|"}
-    rows = list((await connection.execute(statement, asked)).mappings())
+    rows = await grade_versions(connection, f"employee:{options.employee}", options.cycle)
     scheme = options.scheme or _default_scheme(sorted({row["document"]["scheme"] for row in rows}))
     versions = {row["version"]: row for row in rows if row["document"]["scheme"] == scheme}
     if not versions:

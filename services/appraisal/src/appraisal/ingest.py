@@ -33,6 +33,7 @@ from common.runtime.chassis import Chassis
 from common.store import dead_letters, outbox, positions
 from common.store.database import kind_of
 from common.store.dead_letters import DeadLetter
+from common.store.record_counts import Result
 
 log = structlog.get_logger(__name__)
 
@@ -172,7 +173,7 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     newest: dict[bytes, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
     superseded: list[tuple[bytes, Any]] = []
-    others: list[tuple[Any, positions.Result]] = []
+    others: list[tuple[Any, Result]] = []
     async with chassis.database.transaction() as connection:
         tally = await positions.begin(connection, (), batch)
         if tally.halted or (tally.gaps and await chassis.watch.reader.unread(tally.gaps)):

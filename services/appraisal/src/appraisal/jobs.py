@@ -18,7 +18,7 @@ from common.kernel.zones import data_version
 from common.runtime.chassis import Chassis
 from common.runtime.jobs import every
 from common.runtime.transaction import Transaction
-from common.store import holes, waiting
+from common.store import holes, parked
 from common.store.database import kind_of
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ async def _one_step_or_park(chassis: Chassis, id: str) -> None:
         ref = UnitOfWork.cycles.ref(id)
         log.error("aggregate_parked", aggregate=ref, exc_info=error)
         async with chassis.database.transaction() as connection:
-            await waiting.park(connection, (), {ref: type(error).__name__})
+            await parked.park(connection, (), {ref: type(error).__name__})
 
 
 async def _one_step(chassis: Chassis, connection: AsyncConnection, id: str) -> None:

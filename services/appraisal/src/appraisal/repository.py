@@ -15,6 +15,7 @@ from appraisal.domain.scheme import Scheme
 from appraisal.presets import find_scheme
 from appraisal.tables import CycleRow, GradeRow, OrgSnapshotRow, RatingRow
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
+from common.store import outbox, parked, positions
 from common.store.aggregates import Aggregates
 
 
@@ -30,13 +31,13 @@ class UnitOfWork(ChassisUnitOfWork):
         return find_scheme(reference)
 
 
-_PASSED = text("SELECT topic || '/' || partition AS place, next_offset FROM consumer_progress")
-_UNSENT_FACTS = text("SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND aggregatetype = 'kpi-facts')")
-
-
-_CLOSING = text("""
-SELECT id FROM cycles c WHERE state ->> 'status' = 'closing'
-       AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = 'cycles:' || c.id) ORDER BY id
+_CLOSING = text(f"""
+SELECT id FROM cycles c WHERE state ->> 'status' = 'closing' AND {parked.not_parked("'cycles:' || c.id")} ORDER BY id
+""")  # noqa: S608 - the part that is put in is a constant of ours
+_ASKED_TO_CLOSE = text("SELECT count(*) FROM cycles WHERE state ->> 'status' = 'closing'")
+_CURRENT = text("SELECT DISTINCT ON (grade_key) document FROM grades ORDER BY grade_key, version DESC")
+_VERSIONS = text("""
+SELECT version, document, inputs FROM grades WHERE subject = :subject AND starts_with(grade_key, :cycle)
 """)
 _ONE = text("id = :id")
 # by the event that asked for it: a cut for one close is none for the next
@@ -64,13 +65,13 @@ async def set_cut(connection: AsyncConnection, closing: Closing, cut: Mapping[st
 
 async def has_passed(connection: AsyncConnection, cut: Mapping[str, int]) -> bool:
     """Whether everything before `cut` was handled."""
-    passed = {row.place: row.next_offset for row in await connection.execute(_PASSED)}
+    passed = {f"{topic}/{partition}": offset for (topic, partition), offset in (await positions.next_offsets(connection)).items()}
     return all(passed.get(place, 0) >= end for place, end in cut.items())
 
 
 async def has_unsent_facts(connection: AsyncConnection) -> bool:
     """Whether facts that appraisal itself has decided are still on their way to `kpi-facts`."""
-    return bool((await connection.execute(_UNSENT_FACTS)).scalar_one())
+    return await outbox.has_unsent(connection, "kpi-facts")
 
 
 _IN_FORCE = text("""
@@ -96,6 +97,21 @@ async def latest_grades(connection: AsyncConnection, cycle_key: str) -> dict[str
     table = GradeRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it to tables only
     found = await connection.execute(select(table).where(table.c.cycle_key == cycle_key).order_by(table.c.grade_key, table.c.version))
     return {row["grade_key"]: GradeRow(**row) for row in found.mappings()}
+
+
+async def unfinished(connection: AsyncConnection) -> dict[str, int]:
+    """What somebody has asked for and does not have yet, for the operator's command line: cycles that are to be closed."""
+    return {"cycles": (await connection.execute(_ASKED_TO_CLOSE)).scalar_one()}
+
+
+async def current_grades(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """The current version of every grade, as it was published, ordered by its key."""
+    return list((await connection.execute(_CURRENT)).scalars())
+
+
+async def grade_versions(connection: AsyncConnection, subject: str, cycle: str) -> list[Mapping[str, Any]]:
+    """Every version of the grades that a subject has in a cycle: `version`, `document` and `inputs`."""
+    return [dict(row) for row in (await connection.execute(_VERSIONS, {"subject": subject, "cycle": f"{cycle}|"})).mappings()]
 
 
 _COUNTS = text("""

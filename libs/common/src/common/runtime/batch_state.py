@@ -15,10 +15,10 @@ from common.kernel.errors import Malformed, Transient
 from common.kernel.wall_clock import now
 from common.runtime.handling import Handler
 from common.runtime.transaction import Deferred, Transaction
-from common.store import dead_letters, outbox, positions, waiting
+from common.store import dead_letters, outbox, parked, positions, waiting
 from common.store.dead_letters import DeadLetter
-from common.store.positions import RecordCounts
-from common.store.waiting import HeldBack, HeldBackEvents, InHand
+from common.store.held_back import HeldBack, HeldBackEvents, InHand
+from common.store.record_counts import RecordCounts
 
 log = structlog.get_logger(__name__)
 
@@ -173,7 +173,7 @@ class BatchState:
         released = set(self.done)
         await self.batch.save(connection)
         await waiting.save_waiting(connection, [wait for key, wait in self.waits.items() if key not in released], self.done, self.in_hand)
-        await waiting.park(connection, self.parked, self.reasons)
+        await parked.park(connection, self.parked, self.reasons)
         await outbox.insert(connection, await dead_letters.insert(connection, service, self.letters, now()))
         await dead_letters.close(connection, self.applied)
         await positions.save(connection, self.tally)

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from aiokafka import TopicPartition as ClusterPartition
-from sqlalchemy import text
 
 from common.contracts.topics import Topic
 from common.kafka import membership
@@ -25,16 +24,12 @@ from common.runtime.metrics import ChassisMetrics
 from common.runtime.relay import Relay
 from common.runtime.settings import ServiceSettings
 from common.runtime.timers import TimerWorker
-from common.store import dead_letters, migrations, outbox, waiting
+from common.store import dead_letters, migrations, outbox, parked, positions, waiting
 from common.store.database import Database, kind_of
 from common.store.dead_letters import DeadLetter
 from common.store.replica_name import ReplicaName
 
 log = structlog.get_logger(__name__)
-
-_REDRIVE = text("SELECT aggregate FROM parked_keys WHERE redrive ORDER BY since LIMIT 1")
-_HALT = text("UPDATE consumer_progress SET halted = true WHERE topic = :topic AND partition = :partition")
-_HALTED = text("SELECT topic, partition FROM consumer_progress WHERE halted")
 
 
 @dataclass(slots=True)
@@ -260,13 +255,13 @@ class Chassis:
                 problem = Malformed(rule, field="data", reason=f"waited {self.settings.wait_hours:g} hours for: {wait.missing}")
                 letters.append(DeadLetter.of(wait.received, problem, forget=True))
             await outbox.insert(connection, await dead_letters.insert(connection, self.name, letters, now()))
-            await waiting.park(connection, (), found.spoilt)
+            await parked.park(connection, (), found.spoilt)
 
     async def _redrive(self) -> None:
         """Replays parked aggregates that an operator has released; one that fails again loses its mark."""
         while True:
             async with self.database.transaction() as connection:
-                found = (await connection.execute(_REDRIVE)).scalar_one_or_none()
+                found = await parked.next_redrive(connection)
             if found is None:
                 return
             await self.consumer.redrive(found)
@@ -276,8 +271,8 @@ class Chassis:
         async with self.database.transaction() as connection:
             for topic, partition in self.consumer.halts_wanted():
                 log.error("partition_halted", topic=topic, partition=partition, defects_in_a_row=STOP_AFTER)
-                await connection.execute(_HALT, {"topic": topic, "partition": partition})
-            halted = {(row.topic, row.partition) for row in await connection.execute(_HALTED)}
+                await positions.halt(connection, (topic, partition))
+            halted = await positions.halted(connection)
         for _, consumer in self.broker.consumers():
             for place in consumer.assignment():
                 if self._place(place) in halted:

@@ -25,13 +25,13 @@ from common.runtime.rule_handlers import RULE_HANDLERS
 from common.runtime.transaction import Transaction
 from common.runtime.unit_of_work import UnitOfWork
 from common.sla.policy import Policy
-from common.store import inbox, positions, waiting
+from common.store import inbox, parked, positions, waiting
 from common.store.aggregates import Aggregates, lock_names
 from common.store.database import Database, kind_of
 from common.store.dead_letters import DeadLetter
-from common.store.positions import RecordCounts
+from common.store.held_back import HeldBack, HeldBackEvents, InHand
+from common.store.record_counts import RecordCounts
 from common.store.rulebook import RulebookCache
-from common.store.waiting import HeldBack, HeldBackEvents
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ class EventConsumer:
         self._wake = wake
         self._unread = unread
         """Which gaps before a batch hold records; without Kafka there is nobody to ask."""
-        self._in_hand = waiting.InHand()
+        self._in_hand = InHand()
         self._failures = 0
         self._defects: Counter[TopicPartition] = Counter()
         """In a row, for each partition."""
@@ -86,16 +86,16 @@ class EventConsumer:
                 raise
             log.warning("aggregate_stays_parked", aggregate=aggregate, exc_info=error)
             async with self.database.transaction() as connection:
-                await waiting.keep_parked(connection, aggregate, type(error).__name__)
+                await parked.keep_parked(connection, aggregate, type(error).__name__)
             return False
 
     async def _redrive(self, aggregate: str) -> bool:
         async with self.database.transaction() as connection:
-            seen = await waiting.parked_behind(connection, aggregate)
+            seen = await parked.parked_behind(connection, aggregate)
             held, tally = await self._lock(connection, {aggregate, *self._refs(seen.events)}, seen.places)
-            if not await waiting.parked_among(connection, [aggregate]):
+            if not await parked.parked_among(connection, [aggregate]):
                 return False
-            queue = await waiting.parked_behind(connection, aggregate)
+            queue = await parked.parked_behind(connection, aggregate)
             state = await self._open(connection, tally, held, [found.received for found in queue.events], going_on=aggregate)
             state.letters += queue.letters
             state.block(queue.spoilt)
@@ -105,9 +105,9 @@ class EventConsumer:
                 state.step(found.received, was_held=True)
             state.release(aggregate)
             if aggregate in state.blocked:
-                await waiting.keep_parked(connection, aggregate, state.reasons[aggregate])
+                await parked.keep_parked(connection, aggregate, state.reasons[aggregate])
                 return False
-            await waiting.unpark(connection, aggregate)
+            await parked.unpark(connection, aggregate)
             await state.close(connection, self.service)
         self._after_commit(state)
         log.info("aggregate_redriven", aggregate=aggregate, events=len(queue.events))
@@ -219,7 +219,7 @@ class EventConsumer:
         names = {name for received in events for name in self._names(received)}
         names |= {name for ref in (*held.spoilt, going_on) if (name := self._unit_of_work.named(ref)) is not None}
         refs = {ref for received in events for ref in refs_of(received, self.handlers)}
-        blocked = await waiting.parked_among(connection, refs) - {going_on} if refs else set()
+        blocked = await parked.parked_among(connection, refs) - {going_on} if refs else set()
         batch = Transaction(self.service, self._unit_of_work, self.rulebook)
         await batch.load(connection, names)
         state = BatchState(self.handlers, self._defects, tally, batch, blocked, self._in_hand)

@@ -4,18 +4,10 @@ import asyncio
 from typing import Any
 
 from faststream.kafka import KafkaBroker
-from sqlalchemy import text
 
 from common.kafka import membership
+from common.store import outbox
 from common.store.database import Database, kind_of
-from common.store.lease import LEASE_SECONDS
-
-# A lease changes hands within its length; whoever finds it over for three times that, and events waiting, has no relay.
-_UNHEARD = text("""
-SELECT count(*) FROM unsent, relay_lease
-WHERE (until < clock_timestamp() - make_interval(secs => :seconds) OR until > clock_timestamp() + make_interval(secs => :seconds))
-HAVING count(*) > 0
-""")
 
 
 def consuming(broker: KafkaBroker) -> list[str]:
@@ -48,7 +40,7 @@ async def problems(broker: KafkaBroker, database: Database) -> list[str]:
     found = consuming(broker)
     try:
         async with asyncio.timeout(2), database.transaction() as connection:
-            if (unsent := (await connection.execute(_UNHEARD, {"seconds": 3 * LEASE_SECONDS})).scalar_one_or_none()) is not None:
+            if unsent := await outbox.unheard(connection):
                 found.append(f"no replica sends what is decided: {unsent} events wait")
     except Exception as error:
         if kind_of(error) == "defect":

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from common.kafka.log_reader import Log, LogReader
 from common.kafka.records import TopicPartition
 from common.runtime.broker import Broker
-from common.store import holes, positions
+from common.store import log_comparison, positions
 from common.store.database import Database
-from common.store.holes import Position
+from common.store.positions import Position
 
 _CLOCK = text("SELECT clock_timestamp()")
 
@@ -38,7 +38,7 @@ class LogWatch:
         A partition is sought until a batch has begun where its position was set: a batch that failed meanwhile goes back too.
         """
         async with self._database.transaction() as connection:
-            wanted = await holes.to_seek(connection)
+            wanted = await positions.to_seek(connection)
         for topics, consumer in broker.consumers():
             if any(consumer.partitions_for_topic(broker.kafka.topic(topic)) is None for topic in topics):
                 await consumer._client.force_metadata_update()  # else they are read again half a minute later
@@ -62,12 +62,12 @@ class LogWatch:
         async with self._database.transaction() as connection:
             # the database's time is read before Kafka's ends: what came later may be unseen
             at: datetime = (await connection.execute(_CLOCK)).scalar_one()
-            before = await holes.positions(connection)
+            before = await positions.all_of(connection)
         logs = await self.reader.look()
         refilled = await self._refilled(before, logs) if self._blind else {}
         async with self._database.transaction() as connection:
             await positions.ensure(connection, logs)
-            await holes.compare(connection, self.reader, before, logs, refilled)
+            await log_comparison.compare(connection, self.reader, before, logs, refilled)
             self.lags = await positions.note_lag(connection, {place: found.end for place, found in logs.items()}, at)
         return logs
 

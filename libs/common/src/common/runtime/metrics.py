@@ -9,7 +9,7 @@ from common.contracts.envelope import Received
 from common.kafka.records import TopicPartition
 from common.kernel.wall_clock import now
 from common.sla.reconcile import FirstOutcome
-from common.store.positions import RecordCounts
+from common.store.record_counts import RecordCounts
 
 _SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0)
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)

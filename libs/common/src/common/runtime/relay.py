@@ -28,7 +28,7 @@ from aiokafka.errors import (
 from common.kafka import fenced_producer
 from common.kafka.settings import KafkaSettings
 from common.runtime.relay_batches import Filled, filled
-from common.store import outbox, waiting
+from common.store import outbox, parked
 from common.store.database import Database, kind_of
 from common.store.lease import Lease
 from common.store.outbox import ToSend
@@ -167,7 +167,7 @@ class Relay:
         outcome = await self._send(producer, epoch, rows)
         async with self._database.transaction() as connection:
             await outbox.mark(connection, outcome.sent, outcome.refused)
-            await waiting.park(connection, [], {row.aggregate: outbox.UNSENDABLE for row, _ in outcome.refused if row.aggregate})
+            await parked.park(connection, [], {row.aggregate: outbox.UNSENDABLE for row, _ in outcome.refused if row.aggregate})
         for row, reason in outcome.refused:
             log.error("event_refused_by_kafka", id=row.id, topic=row.topic, aggregate=row.aggregate, error=reason)
         self._suspects = outcome.suspects

@@ -1,7 +1,6 @@
 """What every service with clocks does with the operator's rules: keeps them; the clocks take them in when they are next looked at."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
 from common.contracts.envelope import UNKNOWN
@@ -10,15 +9,13 @@ from common.kernel.clock_errors import ClockError
 from common.kernel.errors import Malformed
 from common.kernel.working_time import Calendar
 from common.runtime.handling import Handler
+from common.runtime.unit_of_work import UnitOfWork
 from common.sla.policy import Policy, PolicyError, parse_policy
+from common.sla.rulebook import Rulebook
 from common.store.rulebook import RuleVersion
 
-if TYPE_CHECKING:
-    from common.runtime.unit_of_work import UnitOfWork
-    from common.sla.rulebook import Rulebook
 
-
-def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
+def on_calendar_published(event: CalendarPublished, uow: UnitOfWork) -> None:
     """Keeps the calendar; raises `Malformed` for what is no calendar, or another one under a version that is taken."""
     if event.calendar != f"{event.name}@{event.version}":
         raise Malformed("bad_calendar", field="data.calendar", reason="expected name@version")
@@ -36,7 +33,7 @@ def on_calendar_published(event: CalendarPublished, uow: "UnitOfWork") -> None:
     uow.rule_versions.append(RuleVersion(event.name, event.version, event.time, calendar.to_json(), event.envelope.id))
 
 
-def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> None:
+def on_sla_policy_activated(event: SlaPolicyActivated, uow: UnitOfWork) -> None:
     """Keeps the policy where it is this service's own; raises `Malformed` for what is no policy of it."""
     if event.service != uow.service:
         return
@@ -57,7 +54,7 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: "UnitOfWork") -> Non
     uow.rule_versions.append(RuleVersion("", event.version, since, event.document, event.envelope.id, event.applies_to_open))
 
 
-def _is_known(policy: Policy, rulebook: "Rulebook") -> bool:
+def _is_known(policy: Policy, rulebook: Rulebook) -> bool:
     if missing := set(rulebook.stages) - set(policy.stages):
         raise Malformed("bad_policy", field="data.document.stages", reason=f"nothing is promised for {sorted(missing)[0]}")
     for known in rulebook.activated:

@@ -21,35 +21,12 @@ from common.runtime.metrics import ChassisMetrics
 from common.runtime.transaction import Transaction
 from common.runtime.unit_of_work import UnitOfWork
 from common.sla.policy import Policy
-from common.store import positions, waiting
+from common.store import clocks, parked, positions, timers
 from common.store.aggregates import Aggregates
 from common.store.database import Database, kind_of
-from common.store.rulebook import RulebookCache, stale
+from common.store.rulebook import RulebookCache
 
 log = structlog.get_logger(__name__)
-
-AT_ONCE = 200
-
-# statement_timestamp() stands still within the statement, so that the index is asked for what is due; clock_timestamp() would be
-# asked of every timer that is armed.
-_DUE = text("""
-SELECT id, aggregate, due_at, version FROM timers t
-WHERE state = 'armed' AND due_at < least(statement_timestamp(), CAST(:caught_up AS timestamptz))
-  AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = t.aggregate)
-  AND NOT (replayed AND (
-        CAST(:caught_up AS timestamptz) < clock_timestamp() - CAST(:blind AS interval)
-        OR EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:quiet AS interval))))
-ORDER BY due_at, id LIMIT :at_once
-""")
-_FIRE = text("""
-UPDATE timers SET state = 'fired' FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS t (id, version)
-WHERE timers.id = t.id AND timers.version = t.version AND timers.state = 'armed'
-RETURNING timers.id, timers.aggregate, timers.due_at, clock_timestamp() AS fired_at
-""")
-_REARM = text("UPDATE timers SET state = 'armed' WHERE id = ANY(CAST(:ids AS text[]))")
-_NEXT = text("""
-SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float FROM timers WHERE state = 'armed' AND due_at < 'infinity'
-""")
 
 
 class TimerWorker:
@@ -101,8 +78,7 @@ class TimerWorker:
             caught_up = await positions.caught_up_at(connection, expected=self._partitions, patience=self._patience)
             if caught_up is None:
                 return 0
-            limits = {"caught_up": caught_up, "at_once": AT_ONCE, "quiet": self._quiet, "blind": positions.BLIND}
-            rows = list(await connection.execute(_DUE, limits))
+            rows = await timers.due(connection, caught_up, self._quiet)
         if not rows:
             return await self._rederive(caught_up)
         batch = Transaction(self._service, self._unit_of_work, self._rulebook)
@@ -110,13 +86,12 @@ class TimerWorker:
             await batch.load(connection, self._named({row.aggregate for row in rows}))
             failed = dict(batch.unreadable)
             due = [row for row in rows if row.aggregate not in failed]
-            fired = await connection.execute(_FIRE, {"ids": [row.id for row in due], "versions": [row.version for row in due]})
-            due = sorted(fired, key=lambda row: (row.due_at, row.id))
+            due = await timers.fire(connection, due)
             for row in due:
                 fire = partial(batch.fire, row.id, row.aggregate, row.due_at, row.fired_at)
                 failed |= self._failure_of(row.aggregate, fire)
-            await connection.execute(_REARM, {"ids": [row.id for row in due if row.aggregate in failed]})
-            await waiting.park(connection, (), failed)
+            await timers.rearm(connection, [row.id for row in due if row.aggregate in failed])
+            await parked.park(connection, (), failed)
             await batch.save(connection)
         self._committed(batch)
         return len(rows)
@@ -137,7 +112,7 @@ class TimerWorker:
         each clock's own revision. Where no timer is due up to `caught_up`, time can be let pass up to there without a false breach."""
         async with self._database.transaction() as connection:
             rulebook = await self._rulebook.now(connection)
-            found = await stale(connection, rulebook.revision)
+            found = await clocks.stale(connection, rulebook.revision)
         if not found:
             return 0
         batch = Transaction(self._service, self._unit_of_work, self._rulebook)
@@ -149,7 +124,7 @@ class TimerWorker:
             for aggregate in found:
                 if aggregate not in failed:
                     failed |= self._failure_of(aggregate, partial(batch.rederive, aggregate, to, at))
-            await waiting.park(connection, (), failed)
+            await parked.park(connection, (), failed)
             await batch.save(connection)
         self._committed(batch)
         return len(found)
@@ -165,5 +140,5 @@ class TimerWorker:
     async def _until_next(self) -> float:
         """How long to sleep: exactly until the next due instant when it is near; a second at most, since others arm timers too."""
         async with self._database.transaction() as connection:
-            seconds: float | None = (await connection.execute(_NEXT)).scalar_one()
+            seconds = await timers.seconds_until_next(connection)
         return 1.0 if seconds is None else min(max(seconds, 0.05), 1.0)

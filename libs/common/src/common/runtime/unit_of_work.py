@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from common.contracts.cause import Cause
 from common.contracts.event import Claim, Event
@@ -10,13 +10,23 @@ from common.contracts.topics import topic_of
 from common.kernel.clock_events import ClockEvent
 from common.kernel.clocks import Clocks
 from common.kernel.errors import Refused, TooEarly
+from common.sla.clock_book import ClockBook
 from common.sla.policy import TRAITS
 from common.sla.rulebook import Rulebook
 from common.store.aggregates import Aggregates
 from common.store.rulebook import RuleVersion
 
-if TYPE_CHECKING:
-    from common.runtime.transaction import Transaction
+
+class Loaded(Protocol):
+    """What a unit of work sees of its transaction: whose it is, what is loaded, and the clocks with the rules that they are under."""
+
+    @property
+    def service(self) -> str: ...
+
+    @property
+    def clocks(self) -> ClockBook: ...
+
+    def held(self, key: tuple[str, str]) -> Any: ...
 
 
 class UnitOfWork:
@@ -37,7 +47,7 @@ class UnitOfWork:
         found = cls.tables().get(table)
         return None if found is None else (found, id)
 
-    def __init__(self, transaction: "Transaction", cause: Cause) -> None:
+    def __init__(self, transaction: Loaded, cause: Cause) -> None:
         self._transaction = transaction
         self.cause = cause
         self.early: TooEarly | None = None

@@ -1,10 +1,10 @@
-"""The clocks in the database: `clock_events` are their ledgers, `clocks` the folds with what was published, `timers` what is due next."""
+"""The clocks in the database: `clock_events` are their ledgers, `clocks` the folds with what was published."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from pydantic import TypeAdapter
@@ -16,8 +16,12 @@ from common.kernel.clock_shares import used_share
 from common.sla.clock import Clock, Published, TimerMark
 from common.sla.clock_book import ClockBook
 from common.sla.ledger import LEDGER_KINDS, Ledger, LedgerEvent, fold_ledger
+from common.store import parked, rulebook, timers
 
 log = structlog.get_logger(__name__)
+
+AT_ONCE = 500
+"""So many aggregates take in new rules in one transaction."""
 
 _EVENTS = text("""
 SELECT c.id, c.aggregate, c.stage, c.revision, c.kept, e.sequence, e.type, e.at, e.event_id, e.data
@@ -43,14 +47,45 @@ ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcom
     policy = excluded.policy, revision = excluded.revision, provisional = excluded.provisional, used_share = excluded.used_share,
     kept = excluded.kept
 """)
-_TIMERS = text("""
-INSERT INTO timers (id, aggregate, kind, due_at, state, version, replayed)
-SELECT i, a, 'clock', coalesce(d, 'infinity'), CASE WHEN d IS NULL THEN 'cancelled' ELSE 'armed' END, v, r
-FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:dues AS timestamptz[]), CAST(:versions AS int[]),
-            CAST(:replayed AS boolean[])) AS x (i, a, d, v, r)
-ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, state = excluded.state, version = excluded.version
-WHERE timers.version < excluded.version
+# Open clocks, and those that were closed no earlier than the instant of a rule that became known later still.
+_STALE = text(f"""
+SELECT aggregate FROM clocks c WHERE outcome = 'open' AND state <> 'stopped' AND revision < :revision
+  AND {parked.not_parked("c.aggregate")}
+UNION ALL
+SELECT c.aggregate FROM ({rulebook.UNKNOWN_SINCE}) AS unknown CROSS JOIN LATERAL (
+    SELECT aggregate FROM clocks c WHERE revision = known AND closed_at >= unknown.effective_at
+      AND {parked.not_parked("c.aggregate")}
+    ORDER BY closed_at LIMIT :at_once
+) AS c
+LIMIT :at_once
+""")  # noqa: S608 - the parts that are put in are constants of ours
+_FIND = text("SELECT aggregate, stage, now() AS now FROM clocks WHERE id = :id")
+_COMPLIANCE = text("""
+SELECT w.name AS window, stage, (count(*) FILTER (WHERE outcome = 'met'))::float / count(*) AS ratio
+FROM clocks JOIN (VALUES ('1d', interval '1 day'), ('7d', interval '7 days'), ('30d', interval '30 days')) AS w (name, length)
+     ON closed_at > now() - w.length AND closed_at <= now()
+WHERE outcome IN ('met', 'breached')
+GROUP BY 1, 2
 """)
+_OPEN = text("SELECT stage, count(*) AS n FROM clocks WHERE outcome = 'open' AND state <> 'stopped' GROUP BY stage")
+_REPORT = """
+SELECT stage, {group} AS value, count(*) FILTER (WHERE outcome = 'met' AND {closed}) AS met,
+       count(*) FILTER (WHERE outcome = 'breached' AND {closed}) AS breached,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY used_share) FILTER (WHERE {closed}) AS used_p50,
+       percentile_disc(0.9) WITHIN GROUP (ORDER BY used_share) FILTER (WHERE {closed}) AS used_p90,
+       count(*) FILTER (WHERE outcome = 'open' AND state <> 'stopped') AS open,
+       min(deadline) FILTER (WHERE outcome = 'open' AND state = 'running') AS next_deadline
+FROM clocks GROUP BY 1, 2 ORDER BY 1, 2
+"""
+# Who is charged is whoever a fact credits; a clock that feeds no indicator is charged to whose time it was at last.
+_GROUPS = {
+    "stage": "''",
+    "priority": "coalesce(traits ->> 'priority', '')",
+    "region": "coalesce(traits ->> 'region', '')",
+    "person": "coalesce(nullif(kept -> 'published' ->> 'subject', ''), owner)",
+    "policy": "policy",
+}
+_REPORTS = {by: text(_REPORT.format(group=group, closed="closed_at >= :begin AND closed_at < :end")) for by, group in _GROUPS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +142,36 @@ async def save(connection: AsyncConnection, book: ClockBook, *, unnumbered_rules
     changed.sort(key=lambda clock: clock.id)
     await _append(connection, changed)
     await connection.execute(_SAVE, {**_columns(changed), "revision": book.rulebook.revision - unnumbered_rules})
-    await connection.execute(
-        _TIMERS,
-        {
-            "ids": [clock.id for clock in changed],
-            "aggregates": [clock.aggregate for clock in changed],
-            "dues": [clock.timer.due_at for clock in changed],
-            "versions": [clock.timer.version for clock in changed],
-            "replayed": [bool(clock.replay_of) for clock in changed],
-        },
-    )
+    await timers.arm(connection, changed)
+
+
+async def stale(connection: AsyncConnection, revision: int) -> list[str]:
+    """Some aggregates, in order, with a clock that was last folded under fewer rules than `revision` and may owe the others something."""
+    rows = await connection.execute(_STALE, {"revision": revision, "at_once": AT_ONCE})
+    return sorted({row.aggregate for row in rows})
+
+
+async def find(connection: AsyncConnection, id: str) -> tuple[str, str, datetime] | None:
+    """The aggregate and the stage of one clock, and the database's time; None when there is none of that id."""
+    row = (await connection.execute(_FIND, {"id": id})).one_or_none()
+    return None if row is None else (row.aggregate, row.stage, row.now)
+
+
+async def compliance(connection: AsyncConnection) -> dict[tuple[str, str], float]:
+    """The share of clocks that were met, of those that were closed lately, by stage and window (`1d`, `7d`, `30d`)."""
+    return {(row.stage, row.window): row.ratio for row in await connection.execute(_COMPLIANCE)}
+
+
+async def open_by_stage(connection: AsyncConnection) -> dict[str, int]:
+    """How many clocks are open, by stage."""
+    return {row.stage: row.n for row in await connection.execute(_OPEN)}
+
+
+async def report(
+    connection: AsyncConnection, by: Literal["stage", "priority", "region", "person", "policy"], begin: datetime, end: datetime
+) -> list[dict[str, Any]]:
+    """By stage and `by` (as `value`): what was met and breached from `begin` to before `end`, and what is open now."""
+    return [dict(row) for row in (await connection.execute(_REPORTS[by], {"begin": begin, "end": end})).mappings()]
 
 
 async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None:

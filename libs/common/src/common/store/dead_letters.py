@@ -2,9 +2,10 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +17,7 @@ from common.contracts.topics import BY_NAME, source_of
 from common.kafka import records
 from common.kernel.errors import Malformed
 from common.kernel.ids import derived_id
+from common.store import inbox
 from common.store.outbox import Outgoing
 
 
@@ -57,10 +59,6 @@ FROM unnest(CAST(:id AS text[]), CAST(:topic AS text[]), CAST(:partition AS int[
 ON CONFLICT DO NOTHING
 RETURNING id
 """)
-_FORGET = text("""
-DELETE FROM inbox USING unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
-WHERE inbox.source = t.source AND inbox.id = t.id
-""")
 _OPEN = text("SELECT EXISTS (SELECT FROM dead_letters WHERE topic = :topic AND closed_at IS NULL AND rule <> 'conflicting_duplicate')")
 _CLOSE_BY_ID = text("""
 UPDATE dead_letters SET closed_at = now()
@@ -71,6 +69,21 @@ UPDATE dead_letters SET closed_at = now()
 FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
 WHERE dead_letters.source = t.source AND dead_letters.event_id = t.id AND closed_at IS NULL AND rule <> 'conflicting_duplicate'
 """)
+_LIST = text("""
+SELECT id, topic, partition, "offset", rule, field, reason, source, event_id, type, size, recorded_at AS since, closed_at
+FROM dead_letters
+WHERE (:closed OR closed_at IS NULL) AND (CAST(:topic AS text) IS NULL OR topic = :topic) AND (CAST(:rule AS text) IS NULL OR rule = :rule)
+  AND (CAST(:ids AS text[]) IS NULL OR id = ANY(CAST(:ids AS text[])))
+ORDER BY recorded_at, topic, partition, "offset"
+""")
+_LETTER = text("SELECT *, recorded_at AS since FROM dead_letters WHERE id = :id")
+_AT = text("""
+SELECT id, rule, field, reason FROM dead_letters WHERE topic = :topic AND partition = :partition AND "offset" = :offset
+""")
+_CLOSE_BY_HAND = text("""
+UPDATE dead_letters SET closed_at = now() WHERE id = ANY(CAST(:ids AS text[])) AND closed_at IS NULL RETURNING id
+""")
+_BY_RULE = text("SELECT topic, rule, count(*) AS n FROM dead_letters WHERE closed_at IS NULL GROUP BY 1, 2")
 
 
 async def insert(connection: AsyncConnection, service: str, letters: Sequence[DeadLetter], now: datetime) -> list[Outgoing]:
@@ -101,9 +114,7 @@ async def insert(connection: AsyncConnection, service: str, letters: Sequence[De
             "headers": [records.headers_text(record) for _, _, record in rows],
         },
     )
-    if forgotten := [letter for letter in by_id.values() if letter.forget]:
-        pairs = {"sources": [letter.source for letter in forgotten], "ids": [letter.event_id for letter in forgotten]}
-        await connection.execute(_FORGET, pairs)
+    await inbox.forget(connection, [(letter.source, letter.event_id) for letter in by_id.values() if letter.forget])
     return [_outgoing(service, row.id, by_id[row.id], digests[row.id], now) for row in added]
 
 
@@ -121,6 +132,36 @@ async def close_repaired(connection: AsyncConnection, topic: str, event_ids: Seq
     """The same for a topic that is read in bulk, where an event is known by its id alone; costs one look while no letter is open."""
     if (await connection.execute(_OPEN, {"topic": topic})).scalar_one():
         await connection.execute(_CLOSE_BY_ID, {"topic": topic, "ids": list(event_ids)})
+
+
+async def listed(
+    connection: AsyncConnection, *, topic: str | None, rule: str | None, closed: bool, ids: Sequence[str] | None
+) -> list[Mapping[str, Any]]:
+    """The letters, oldest first, without their records: those that are open or all, of a topic, a rule or some ids, or of any."""
+    values = {"topic": topic, "rule": rule, "closed": closed, "ids": None if ids is None else list(ids)}
+    return [dict(row) for row in (await connection.execute(_LIST, values)).mappings()]
+
+
+async def letter(connection: AsyncConnection, id: str) -> Mapping[str, Any] | None:
+    """One letter with all that is kept of its record; None when there is none of that id."""
+    row = (await connection.execute(_LETTER, {"id": id})).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+async def at(connection: AsyncConnection, topic: str, partition: int, offset: int) -> Mapping[str, Any] | None:
+    """The id and the problem of the letter whose record stands there; None when that record is no letter."""
+    row = (await connection.execute(_AT, {"topic": topic, "partition": partition, "offset": offset})).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+async def close_by_hand(connection: AsyncConnection, ids: Sequence[str]) -> list[str]:
+    """Closes letters that need no repair; returns the ids of those that were open."""
+    return list((await connection.execute(_CLOSE_BY_HAND, {"ids": list(ids)})).scalars())
+
+
+async def open_by_rule(connection: AsyncConnection) -> dict[tuple[str, str], int]:
+    """How many letters are open, by topic and rule."""
+    return {(row.topic, row.rule): row.n for row in await connection.execute(_BY_RULE)}
 
 
 def _outgoing(service: str, id: str, letter: DeadLetter, sha256: str, now: datetime) -> Outgoing:

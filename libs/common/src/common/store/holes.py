@@ -8,53 +8,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.kafka.log_reader import Log, LogReader
-from common.kafka.records import Gap, TopicPartition
-
-log = structlog.get_logger(__name__)
+from common.kafka.records import TopicPartition
 
 Kind = Literal["made_anew", "set_back", "deleted_unread", "skipped"]
 
-_POSITIONS = text("SELECT topic, partition, next_offset, topic_id, last_appended, seek FROM consumer_progress ORDER BY topic, partition")
-_LOCKED = text(f"{_POSITIONS} FOR UPDATE")
-_BASE = text("""
-UPDATE consumer_progress SET topic_id = :topic_id, next_offset = greatest(next_offset, :next_offset)
-WHERE topic = :topic AND partition = :partition AND topic_id IS NULL
-""")
-_SET = text("""
-UPDATE consumer_progress SET next_offset = :next_offset, topic_id = :topic_id, last_appended = NULL, seek = true, caught_up_at = NULL
-WHERE topic = :topic AND partition = :partition
-""")
-_SEEK = text("UPDATE consumer_progress SET seek = true WHERE topic = :topic AND partition = :partition")
-_PASS = text("UPDATE consumer_progress SET next_offset = :next_offset WHERE topic = :topic AND partition = :partition")
+ANY_OPEN = "EXISTS (SELECT FROM log_holes WHERE ended_at IS NULL)"
+"""SQL for another table's statement: a hole is open."""
 _OPEN = text("""
 INSERT INTO log_holes (topic, partition, kind, position_before, position_after, last_appended)
 VALUES (:topic, :partition, :kind, :before, :after, :last_appended)
 ON CONFLICT (topic, partition, kind) WHERE ended_at IS NULL DO UPDATE SET position_after = excluded.position_after
 """)
-_FOUND = text("""
-SELECT h.id, h.topic, h.partition, h.kind, h.position_before, h.last_appended, p.seek, p.topic_id
-FROM log_holes h JOIN consumer_progress p USING (topic, partition) WHERE h.ended_at IS NULL
-""")
+_ALL_OPEN = text("SELECT id, topic, partition, kind, position_before, last_appended FROM log_holes WHERE ended_at IS NULL")
 _END = text("UPDATE log_holes SET ended_at = clock_timestamp(), ended_by = 'records', reason = :reason WHERE id = :id")
-_ANY = text("SELECT topic, partition, kind FROM log_holes WHERE ended_at IS NULL ORDER BY found_at LIMIT 1")
-_TO_SEEK = text("SELECT topic, partition, next_offset FROM consumer_progress WHERE seek")
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where the service stands on one partition, by its database."""
-
-    next_offset: int
-    topic_id: str | None
-    last_appended: int | None
-    """The append time of the record before `next_offset`, in milliseconds, where it is known."""
-    seek: bool
-    """Whether whoever reads the partition has to go to `next_offset` first."""
+_OLDEST = text("SELECT topic, partition, kind FROM log_holes WHERE ended_at IS NULL ORDER BY found_at LIMIT 1")
+_LIST = text("""
+SELECT topic, partition, kind, position_before, position_after, found_at, ended_at, ended_by, reason
+FROM log_holes WHERE :ended OR ended_at IS NULL ORDER BY found_at, topic, partition
+""")
+_ACCEPT = text("""
+UPDATE log_holes SET ended_at = clock_timestamp(), ended_by = :by, reason = :reason
+WHERE ended_at IS NULL AND (CAST(:topic AS text) IS NULL OR topic = :topic) AND (CAST(:partition AS int) IS NULL OR partition = :partition)
+RETURNING topic, partition, kind, position_before, position_after
+""")
+_END_SKIPPED = text("""
+UPDATE log_holes SET ended_at = clock_timestamp(), ended_by = :by, reason = :reason WHERE kind = 'skipped' AND ended_at IS NULL
+""")
+_BY_KIND = text("SELECT topic, kind, count(*) AS n FROM log_holes WHERE ended_at IS NULL GROUP BY 1, 2 ORDER BY min(found_at)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,96 +49,58 @@ class Hole:
     after: int
 
 
-def hole_in(before: Position | None, now: Position, found: Log) -> Hole | None:
-    """The hole between a position and its log, if there is one.
+@dataclass(frozen=True, slots=True)
+class OpenHole:
+    """A hole that has not ended. `last_appended`: when the last record before it was appended, in milliseconds, where that is known."""
 
-    `before` was read before Kafka was asked, `now` afterwards: a log grows while one looks, and so does what was committed.
-    """
-    if now.topic_id is not None and now.topic_id != found.topic_id:
-        return Hole("made_anew", now.next_offset, found.start)
-    if found.start > now.next_offset:
-        return Hole("deleted_unread", now.next_offset, found.start)
-    if before is not None and before.topic_id is not None and found.end < min(before.next_offset, now.next_offset):
-        return Hole("set_back", now.next_offset, found.end)
-    if found.committed is not None and found.committed > now.next_offset and not now.seek:
-        return Hole("skipped", now.next_offset, found.committed)
-    return None
+    id: int
+    place: TopicPartition
+    kind: Kind
+    before: int
+    last_appended: int | None
 
 
-async def positions(connection: AsyncConnection, *, locked: bool = False) -> dict[TopicPartition, Position]:
-    """Where the service stands on every partition that it has seen."""
-    rows = await connection.execute(_LOCKED if locked else _POSITIONS)
-    return {(row.topic, row.partition): Position(row.next_offset, row.topic_id, row.last_appended, row.seek) for row in rows}
+async def open(connection: AsyncConnection, place: TopicPartition, hole: Hole, last_appended: int | None) -> None:
+    """Opens a hole; one of the same kind that is open there goes on."""
+    values = {"kind": hole.kind, "before": hole.before, "after": hole.after, "last_appended": last_appended}
+    await connection.execute(_OPEN, {"topic": place[0], "partition": place[1], **values})
 
 
-async def compare(
-    connection: AsyncConnection,
-    reader: LogReader,
-    before: Mapping[TopicPartition, Position],
-    logs: Mapping[TopicPartition, Log],
-    refilled: Mapping[TopicPartition, int],
-) -> None:
-    """Holds every position against its log: opens holes and sets the positions from which counting goes on; ends what has ended.
-
-    `refilled`: where another record stands just before the position than the service has handled, with its append time.
-    """
-    for place, now in (await positions(connection, locked=True)).items():
-        found = logs.get(place)
-        if found is None:
-            continue
-        if now.topic_id is None:
-            await connection.execute(
-                _BASE, {**_key(place), "topic_id": found.topic_id, "next_offset": 0 if now.next_offset else found.start}
-            )
-            continue
-        hole = hole_in(before.get(place), now, found)
-        if hole is None and place in refilled:
-            hole = Hole("set_back", now.next_offset, found.start)
-        if hole is not None and hole.kind == "skipped" and not await reader.unread({place: Gap(hole.before, hole.after)}):
-            await connection.execute(_PASS, {**_key(place), "next_offset": hole.after})
-        elif hole is not None:
-            await _open(connection, place, hole, now, found)
-    await _end(connection, reader, logs)
+async def all_open(connection: AsyncConnection) -> list[OpenHole]:
+    """The holes that are open."""
+    return [
+        OpenHole(row.id, (row.topic, row.partition), row.kind, row.position_before, row.last_appended)
+        for row in await connection.execute(_ALL_OPEN)
+    ]
 
 
-async def _open(connection: AsyncConnection, place: TopicPartition, hole: Hole, now: Position, found: Log) -> None:
-    last_appended = now.last_appended if hole.kind == "set_back" else None
-    parts = {"kind": hole.kind, "before": hole.before, "after": hole.after, "last_appended": last_appended}
-    await connection.execute(_OPEN, {**_key(place), **parts})
-    if hole.kind == "skipped":
-        await connection.execute(_SEEK, _key(place))
-    else:
-        await connection.execute(_SET, {**_key(place), "next_offset": hole.after, "topic_id": found.topic_id})
-    log.error("log_hole_found", topic=place[0], partition=place[1], kind=hole.kind, position_before=hole.before, position_after=hole.after)
-
-
-async def _end(connection: AsyncConnection, reader: LogReader, logs: Mapping[TopicPartition, Log]) -> None:
-    """Ends what the records themselves have ended."""
-    for hole in list(await connection.execute(_FOUND)):
-        place = (hole.topic, hole.partition)
-        if hole.kind == "skipped" and not hole.seek:
-            await _ended(connection, hole, "the service has gone back and reads what was skipped")
-        elif hole.kind == "set_back" and hole.last_appended is not None and place in logs and logs[place].end >= hole.position_before:
-            last = hole.position_before - 1
-            if (await reader.appended_at({place: last})).get(place) == hole.last_appended:
-                await _ended(connection, hole, "the log has the record again that stood last")
-
-
-async def _ended(connection: AsyncConnection, hole: Any, reason: str) -> None:
+async def end(connection: AsyncConnection, hole: OpenHole, reason: str) -> None:
+    """Ends a hole that the records themselves have ended."""
     await connection.execute(_END, {"id": hole.id, "reason": reason})
-    log.warning("log_hole_ended", topic=hole.topic, partition=hole.partition, kind=hole.kind, reason=reason)
 
 
 async def open_hole(connection: AsyncConnection) -> str | None:
     """The oldest hole that is open, in words; None when there is none."""
-    row = (await connection.execute(_ANY)).one_or_none()
+    row = (await connection.execute(_OLDEST)).one_or_none()
     return None if row is None else f"a hole in {row.topic}/{row.partition} ({row.kind})"
 
 
-async def to_seek(connection: AsyncConnection) -> dict[TopicPartition, int]:
-    """The partitions whose reader has to go somewhere else, and where to."""
-    return {(row.topic, row.partition): row.next_offset for row in await connection.execute(_TO_SEEK)}
+async def listed(connection: AsyncConnection, *, ended: bool) -> list[Mapping[str, Any]]:
+    """The open holes, oldest first; with those that have `ended` too, by whom and why."""
+    return [dict(row) for row in (await connection.execute(_LIST, {"ended": ended})).mappings()]
 
 
-def _key(place: TopicPartition) -> dict[str, Any]:
-    return {"topic": place[0], "partition": place[1]}
+async def accept(connection: AsyncConnection, *, by: str, reason: str, topic: str | None, partition: int | None) -> list[Mapping[str, Any]]:
+    """Ends open holes by a person's word: those of one topic or partition, or all; returns them."""
+    values = {"by": by, "reason": reason, "topic": topic, "partition": partition}
+    return [dict(row) for row in (await connection.execute(_ACCEPT, values)).mappings()]
+
+
+async def end_skipped(connection: AsyncConnection, *, by: str, reason: str) -> None:
+    """Ends the holes of records that the service would have passed over, since it was set back before them."""
+    await connection.execute(_END_SKIPPED, {"by": by, "reason": reason})
+
+
+async def open_by_kind(connection: AsyncConnection) -> dict[tuple[str, str], int]:
+    """How many partitions have an open hole, by topic and kind, the oldest first."""
+    return {(row.topic, row.kind): row.n for row in await connection.execute(_BY_KIND)}

@@ -21,6 +21,11 @@ _KNOWN = text("""
 SELECT source, id, digest FROM inbox
 JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id) USING (source, id)
 """)
+_DIGEST = text("SELECT digest FROM inbox WHERE source = :source AND id = :id")
+_FORGET = text("""
+DELETE FROM inbox USING unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
+WHERE inbox.source = t.source AND inbox.id = t.id
+""")
 
 
 async def take(connection: AsyncConnection, batch: Sequence[Received]) -> list[Verdict]:
@@ -48,6 +53,18 @@ async def take(connection: AsyncConnection, batch: Sequence[Received]) -> list[V
         else:
             verdicts.append("duplicate" if digests[key] == received.digest else "conflict")
     return verdicts
+
+
+async def forget(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -> None:
+    """Lets events go by source and id, so that each may come again as its own repair."""
+    if keys:
+        await connection.execute(_FORGET, {"sources": [source for source, _ in keys], "ids": [id for _, id in keys]})
+
+
+async def digest_of(connection: AsyncConnection, source: str, id: str) -> bytes | None:
+    """The digest of the content that was taken under an id; None when nothing was."""
+    found: bytes | None = (await connection.execute(_DIGEST, {"source": source, "id": id})).scalar_one_or_none()
+    return found
 
 
 def _key(received: Received) -> tuple[str, str]:

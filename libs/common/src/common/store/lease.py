@@ -8,6 +8,7 @@ import asyncio
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.store.database import Database, kind_of
 
@@ -23,7 +24,24 @@ WHERE (owner = :owner AND epoch = coalesce(CAST(:held AS bigint), epoch))
    OR until < clock_timestamp() OR until > clock_timestamp() + 2 * make_interval(secs => :seconds)
 RETURNING epoch
 """)
+HELD = "EXISTS (SELECT FROM relay_lease WHERE owner = :owner AND epoch = :epoch AND until > clock_timestamp())"
+"""SQL for another table's statement: `:owner` holds the lease under `:epoch`."""
+# It changes hands within its length; one that is over for three times that, or lasts that much longer, has no owner.
+NOBODY = f"""EXISTS (SELECT FROM relay_lease WHERE until < clock_timestamp() - interval '{3 * LEASE_SECONDS} seconds'
+                OR until > clock_timestamp() + interval '{3 * LEASE_SECONDS} seconds')"""
+"""SQL for another table's statement: no replica holds the lease, and one should by now."""
+_LEADERLESS = text("""
+SELECT CASE WHEN until = '-infinity' OR until > now() + interval '1 minute' THEN 'Infinity'
+       ELSE extract(epoch FROM now() - until) END::float
+FROM relay_lease
+""")
 _RELEASE = text("UPDATE relay_lease SET until = clock_timestamp(), owner = '' WHERE owner = :owner AND epoch = :held")
+
+
+async def leaderless_seconds(connection: AsyncConnection) -> float:
+    """For how long no replica has held the lease; below zero while one does, without end when none ever did."""
+    found: float = (await connection.execute(_LEADERLESS)).scalar_one()
+    return found
 
 
 class Lease:

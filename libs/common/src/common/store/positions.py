@@ -3,19 +3,16 @@
 What a position may be held against, and what becomes of it when Kafka has lost records, stands in `log_holes`.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.contracts.envelope import Record
 from common.kafka.records import Gap, PositionedRecord, TopicPartition
-
-Result = Literal["applied", "duplicate", "dead", "parked"]
+from common.store import holes
+from common.store.record_counts import RecordCounts
 
 BLIND = timedelta(seconds=4)
 """Who has not been seen to be caught up for longer does not know whether a replayed history was quiet meanwhile."""
@@ -52,84 +49,59 @@ FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:end_offse
 WHERE p.topic = t.topic AND p.partition = t.partition
 RETURNING p.topic, p.partition, greatest(t.end_offset - p.next_offset, 0) AS lag
 """)
-_CAUGHT_UP = text("""
-SELECT CASE WHEN count(*) < :expected OR bool_or(caught_up_at IS NULL AND counts) OR EXISTS (SELECT FROM log_holes WHERE ended_at IS NULL)
+_CAUGHT_UP = text(f"""
+SELECT CASE WHEN count(*) < :expected OR bool_or(caught_up_at IS NULL AND counts) OR {holes.ANY_OPEN}
             THEN NULL
             ELSE coalesce(min(caught_up_at) FILTER (WHERE counts), now()) END AS at
 FROM (SELECT caught_up_at, (behind_since IS NULL OR behind_since > now() - CAST(:patience AS interval)) AS counts
       FROM consumer_progress) AS p
+""")  # noqa: S608 - the part that is put in is a constant of ours
+REPLAYED_LATELY = "EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:quiet AS interval))"
+"""SQL for another table's statement: a record of a replayed history came within the interval `:quiet`."""
+_ALL = text("""
+SELECT topic, partition, next_offset, topic_id, last_appended, seek, halted,
+       coalesce(extract(epoch FROM now() - behind_since), 0)::float AS behind_seconds
+FROM consumer_progress ORDER BY topic, partition
 """)
+_ALL_LOCKED = text(f"{_ALL} FOR UPDATE")
+_SEE = text("""
+UPDATE consumer_progress SET topic_id = :topic_id, next_offset = greatest(next_offset, :next_offset)
+WHERE topic = :topic AND partition = :partition AND topic_id IS NULL
+""")
+_SET_ANEW = text("""
+UPDATE consumer_progress SET next_offset = :next_offset, topic_id = :topic_id, last_appended = NULL, seek = true, caught_up_at = NULL
+WHERE topic = :topic AND partition = :partition
+""")
+_SEEK = text("UPDATE consumer_progress SET seek = true WHERE topic = :topic AND partition = :partition")
+_SOUGHT = text("UPDATE consumer_progress SET seek = false")
+_TO_SEEK = text("SELECT topic, partition, next_offset FROM consumer_progress WHERE seek")
+_PASS = text("UPDATE consumer_progress SET next_offset = :next_offset WHERE topic = :topic AND partition = :partition")
+_HALT = text("UPDATE consumer_progress SET halted = true WHERE topic = :topic AND partition = :partition")
+_RESUME = text("UPDATE consumer_progress SET halted = false WHERE halted RETURNING topic, partition")
+_HALTED = text("SELECT topic, partition FROM consumer_progress WHERE halted")
+_ONE = text("SELECT next_offset, halted FROM consumer_progress WHERE topic = :topic AND partition = :partition")
+_TOTALS = text("""
+SELECT coalesce(sum(events_in), 0)::bigint AS events_in, coalesce(sum(applied), 0)::bigint AS applied,
+       coalesce(sum(duplicates), 0)::bigint AS duplicates, coalesce(sum(dead), 0)::bigint AS dead_letters
+FROM consumer_progress
+""")
+_IS_THERE = text("SELECT to_regclass('consumer_progress') IS NOT NULL")
 
 
-@dataclass(slots=True)
-class _Counts:
-    next_offset: int = 0
-    events_in: int = 0
-    applied: int = 0
-    duplicates: int = 0
-    dead: int = 0
-    parked: int = 0
-    """Those of `dead` that are only held back."""
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the service stands on one partition, by its database."""
 
-
-@dataclass(slots=True)
-class RecordCounts:
-    """What became of the records of one transaction, by partition: events in = applied + duplicates + dead, always.
-
-    `seen` tells up to where each partition was handled before; a duplicate or a dead letter from before that place is Kafka
-    delivering again what we had committed, and is not an event that came in.
-    """
-
-    seen: Mapping[TopicPartition, int]
-    halted: Collection[TopicPartition] = ()
-    """The partitions that an operator has to let go on."""
-    gaps: Mapping[TopicPartition, Gap] = field(default_factory=dict)
-    """Where the batch begins later than the position; what lies between may be records that nobody has handled."""
-    last_appended: Mapping[TopicPartition, int] = field(default_factory=dict)
-    """When Kafka appended the last record of the batch, in milliseconds since 1970."""
-    counts: dict[TopicPartition, _Counts] = field(default_factory=dict)
-    replayed: bool = False
-    """Whether any of the records belongs to a replayed history."""
-
-    def add(self, record: PositionedRecord, result: Result) -> None:
-        """One record and what became of it; waiting and parked ones count as dead until they are applied."""
-        place = (record.topic, record.partition)
-        counts = self.counts.setdefault(place, _Counts())
-        counts.next_offset = max(counts.next_offset, record.offset + 1)
-        if result in ("duplicate", "dead") and self.knows(record):
-            return
-        counts.events_in += 1
-        if result == "applied":
-            counts.applied += 1
-        elif result == "duplicate":
-            counts.duplicates += 1
-        else:
-            counts.dead += 1
-            counts.parked += result == "parked"
-
-    def knows(self, record: PositionedRecord) -> bool:
-        """Whether the record was handled before: Kafka delivers it again."""
-        return record.offset < self.seen.get((record.topic, record.partition), 0)
-
-    def add_applied(self, records: Iterable[PositionedRecord]) -> None:
-        """Many records that were applied: the same as `add` for each, at a tenth of the cost."""
-        last: dict[TopicPartition, int] = {}
-        number: Counter[TopicPartition] = Counter()
-        for record in records:
-            place = (record.topic, record.partition)
-            number[place] += 1
-            last[place] = max(last.get(place, 0), record.offset)
-        for place, applied in number.items():
-            counts = self.counts.setdefault(place, _Counts())
-            counts.next_offset = max(counts.next_offset, last[place] + 1)
-            counts.events_in += applied
-            counts.applied += applied
-
-    def settle(self, record: Record) -> None:
-        """A record that was held back has been applied."""
-        counts = self.counts.setdefault((record.topic, record.partition), _Counts())
-        counts.applied += 1
-        counts.dead -= 1
+    next_offset: int
+    topic_id: str | None
+    last_appended: int | None
+    """The append time of the record before `next_offset`, in milliseconds, where it is known."""
+    seek: bool
+    """Whether whoever reads the partition has to go to `next_offset` first."""
+    halted: bool
+    """Whether it stands still until an operator lets it go on."""
+    behind_seconds: float
+    """For how long it has been behind its log; 0 when it is not."""
 
 
 async def begin(connection: AsyncConnection, places: Iterable[TopicPartition], batch: Iterable[PositionedRecord] = ()) -> RecordCounts:
@@ -205,6 +177,85 @@ async def caught_up_at(connection: AsyncConnection, *, expected: int, patience: 
     """
     found: datetime | None = (await connection.execute(_CAUGHT_UP, {"expected": expected, "patience": patience})).scalar_one()
     return found
+
+
+async def all_of(connection: AsyncConnection, *, locked: bool = False) -> dict[TopicPartition, Position]:
+    """Where the service stands on every partition that it has seen; `locked` until the transaction ends."""
+    rows = await connection.execute(_ALL_LOCKED if locked else _ALL)
+    return {
+        (row.topic, row.partition): Position(row.next_offset, row.topic_id, row.last_appended, row.seek, row.halted, row.behind_seconds)
+        for row in rows
+    }
+
+
+async def next_offsets(connection: AsyncConnection) -> dict[TopicPartition, int]:
+    """Up to where each partition was handled."""
+    return {place: position.next_offset for place, position in (await all_of(connection)).items()}
+
+
+async def next_offset(connection: AsyncConnection, place: TopicPartition) -> tuple[int, bool]:
+    """Up to where one partition was handled, and whether it is halted."""
+    row = (await connection.execute(_ONE, _key(place))).one_or_none()
+    return (0, False) if row is None else (row.next_offset, row.halted)
+
+
+async def see(connection: AsyncConnection, place: TopicPartition, topic_id: str, next_offset: int) -> None:
+    """Notes which topic it is that the service reads, from `next_offset` at least, where no look at Kafka has seen it yet."""
+    await connection.execute(_SEE, {**_key(place), "topic_id": topic_id, "next_offset": next_offset})
+
+
+async def set_anew(connection: AsyncConnection, place: TopicPartition, next_offset: int, topic_id: str) -> None:
+    """Lets counting go on from `next_offset` of another log; whoever reads the partition has to go there."""
+    await connection.execute(_SET_ANEW, {**_key(place), "next_offset": next_offset, "topic_id": topic_id})
+
+
+async def pass_to(connection: AsyncConnection, place: TopicPartition, next_offset: int) -> None:
+    """Goes on to `next_offset`, before which there is nothing to read."""
+    await connection.execute(_PASS, {**_key(place), "next_offset": next_offset})
+
+
+async def seek(connection: AsyncConnection, place: TopicPartition) -> None:
+    """Asks whoever reads the partition to go where the service stands."""
+    await connection.execute(_SEEK, _key(place))
+
+
+async def sought(connection: AsyncConnection) -> None:
+    """Nobody has to go anywhere: the groups were set to the positions."""
+    await connection.execute(_SOUGHT)
+
+
+async def to_seek(connection: AsyncConnection) -> dict[TopicPartition, int]:
+    """The partitions whose reader has to go somewhere else, and where to."""
+    return {(row.topic, row.partition): row.next_offset for row in await connection.execute(_TO_SEEK)}
+
+
+async def halt(connection: AsyncConnection, place: TopicPartition) -> None:
+    """Lets a partition stand still until an operator lets it go on."""
+    await connection.execute(_HALT, _key(place))
+
+
+async def halted(connection: AsyncConnection) -> set[TopicPartition]:
+    """The partitions that stand still."""
+    return {(row.topic, row.partition) for row in await connection.execute(_HALTED)}
+
+
+async def resume(connection: AsyncConnection) -> list[TopicPartition]:
+    """Lets every partition go on that stands still; returns them."""
+    return sorted((row.topic, row.partition) for row in await connection.execute(_RESUME))
+
+
+async def totals(connection: AsyncConnection) -> dict[str, int]:
+    """What became of all that ever came in: `events_in`, `applied`, `duplicates`, `dead_letters`."""
+    return dict((await connection.execute(_TOTALS)).mappings().one())
+
+
+async def is_there(connection: AsyncConnection) -> bool:
+    """Whether the service has made its tables yet."""
+    return bool((await connection.execute(_IS_THERE)).scalar_one())
+
+
+def _key(place: TopicPartition) -> dict[str, str | int]:
+    return {"topic": place[0], "partition": place[1]}
 
 
 def _keys(places: Sequence[TopicPartition]) -> dict[str, list[str] | list[int]]:

@@ -16,9 +16,6 @@ from common.sla.rulebook import EVER, CalendarVersion, PolicyVersion, Rulebook
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 500
-"""So many aggregates take in new rules in one transaction."""
-
 # One writer at a time: a rule's number says after how many others it became known, and a clock's `revision` how many it knows.
 _LOCK = text("LOCK TABLE rules IN SHARE ROW EXCLUSIVE MODE")
 _REVISION = text("SELECT count(*) FROM rules")
@@ -29,21 +26,11 @@ SELECT :name, :version, count(*) + 1, :effective_at, :applies_to_open, CAST(:doc
 ON CONFLICT (name, version) DO NOTHING
 """)
 _NEWEST_POLICY = text("SELECT coalesce(max(version), 0) AS version, statement_timestamp() AS now FROM rules WHERE name = ''")
-# Open clocks, and those that were closed no earlier than the instant of a rule that became known later still.
-_STALE = text("""
-SELECT aggregate FROM clocks c WHERE outcome = 'open' AND state <> 'stopped' AND revision < :revision
-  AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = c.aggregate)
-UNION ALL
-SELECT c.aggregate FROM (
+UNKNOWN_SINCE = """
     SELECT known, min(effective_at) AS effective_at
     FROM generate_series(0, :revision - 1) AS known JOIN rules ON number > known GROUP BY known
-) AS unknown CROSS JOIN LATERAL (
-    SELECT aggregate FROM clocks c WHERE revision = known AND closed_at >= unknown.effective_at
-      AND NOT EXISTS (SELECT FROM parked_keys p WHERE p.aggregate = c.aggregate)
-    ORDER BY closed_at LIMIT :at_once
-) AS c
-LIMIT :at_once
-""")
+"""
+"""SQL for another table's statement: for each number of rules that one may know, from when on the rest of `:revision` holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +98,6 @@ async def save(connection: AsyncConnection, published: Sequence[RuleVersion]) ->
     for rule in published:
         document = json.dumps(rule.document, ensure_ascii=False)
         await connection.execute(_ADD, {**{field.name: getattr(rule, field.name) for field in fields(rule)}, "document": document})
-
-
-async def stale(connection: AsyncConnection, revision: int) -> list[str]:
-    """Some aggregates, in order, with a clock that was last folded under fewer rules than `revision` and may owe the others something."""
-    rows = await connection.execute(_STALE, {"revision": revision, "at_once": AT_ONCE})
-    return sorted({row.aggregate for row in rows})
 
 
 async def _ship(connection: AsyncConnection, policy: Policy) -> None:

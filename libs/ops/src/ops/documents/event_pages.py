@@ -8,6 +8,7 @@ from typing import Any, get_args
 from common.contracts.dead_letters import DeadLetterRecorded
 from common.contracts.event import Event
 from common.contracts.fields import DecimalString, EmployeeId, ExactString, Word
+from common.contracts.groups import groups_of
 from common.contracts.topics import ENTERPRISE, TOPICS, Topic, dead_letter_topics
 from ops.contract_files import Example, examples, schema_of
 from ops.contract_gate import inlined
@@ -118,7 +119,7 @@ def _dead_letters(shown: Mapping[str, list[Example]]) -> str:
 def groups(topic: Topic) -> list[str]:
     """The consumer groups of our services on a topic (decisions 18)."""
     own = [service for service in topic.consumers if service != ENTERPRISE]
-    return ["appraisal-facts" if topic.name == "kpi-facts" else service for service in own]
+    return [group for service in own for group, topics in groups_of(service).items() if topic in topics]
 
 
 def _event(event: type[Event], shown: Mapping[str, list[Example]]) -> Iterator[str]:
