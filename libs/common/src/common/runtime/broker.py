@@ -91,33 +91,7 @@ def subscribe(
 
     Topics, group and replica are named as everywhere in our code, in the records too.
     """
-    kafka = broker.kafka
-    busy = asyncio.Lock()
-
-    async def parser(batch: Any, original: Any) -> Any:
-        # FastStream decodes headers and bodies before any handler runs, and one bad record would drop its whole batch:
-        # it gets to see neither, and of a large batch one record is enough for its log lines.
-        message = await original((_Bare(batch[0].topic, batch[0].offset, batch[0].timestamp),))
-        message.raw_message = batch
-        return message
-
-    async def decoder(message: Any, original: Any) -> Any:  # noqa: ARG001 - FastStream tells by the signature that it is ours
-        return message
-
-    handled = 0
-
-    async def consume(message: Any) -> None:
-        nonlocal handled
-        async with busy:
-            for part in in_parts(kafka.named(message.raw_message)):
-                await handle(part)
-                handled += sum(map(_size, part))
-                if handled > 4 * BATCH_BYTES:  # errors hold records in cycles, and the collector counts objects, not megabytes
-                    handled = 0
-                    gc.collect()
-            async with asyncio.timeout(REBALANCE_SECONDS / 2):
-                await message.ack()
-
+    kafka, busy = broker.kafka, asyncio.Lock()
     subscriber = broker.subscriber(
         *(kafka.topic(topic) for topic in topics),
         batch=True,
@@ -134,12 +108,45 @@ def subscribe(
         heartbeat_interval_ms=HEARTBEAT_SECONDS * 1000,
         max_poll_interval_ms=600_000,
         listener=_WaitsForTheBatch(busy),
-        parser=parser,
-        decoder=decoder,
+        parser=_unread,
+        decoder=_undecoded,
         title=group,
     )
-    subscriber(consume)
+    subscriber(_consuming(kafka, busy, handle))
     return subscriber
+
+
+async def _unread(batch: Any, original: Any) -> Any:
+    # FastStream decodes headers and bodies before any handler runs, and one bad record would drop its whole batch:
+    # it gets to see neither, and of a large batch one record is enough for its log lines.
+    message = await original((_Bare(batch[0].topic, batch[0].offset, batch[0].timestamp),))
+    message.raw_message = batch
+    return message
+
+
+async def _undecoded(message: Any, original: Any) -> Any:  # noqa: ARG001 - FastStream tells by the signature that it is ours
+    return message
+
+
+def _consuming(
+    kafka: KafkaSettings, busy: asyncio.Lock, handle: Callable[[tuple[Any, ...]], Awaitable[None]]
+) -> Callable[[Any], Awaitable[None]]:
+    """What FastStream calls with each batch: `handle` gets it in parts, and Kafka hears that it was handled."""
+    handled = 0
+
+    async def consume(message: Any) -> None:
+        nonlocal handled
+        async with busy:
+            for part in in_parts(kafka.named(message.raw_message)):
+                await handle(part)
+                handled += sum(map(_size, part))
+                if handled > 4 * BATCH_BYTES:  # errors hold records in cycles, and the collector counts objects, not megabytes
+                    handled = 0
+                    gc.collect()
+            async with asyncio.timeout(REBALANCE_SECONDS / 2):
+                await message.ack()
+
+    return consume
 
 
 def in_parts(batch: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
