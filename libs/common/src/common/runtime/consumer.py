@@ -5,6 +5,7 @@ sorted (also of those that do not exist yet), progress, inbox keys sorted, parke
 """
 
 import asyncio
+import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -150,8 +151,8 @@ class EventConsumer:
             raise
         except Exception as error:
             self._failures += 1
-            level = log.warning if isinstance(error, Transient) or kind_of(error) != "defect" else log.error
-            level("batch_failed", error=type(error).__name__, kind=kind_of(error), records=len(records), failures=self._failures)
+            level = logging.WARNING if isinstance(error, Transient) or kind_of(error) != "defect" else logging.ERROR
+            log.log(level, "batch_failed", error=type(error).__name__, kind=kind_of(error), records=len(records), failures=self._failures)
             await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * 2**self._failures, 5))  # noqa: S311 - jitter, not a secret
             raise NackMessage from error
         self._failures = 0
