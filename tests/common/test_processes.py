@@ -201,3 +201,21 @@ def test_a_step_that_becomes_known_late_takes_the_place_of_the_same_step_at_a_la
     assert [taken.at for taken in late.standing().steps] == [MONDAY_0900 + 2 * HOUR]
     assert late.last("acknowledged", MONDAY_0900 + HOUR) is None
     assert len(late.steps) == 2  # nothing that was said is lost
+
+
+@pytest.mark.parametrize("kind", GRIDS, ids=lambda kind: kind.__name__)
+def test_steps_of_one_instant_count_in_the_order_in_which_they_come(kind: type[Case[Any, Any]]) -> None:
+    grid = GRIDS[kind]
+    first, second = {WorkOrder: ("assigned", "held_up"), Complaint: ("verification_started", "verified")}.get(kind, ("answered", "closed"))
+    case = arrive(grid, [(first, 1), (second, 1)])
+    assert [taken.step for taken in case.standing(MONDAY_0900 + HOUR).steps] == [first, second]
+    assert case.standing(MONDAY_0900 + HOUR - timedelta(microseconds=1)) == grid.start.standing()
+
+
+def test_a_refusal_tells_the_status_at_its_own_time_but_how_far_the_case_has_come_where_a_step_is_taken_once() -> None:
+    order = arrive(GRIDS[WorkOrder], [("assigned", 1), ("accepted", 2), ("held_up", 5)])
+    assert GRIDS[WorkOrder].doings["accepted"](order, MONDAY_0900 + 3 * HOUR) == Refused("accepted_once", was="accepted")
+    complaint = arrive(GRIDS[Complaint], [("acknowledged", 1), ("verification_started", 5)])
+    assert GRIDS[Complaint].doings["acknowledged"](complaint, MONDAY_0900 + 3 * HOUR) == Refused(
+        "acknowledged_once", was="verification_started"
+    )
