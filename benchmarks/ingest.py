@@ -37,9 +37,9 @@ from common.contracts.envelope import encode
 from common.contracts.event import Envelope
 from common.contracts.kpi_facts import KpiRecorded
 from common.kafka import topic_admin
+from common.kafka.broker import KafkaSettings
 from common.kernel.ids import derived_id
 from common.runtime import logging
-from common.runtime.broker import KafkaSettings
 from devstack import stack
 
 TOPIC = "kpi-facts"

@@ -247,11 +247,11 @@ async def _work(server_url: str) -> None:
         UnitOfWork,
         policy,
         ChassisMetrics("complaints", "benchmark", policy.stages, CollectorRegistry()),
-        leads=lambda: True,
+        is_leader=lambda: True,
         wake=lambda: None,
         partitions=len(_PLACES),
-        patience=timedelta(minutes=15),
-        quiet=timedelta(0),
+        max_lag_wait=timedelta(minutes=15),
+        replay_idle=timedelta(0),
     )
     async with database.transaction() as connection:
         at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()

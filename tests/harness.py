@@ -72,7 +72,7 @@ class NoKafka:
     own_metrics: Any
     offsets: dict[str, int] = field(default_factory=dict)
     """Where each topic ends: all records stand on its first partition."""
-    said: dict[str, str] = field(default_factory=dict)
+    logged: dict[str, str] = field(default_factory=dict)
 
     @property
     def relay(self) -> Self:
@@ -239,11 +239,11 @@ def _timers_of(name: str, database: Database, metrics: ChassisMetrics) -> TimerW
         _unit_of_work_of(name),
         load_policy(name),
         metrics,
-        leads=lambda: True,
+        is_leader=lambda: True,
         wake=_nobody_to_wake,
         partitions=sum(topic.partitions for topic in consumed_by(name)),
-        patience=timedelta(minutes=15),
-        quiet=timedelta(0),
+        max_lag_wait=timedelta(minutes=15),
+        replay_idle=timedelta(0),
     )
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from common.contracts.topics import SERVICES
 from common.kafka import topic_admin
-from common.runtime.broker import KafkaSettings
+from common.kafka.broker import KafkaSettings
 from devstack import Stack
 from ops.documents.metrics_page import metrics
 from ops.processes import MOST_REPLICAS

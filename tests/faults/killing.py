@@ -14,7 +14,7 @@ from tests.faults.decisions import Decision, first_of_each, read_topic
 
 from common.contracts.topics import SERVICES, TOPICS, dead_letter_topics, source_of
 from common.kafka import topic_admin
-from common.runtime.broker import KafkaSettings
+from common.kafka.broker import KafkaSettings
 from devstack import Stack
 from ops.platform import Platform, grades_digest
 from ops.processes import ServiceProcess

@@ -13,7 +13,7 @@ from tests.faults.kit import Counts, Wire, base_of, claim, complaints_here, lodg
 from common.contracts.envelope import Record
 from common.contracts.topics import SERVICES
 from common.kafka import topic_admin
-from common.runtime.broker import Broker, KafkaSettings, check, subscribe
+from common.kafka.broker import Broker, KafkaSettings, check, subscribe
 from common.runtime.service import Application
 from devstack import Stack
 from ops.processes import ServiceProcess, wait_until_ready

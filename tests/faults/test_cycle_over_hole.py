@@ -75,7 +75,7 @@ async def test_a_cycle_waits_for_the_end_of_a_hole_and_is_then_cut_anew(fresh_st
         await make_anew(fresh_stack, "kpi-facts")
 
         async def waits() -> bool:
-            return any("kpi-facts" in for_ for for_ in application.chassis.said.values())
+            return any("kpi-facts" in for_ for for_ in application.chassis.logged.values())
 
         await until("the cycle says for what it waits", waits)
         assert await base.one("SELECT state ->> 'status' FROM cycles") == "closing"
@@ -104,7 +104,7 @@ async def test_a_cycle_that_cannot_be_read_is_parked_and_the_others_close(fresh_
         await until("it is parked", lambda: base.one("SELECT count(*) FROM parked_keys WHERE aggregate = 'cycles:spoilt'"))
         await platform.close_cycle("2026Q2", "department-360@1")
         await until("the other one closes", lambda: base.one("SELECT state ->> 'status' = 'closed' FROM cycles WHERE id LIKE '2026Q2%'"))
-        assert application.chassis.sick == {}
+        assert application.chassis.failed_workers == {}
         # mended and redriven it goes on
         mended = """state || '{"id": "2026Q3|department-360@1", "cycle": "2026Q3", "cut": {}}'"""
         await base.run(f"UPDATE cycles SET state = {mended}, id = '2026Q3|department-360@1' WHERE id = 'spoilt'")

@@ -8,7 +8,7 @@ import pytest
 from tests.faults.kit import Counts, Wire, base_of, claim, lodged, read_topic, send, settled, until
 
 from common.kafka import topic_admin
-from common.runtime.broker import KafkaSettings
+from common.kafka.broker import KafkaSettings
 from devstack import Stack
 from ops.processes import ServiceProcess, wait_until_ready
 

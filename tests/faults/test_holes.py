@@ -70,7 +70,7 @@ async def caught_up(application: Application) -> Any:
     chassis = application.chassis
     assert chassis.timers is not None
     async with chassis.database.transaction() as connection:
-        return await positions.caught_up_at(connection, expected=chassis.timers._partitions, patience=chassis.settings.timer_patience)
+        return await positions.caught_up_at(connection, expected=chassis.timers._partitions, max_lag_wait=chassis.settings.max_lag_wait)
 
 
 async def seen_read_but_not_caught_up(application: Application, base: Base) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.kit import Wire, base_of, lodged, send, settled
 
 from common.kafka import topic_admin
-from common.runtime.broker import BATCH_BYTES, KafkaSettings, in_parts
+from common.kafka.broker import BATCH_BYTES, KafkaSettings, in_parts
 from devstack import Stack
 from ops.processes import ServiceProcess, wait_until_ready
 

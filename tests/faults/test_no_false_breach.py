@@ -106,7 +106,7 @@ def of_a_year(random: Random, number: int) -> Story:
 async def complaints(database: str) -> AsyncIterator[ServiceOnDatabase]:
     """Complaints, whose history has to be quiet for a minute before its timers fire."""
     async with service_on("complaints", database) as service:
-        yield replace(service, timers=worker_on(service.database, load_policy("complaints"), quiet=timedelta(minutes=1)))
+        yield replace(service, timers=worker_on(service.database, load_policy("complaints"), replay_idle=timedelta(minutes=1)))
 
 
 @pytest.fixture

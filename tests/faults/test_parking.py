@@ -29,8 +29,8 @@ from tests.harness import ServiceOnDatabase, service_on
 from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.envelope import Record
 from common.kafka import topic_admin
+from common.kafka.broker import KafkaSettings
 from common.kernel.wall_clock import now
-from common.runtime.broker import KafkaSettings
 from common.runtime.consumer import STOP_AFTER, EventConsumer
 from common.runtime.handling import Handler
 from common.runtime.metrics import ChassisMetrics

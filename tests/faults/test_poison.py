@@ -15,8 +15,8 @@ from tests.faults.poison_kinds import CLAIMS, FACTS, Kind
 from appraisal import ingest
 from common.contracts.envelope import Record, Unreadable, decode
 from common.kafka import topic_admin
+from common.kafka.broker import KafkaSettings
 from common.kernel.wall_clock import now
-from common.runtime.broker import KafkaSettings
 from devstack import Stack
 from ops.processes import ServiceProcess, services
 
@@ -286,7 +286,7 @@ def test_no_depth_of_nesting_is_too_much_for_the_reader_to_say_so(depth: int) ->
 def test_the_fast_reader_of_facts_takes_nothing_that_the_careful_one_refuses(kind: Kind) -> None:
     bad = kind.spoil(spoilt("kpi-facts", kind))
     assert isinstance(decode(record(bad)), Unreadable)
-    assert ingest.read(FromKafka(record(bad))) is None
+    assert ingest.read_fast(FromKafka(record(bad))) is None
 
 
 def record(wire: Wire) -> Record:

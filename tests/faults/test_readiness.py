@@ -10,7 +10,7 @@ from tests.faults.kit import base_of, complaints_here, lodged, send, settled, un
 
 from common.contracts.topics import consumed_by
 from common.kafka import topic_admin
-from common.runtime.broker import KafkaSettings
+from common.kafka.broker import KafkaSettings
 from common.runtime.service import Application
 from devstack import Stack
 

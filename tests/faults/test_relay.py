@@ -16,7 +16,7 @@ from sqlalchemy import text
 from tests.faults.kit import until
 from tests.harness import ServiceOnDatabase, service_on
 
-from common.runtime.broker import KafkaSettings
+from common.kafka.broker import KafkaSettings
 from common.runtime.relay import Relay
 from common.store import outbox
 from common.store.outbox import Outgoing
@@ -166,11 +166,11 @@ async def test_a_lease_that_is_held_is_taken_by_no_other(service: ServiceOnDatab
     one, other = relay(stack, service, "one"), relay(stack, service, "other")
     await take(one)
     await other.lease.take()
-    assert not other.leads
-    assert one.leads
+    assert not other.is_leader
+    assert one.is_leader
     await one.lease.release()
     await one.lease.take()
-    assert not one.leads
+    assert not one.is_leader
     await take(other)
 
 

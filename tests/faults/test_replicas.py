@@ -14,9 +14,8 @@ from tests.counted import PROOF
 from tests.faults.kit import Base, base_of, complaints_here, keys_of_partition, lodged, read_topic, send, settled, until
 
 from common.contracts.topics import consumed_by
-from common.kafka import topic_admin
-from common.runtime import broker
-from common.runtime.broker import KafkaSettings
+from common.kafka import broker, topic_admin
+from common.kafka.broker import KafkaSettings
 from common.store.lease import LEASE_SECONDS
 from devstack import Stack
 from ops.processes import ServiceProcess, wait_until_ready

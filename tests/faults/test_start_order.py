@@ -13,7 +13,7 @@ import pytest
 
 from common.contracts.topics import SERVICES, consumed_by
 from common.kafka import topic_admin
-from common.runtime.broker import KafkaSettings
+from common.kafka.broker import KafkaSettings
 from devstack import Stack
 from ops.processes import ServiceProcess, wait_until_ready
 

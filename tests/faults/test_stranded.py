@@ -81,7 +81,7 @@ async def test_a_claim_that_was_stranded_by_an_older_version_is_found_and_applie
     assert isinstance(early, Received)
     async with complaints.database.transaction() as connection:
         await waiting.save_waiting(connection, [HeldBack(early, "complaints:C1", waiting.UNKNOWN_AGGREGATE)], ())
-    assert await complaints.consumer.release_stranded() == 1
-    assert await complaints.consumer.release_stranded() == 0
+    assert await complaints.consumer.resume_stranded() == 1
+    assert await complaints.consumer.resume_stranded() == 0
     assert [row["id"] for row in await complaints.rows("SELECT id FROM waiting")] == ["C9-told"]
     assert "complaint.acknowledged" in {row["type"] for row in await complaints.rows("SELECT type FROM outbox")}

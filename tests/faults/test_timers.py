@@ -166,7 +166,7 @@ async def test_a_round_reads_only_the_timers_that_are_due(complaints: ServiceOnD
     async with complaints.database.transaction() as connection:
         await connection.execute(text(_MANY))
     await complaints.let_time_pass()
-    limits = {"caught_up": now(), "at_once": 200, "quiet": timedelta(0), "blind": positions.BLIND}
+    limits = {"caught_up": now(), "at_once": 200, "replay_idle": timedelta(0), "stale_after": positions.CAUGHT_UP_STALE_AFTER}
     async with complaints.database.transaction() as connection:
         await connection.execute(text("ANALYZE timers"))
         plan = "\n".join((await connection.execute(text(f"EXPLAIN {timers._DUE.text}"), limits)).scalars())

@@ -9,8 +9,8 @@ from tests.harness import ServiceOnDatabase, service_on
 
 from common.contracts.envelope import Received, Record, decode
 from common.kafka import topic_admin
+from common.kafka.broker import KafkaSettings
 from common.kernel.wall_clock import now
-from common.runtime.broker import KafkaSettings
 from common.store import held_back, waiting
 from devstack import Stack
 

@@ -27,7 +27,9 @@ PLACES = [(topic.name, partition) for topic in consumed_by("complaints") for par
 _READ_TO = text("SELECT topic, partition, next_offset FROM consumer_progress")
 
 
-def worker_on(database: Database, policy: Policy, *, quiet: timedelta = timedelta(0), metrics: ChassisMetrics | None = None) -> TimerWorker:
+def worker_on(
+    database: Database, policy: Policy, *, replay_idle: timedelta = timedelta(0), metrics: ChassisMetrics | None = None
+) -> TimerWorker:
     """The timers of complaints as the chassis makes them; every replica scans, so that only the fence keeps them apart."""
     return TimerWorker(
         "complaints",
@@ -35,11 +37,11 @@ def worker_on(database: Database, policy: Policy, *, quiet: timedelta = timedelt
         UnitOfWork,
         policy,
         metrics or ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry()),
-        leads=lambda: True,
+        is_leader=lambda: True,
         wake=lambda: None,
         partitions=len(PLACES),
-        patience=timedelta(minutes=15),
-        quiet=quiet,
+        max_lag_wait=timedelta(minutes=15),
+        replay_idle=replay_idle,
     )
 
 

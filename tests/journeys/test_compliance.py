@@ -19,8 +19,8 @@ from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged,
 from common.contracts.envelope import Record
 from common.contracts.event import Claim
 from common.kafka import topic_admin
+from common.kafka.broker import KafkaSettings
 from common.kernel.wall_clock import now
-from common.runtime.broker import KafkaSettings
 from common.runtime.metrics import ChassisMetrics
 from common.sla.policy import load_policy
 from devstack import Stack

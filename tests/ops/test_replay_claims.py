@@ -17,10 +17,10 @@ from common.contracts.envelope import Received, Record, decode
 from common.contracts.event import Event
 from common.contracts.topics import BY_NAME
 from common.kafka import topic_admin
+from common.kafka.broker import KafkaSettings
 from common.kernel.errors import Refused, TooEarly
 from common.kernel.instants import from_micros
 from common.kernel.wall_clock import now
-from common.runtime.broker import KafkaSettings
 from devstack import Stack
 from dispatch.domain.work_order import WorkOrder
 from intake.domain.service_request import ServiceRequest

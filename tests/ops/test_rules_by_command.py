@@ -12,9 +12,9 @@ from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivat
 from common.contracts.envelope import Received, decode
 from common.contracts.topics import SERVICES
 from common.kafka import topic_admin
+from common.kafka.broker import KafkaSettings
 from common.kafka.records import from_kafka
 from common.kernel.working_time import Calendar
-from common.runtime.broker import KafkaSettings
 from devstack import Stack
 from ops import calendar, policy
 from ops.policy_lint import REMEDIES, lint

@@ -154,7 +154,7 @@ async def _quarter(
 ) -> bool:
     """One quarter with its faults; whether it came to its end."""
     await clear(used)
-    with services(used.kafka, used.database_url, folder, settings={"history_quiet_seconds": _QUIET}, replicas=_REPLICAS) as running:
+    with services(used.kafka, used.database_url, folder, settings={"replay_idle_seconds": _QUIET}, replicas=_REPLICAS) as running:
         quarter = Quarter(used, Platform(used.kafka, used.database_url, SERVICES), running, sent, random, folder, Watch(used.database_url))
         ended = True
         try:

@@ -18,7 +18,7 @@ from ops.processes import ServiceProcess
 def scraped_sla(running: Mapping[str, ServiceProcess]) -> list[dict[str, Any]]:
     """Met, breached and open clocks by service and stage, read from each replica's own `/metrics` and from nowhere else.
 
-    Each replica counts the outcomes that it told itself; how many clocks are open is shown by the one that leads.
+    Each replica counts the outcomes that it published itself; how many clocks are open is shown by the leader.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for service in running.values():

@@ -58,17 +58,17 @@ class _Fact(Struct, forbid_unknown_fields=True, gc=False):
 
 _validate = Decoder(_Fact).decode
 _indicator, _subject, _decimal = (re.compile(pattern_of(kind)).fullmatch for kind in (Word, Subject, DecimalString))
-_spelt_well: set[tuple[str, str, str, str]] = set()
+_known_valid: set[tuple[str, str, str, str]] = set()
 """Spellings that were held against their patterns: the same few come again and again."""
 
 
-def _is_spelt_well(spelling: tuple[str, str, str, str]) -> bool:
+def _is_valid(spelling: tuple[str, str, str, str]) -> bool:
     indicator, subject, numerator, denominator = spelling
     if not (_indicator(indicator) and _subject(subject) and _decimal(numerator) and _decimal(denominator)):
         return False
-    if len(_spelt_well) > 100_000:
-        _spelt_well.clear()
-    _spelt_well.add(spelling)
+    if len(_known_valid) > 100_000:
+        _known_valid.clear()
+    _known_valid.add(spelling)
     return True
 
 
@@ -76,7 +76,7 @@ _SOURCES = {source.encode() for source in topic_of(KpiRecorded).sources}
 _AHEAD = MAX_AHEAD // timedelta(microseconds=1)
 _HEAD = ("specversion", "id", "source", "type", "subject", "time", "dataschema", "partitionkey", "recordedtime")
 _REST = ("correlationid", "causationid", "replayof")
-_SHORT = 366
+_MAX_HEADER_CHARS = 366
 """The fixed attributes and the instants take 110 characters: up to here, no other one can have more than the 256 that are allowed."""
 _WRITTEN_BY_US = {
     (*(f"ce_{name}" for name in (*_HEAD, *rest)), "content-type"): "replayof" in rest
@@ -86,7 +86,7 @@ _WRITTEN_BY_US = {
 """The headers that `envelope.encode` writes for a fact, in its order, and whether the last one before the content type is `replayof`."""
 
 
-def read(record: Any) -> FactRow | None:
+def read_fast(record: Any) -> FactRow | None:
     """The fact in a record that is plainly one of ours; None for any other, which is read with all care."""
     value = record.value
     if value is None or len(value) > MAX_BYTES or b"\\" in value or value.count(b'":') != _MEMBERS or len(value.split(None, 1)) != 1:
@@ -95,7 +95,7 @@ def read(record: Any) -> FactRow | None:
         names, told = zip(*record.headers, strict=True)
         replayed = _WRITTEN_BY_US[names]
         attributes = b" ".join(told).decode("ascii")
-        if len(attributes) > _SHORT or not attributes.isprintable():
+        if len(attributes) > _MAX_HEADER_CHARS or not attributes.isprintable():
             return None
         version, event_id, source, type, subject, time_text, _, _, recorded_text = told[:9]
         fact = _validate(value)
@@ -105,7 +105,7 @@ def read(record: Any) -> FactRow | None:
         return None
     case_id, indicator, about, occurrence = fact.case_id, fact.indicator, fact.subject, fact.occurrence
     spelling = (indicator, about, fact.numerator, fact.denominator)
-    if spelling not in _spelt_well and not _is_spelt_well(spelling):
+    if spelling not in _known_valid and not _is_valid(spelling):
         return None
     if (version, type, told[-1], subject, record.key) != (
         b"1.0",
@@ -126,7 +126,7 @@ def read(record: Any) -> FactRow | None:
     )  # fmt: skip
 
 
-def read_with_care(record: Any) -> FactRow | DeadLetter:
+def read_strict(record: Any) -> FactRow | DeadLetter:
     """The same for any record whatsoever: the fact, or why it cannot be read."""
     found = decode(from_kafka(record))
     if not isinstance(found, Received):
@@ -169,7 +169,7 @@ async def ingest(chassis: Chassis, batch: Sequence[Any]) -> None:
 
 async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     """Stores a batch in one transaction: facts, dead letters and progress together."""
-    read_facts = [(record, read(record) or read_with_care(record)) for record in batch]
+    read_facts = [(record, read_fast(record) or read_strict(record)) for record in batch]
     newest: dict[bytes, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
     superseded: list[tuple[bytes, Any]] = []

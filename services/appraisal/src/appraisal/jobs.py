@@ -80,15 +80,15 @@ async def _cut(chassis: Chassis, connection: AsyncConnection, closing: Closing, 
 
 def _waits(chassis: Chassis, closing: Closing, for_: str) -> None:
     """Says once for what a cycle waits."""
-    if chassis.said.get(closing.id) != for_:
-        chassis.said[closing.id] = for_
+    if chassis.logged.get(closing.id) != for_:
+        chassis.logged[closing.id] = for_
         log.warning("cycle_waits", cycle=closing.id, for_=for_)
 
 
 async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing) -> None:
-    batch = Transaction(chassis.name, UnitOfWork, chassis.consumer.rulebook)
-    await batch.load(connection, [(UnitOfWork.cycles, closing.id)])
-    if closing != batch.held((UnitOfWork.cycles.name, closing.id)).value:
+    transaction = Transaction(chassis.name, UnitOfWork, chassis.consumer.rulebook)
+    await transaction.load(connection, [(UnitOfWork.cycles, closing.id)])
+    if closing != transaction.held((UnitOfWork.cycles.name, closing.id)).value:
         return  # before the lock was ours another replica graded it, or it was asked for again: its cut is not the one that was looked at
     scheme = find_scheme(closing.scheme)
     assert scheme is not None  # a close under an unknown scheme was refused
@@ -112,11 +112,11 @@ async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing
     moment = now()
     cause = Cause(f"cycle:{closing.id}:{closing.requested_by}", closing.as_of, moment, closing.requested_by, replay_of=closing.replay_of)
     rows: list[Any] = []
-    batch.run(cause, lambda uow: rows.extend(use_cases.publish_grades(closing, scheme, span, appraised, before, moment, uow)))
+    transaction.run(cause, lambda uow: rows.extend(use_cases.publish_grades(closing, scheme, span, appraised, before, moment, uow)))
     await repository.add_grades(connection, rows)
-    await batch.save(connection)
+    await transaction.save(connection)
     chassis.relay.wake()
-    chassis.said.pop(closing.id, None)
+    chassis.logged.pop(closing.id, None)
     log.info("cycle_closed", cycle=closing.id, graded=len(appraised.grades), new_versions=len(rows), not_graded=len(appraised.not_graded))
 
 

@@ -27,7 +27,7 @@ FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 UNKNOWN = "<unknown>"
 """What stands for a name that is none of ours."""
 _MOST_FAULTS = 10
-_MORE = Malformed("bad_value", field="data", reason="and more")  # is counted, not told
+_MORE = Malformed("bad_value", field="data", reason="and more")  # is counted, not listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ def _unreadable(record: Record, problem: Malformed, attributes: dict[str, str]) 
         if name.lower() == f"ce_{known}" and known in ("source", "id", "type") and raw is not None:
             attributes.setdefault(known, raw.decode("utf-8", errors="replace"))
     source, id, type = (attributes.get(name, "") for name in ("source", "id", "type"))
-    told = Malformed(problem.rule, field=known_path(problem.field), reason=problem.reason)
-    return Unreadable(record, told, source, id, type)
+    safe = Malformed(problem.rule, field=known_path(problem.field), reason=problem.reason)
+    return Unreadable(record, safe, source, id, type)
 
 
 def _decode(record: Record, attributes: dict[str, str]) -> Received:
@@ -202,7 +202,7 @@ def _event(type: str, body: bytes | None, topic: Topic, faults: list[Malformed])
 
 def _fault(error: Any, model: type[Event]) -> Malformed:
     where = ".".join(str(part) for part in ("data", *error["loc"]))
-    if error["type"] == "extra_forbidden":  # the name may be anybody's: only the one that was meant is told
+    if error["type"] == "extra_forbidden":  # the name may be anybody's: only the one that was meant is named
         near = nearest(str(error["loc"][-1]), model.model_fields)
         where = ".".join(str(part) for part in ("data", *error["loc"][:-1], UNKNOWN))
         return Malformed("unknown_field", field=where, reason=f"there is no such field{f'; the nearest is {near}' if near else ''}")

@@ -5,7 +5,7 @@ from common.contracts.fields import EmployeeId, Instant, Name, Word
 
 
 class RatingRecorded(Event, type="rating.recorded", topic="ratings"):
-    """A rating is on record; neither the score nor the appraiser is told."""
+    """A rating is on record; neither the score nor the appraiser is published."""
 
     rating_id: Word
     cycle: Name

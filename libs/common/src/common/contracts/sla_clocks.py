@@ -42,7 +42,7 @@ class SlaClockOwnerChanged(_ClockFact, type="sla_clock.owner_changed"):
 
 
 class SlaClockReopened(_ClockFact, type="sla_clock.reopened"):
-    """The clock goes on where it stood; its outcome is open again unless it was breached, and will be told anew."""
+    """The clock goes on where it stood; its outcome is open again unless it was breached, and will be published anew."""
 
 
 class SlaClockAtRisk(_ClockFact, type="sla_clock.at_risk"):
@@ -53,16 +53,19 @@ class SlaClockAtRisk(_ClockFact, type="sla_clock.at_risk"):
     before_seconds: int | None = None
     """So much working time is left; None where the threshold is a share."""
     notify: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
-    """The roles that the policy wants told."""
+    """The roles that the policy wants notified."""
 
 
 class SlaClockRederived(_ClockFact, type="sla_clock.rederived"):
-    """The clock, still open, goes by another calendar or target, towards `deadline`; a breach is never taken back by one."""
+    """Another calendar, policy or priority now applies to an open clock and moved its deadline, or made it certain.
+
+    Never undoes a breach.
+    """
 
     was: Instant | None
     """The deadline before; None while the clock stood still."""
     why: Sentence
-    """`calendar cn@2027`, `policy complaints@2`, `priority urgent`: the rule that became known, or what the case is from then on."""
+    """`calendar cn@2027`, `policy complaints@2`, `priority urgent`: the version that became known, or the trait that is new."""
 
 
 class SlaClockBreached(_ClockFact, type="sla_clock.breached"):
@@ -77,8 +80,8 @@ class SlaClockMet(_ClockFact, type="sla_clock.met"):
 
 
 class SlaClockCorrected(_ClockFact, type="sla_clock.corrected"):
-    """A breach or a met that was told is wrong in the light of an event or a rule of the past that became known late."""
+    """A published breach or met is wrong in the light of an event or a rule of the past that became known late."""
 
     outcome: Literal["open", "met", "breached"]
     supersedes: Name
-    """The id of the event that told the earlier outcome."""
+    """The id of the event that published the earlier outcome."""

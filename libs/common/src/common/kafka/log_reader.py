@@ -16,7 +16,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 
 from common.kafka.records import Gap, TopicPartition
 from common.kafka.settings import KafkaSettings
-from common.kafka.topic_ids import TopicIds, told
+from common.kafka.topic_ids import TopicIds, answer_of
 
 _LOOK_SECONDS = 10
 _READ_SECONDS = 4
@@ -54,7 +54,7 @@ class LogReader:
 
     async def _look(self) -> dict[TopicPartition, Log]:
         consumer = await self._connected()
-        found = told(await _ask(consumer, TopicIds(sorted({topic for topics in self._groups.values() for topic in topics}))))
+        found = answer_of(await _ask(consumer, TopicIds(sorted({topic for topics in self._groups.values() for topic in topics}))))
         for topic, (error, _, _) in found.items():
             if error:
                 raise for_code(error)(topic)

@@ -89,6 +89,6 @@ class TopicIds(Request[_Question]):  # type: ignore[misc]  # aiokafka ships no t
         return request_struct_class([(UUID(int=0), name, {}) for name in self._names], False, False, {})
 
 
-def told(answer: _Answer) -> dict[str, tuple[int, str, list[int]]]:
+def answer_of(answer: _Answer) -> dict[str, tuple[int, str, list[int]]]:
     """By topic: Kafka's error code (0 is none), the id, and the partitions that there are."""
     return {topic[1]: (topic[0], str(topic[2]), sorted(partition[1] for partition in topic[4])) for topic in answer.topics}

@@ -53,7 +53,7 @@ class BatchState:
     defects: Counter[TopicPartition]
     """Records in a row that met a defect of ours, by partition; the consumer's own."""
     tally: RecordCounts
-    batch: Transaction
+    transaction: Transaction
     blocked: set[str]
     in_hand: InHand
     """Whose rows the consumer need not read, as long as they are the same; its own too."""
@@ -81,7 +81,7 @@ class BatchState:
         self.reasons |= {ref: reason for ref, reason in reasons.items() if ref not in self.blocked}
         self.blocked |= set(reasons)
 
-    def bury(self, letter: DeadLetter) -> None:
+    def dead_letter(self, letter: DeadLetter) -> None:
         """Makes one record a dead letter."""
         self.letters.append(letter)
         self.tally.add(letter.record, "dead")
@@ -99,10 +99,10 @@ class BatchState:
         self._count(received, outcome, was_held=was_held)
         if isinstance(outcome, Applied):
             for ref in refs_of(received, self.handlers):
-                self.release(ref)
+                self.resume(ref)
         return outcome
 
-    def release(self, ref: str) -> None:
+    def resume(self, ref: str) -> None:
         """Tries the events that wait for `ref` again, in the order of event time, until none of them can go on."""
         going = True
         while going:
@@ -138,7 +138,7 @@ class BatchState:
         assert received.event is not None
         place = received.record.topic, received.record.partition
         try:
-            deferred = self.batch.handle(received, self.handlers[type(received.event)])
+            deferred = self.transaction.handle(received, self.handlers[type(received.event)])
         except Malformed as problem:
             self.letters.append(DeadLetter.of(received, problem, forget=True))
             return Failed("dead")
@@ -158,7 +158,7 @@ class BatchState:
     def _count(self, received: Received, outcome: Applied | Deferred | Failed, *, was_held: bool) -> None:
         if was_held:
             if isinstance(outcome, Applied):
-                self.tally.settle(received.record)
+                self.tally.now_applied(received.record)
             return
         match outcome:
             case Applied():
@@ -170,9 +170,9 @@ class BatchState:
 
     async def close(self, connection: AsyncConnection, service: str) -> None:
         """Writes everything that this transaction decided."""
-        released = set(self.done)
-        await self.batch.save(connection)
-        await waiting.save_waiting(connection, [wait for key, wait in self.waits.items() if key not in released], self.done, self.in_hand)
+        resumed = set(self.done)
+        await self.transaction.save(connection)
+        await waiting.save_waiting(connection, [wait for key, wait in self.waits.items() if key not in resumed], self.done, self.in_hand)
         await parked.park(connection, self.parked, self.reasons)
         await outbox.insert(connection, await dead_letters.insert(connection, service, self.letters, now()))
         await dead_letters.close(connection, self.applied)

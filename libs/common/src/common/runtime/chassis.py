@@ -8,15 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from aiokafka import TopicPartition as ClusterPartition
 
 from common.contracts.topics import Topic
 from common.kafka import membership
-from common.kafka.records import TopicPartition
+from common.kafka.broker import Broker, KafkaError, KafkaSettings, missing_topics
 from common.kernel.errors import Malformed, Transient
 from common.kernel.wall_clock import now
 from common.runtime import health, sql_metrics
-from common.runtime.broker import Broker, KafkaError, KafkaSettings, missing_topics
 from common.runtime.consumer import STOP_AFTER, EventConsumer
 from common.runtime.jobs import Job
 from common.runtime.log_watch import LogWatch
@@ -52,10 +50,10 @@ class Chassis:
     jobs: Sequence[Job] = ()
     own_metrics: Any = None
     """What the service's `metrics.declare` returned, for its jobs."""
-    said: dict[str, str] = field(default_factory=dict)
+    logged: dict[str, str] = field(default_factory=dict)
     """What a job has said in the log about each thing that it works on: said again when it changes."""
     on_failure: Callable[[], None] = lambda: None
-    sick: dict[str, str] = field(default_factory=dict)
+    failed_workers: dict[str, str] = field(default_factory=dict)
     failed: bool = False
     ready: bool = False
     draining: bool = False
@@ -96,7 +94,7 @@ class Chassis:
             return ["it is stopping"]
         if not self.ready:
             return ["it is starting"]
-        return [*(f"{name}: {error}" for name, error in self.sick.items()), *await health.problems(self.broker, self.database)]
+        return [*(f"{name}: {error}" for name, error in self.failed_workers.items()), *await health.problems(self.broker, self.database)]
 
     async def drain(self) -> None:
         """Says that no more work is wanted; the broker then finishes its batch."""
@@ -123,7 +121,7 @@ class Chassis:
 
     async def refresh_metrics(self) -> None:
         """Reads the gauges that come from the database, on the one replica that shows them."""
-        if not (self.ready and self.relay.leads):
+        if not (self.ready and self.relay.is_leader):
             sql_metrics.clear(self.metrics)
             return
         async with self.database.transaction() as connection:
@@ -167,7 +165,7 @@ class Chassis:
     async def _hold_name(self) -> None:
         await self.replica.hold()
         log.error("replica_name_lost", replica=self.settings.replica)
-        self.sick["replica"] = "another process has its name"
+        self.failed_workers["replica"] = "another process has its name"
         self.fail()
 
     async def _find_topics(self) -> str | None:
@@ -187,10 +185,10 @@ class Chassis:
             try:
                 return await run()
             except Exception as error:
-                self.sick[name] = type(error).__name__
+                self.failed_workers[name] = type(error).__name__
                 log.error("worker_failed", worker=name, exc_info=error)
                 await asyncio.sleep(1)
-                self.sick.pop(name, None)
+                self.failed_workers.pop(name, None)
 
     async def _note_lag_for_ever(self) -> None:
         while True:
@@ -207,7 +205,7 @@ class Chassis:
     async def note_lag(self) -> None:
         """Goes where a position was set anew; on the replica that leads, holds all positions against their logs and shows the lag."""
         await self.watch.follow(self.broker)
-        if self.relay.leads:
+        if self.relay.is_leader:
             await self.watch.look()
         else:
             self.watch.rest()
@@ -221,15 +219,12 @@ class Chassis:
             raise Transient("Kafka does not say where its topics end") from error
         return {f"{topic}/{partition}": found.end for (topic, partition), found in logs.items() if topic in topics}
 
-    def _place(self, found: ClusterPartition) -> TopicPartition:
-        return self.kafka.name_of(found.topic), found.partition
-
     async def _keep_house_for_ever(self) -> None:
         while True:
             try:
-                await self._bury_expired()
-                if self.relay.leads:
-                    await self.consumer.release_stranded()
+                await self._dead_letter_expired()
+                if self.relay.is_leader:
+                    await self.consumer.resume_stranded()
                 await self._redrive()
                 await self._pause_halted()
                 self._end_if_fenced()
@@ -245,7 +240,7 @@ class Chassis:
                 log.error("replica_fenced", topics=len(topics), replica=self.settings.replica)
                 self.fail()
 
-    async def _bury_expired(self) -> None:
+    async def _dead_letter_expired(self) -> None:
         """What has waited for too long becomes a dead letter."""
         async with self.database.transaction() as connection:
             found = await waiting.expired(connection, timedelta(hours=self.settings.wait_hours))
@@ -275,14 +270,14 @@ class Chassis:
             halted = await positions.halted(connection)
         for _, consumer in self.broker.consumers():
             for place in consumer.assignment():
-                if self._place(place) in halted:
+                if (self.kafka.name_of(place.topic), place.partition) in halted:
                     consumer.pause(place)
                 elif place in consumer.paused():
                     consumer.resume(place)
 
     async def _run_job(self, job: Job) -> None:
         while True:
-            if self.relay.leads:
+            if self.relay.is_leader:
                 try:
                     await job.function(self)
                 except Exception as error:

@@ -97,14 +97,14 @@ class EventConsumer:
             if not await parked.parked_among(connection, [aggregate]):
                 return False
             queue = await parked.parked_behind(connection, aggregate)
-            state = await self._open(connection, tally, held, [found.received for found in queue.events], going_on=aggregate)
+            state = await self._open(connection, tally, held, [found.received for found in queue.events], ignoring_park_of=aggregate)
             state.letters += queue.letters
             state.block(queue.spoilt)
             for found in queue.events:
                 if aggregate in state.blocked:
                     break
                 state.step(found.received, was_held=True)
-            state.release(aggregate)
+            state.resume(aggregate)
             if aggregate in state.blocked:
                 await parked.keep_parked(connection, aggregate, state.reasons[aggregate])
                 return False
@@ -114,13 +114,13 @@ class EventConsumer:
         log.info("aggregate_redriven", aggregate=aggregate, events=len(queue.events))
         return True
 
-    async def release_stranded(self) -> int:
+    async def resume_stranded(self) -> int:
         """Applies events that wait for an aggregate which exists; returns for how many aggregates.
 
         Whoever creates an aggregate releases what waits for it, so there is nothing to find unless rows were changed by hand or
         written by an older version; asked now and then, since such an event would wait for ever.
         """
-        released = 0
+        resumed = 0
         for aggregates in self._unit_of_work.tables().values():
             async with self.database.transaction() as connection:
                 refs = await waiting.stranded(connection, aggregates, AT_ONCE)
@@ -129,12 +129,12 @@ class EventConsumer:
                 held, tally = await self._lock(connection, refs, ())
                 state = await self._open(connection, tally, held, ())
                 for ref in refs:
-                    state.release(ref)
+                    state.resume(ref)
                 await state.close(connection, self.service)
             self._after_commit(state)
-            log.warning("stranded_events_released", aggregates=len(refs), events=len(state.done))
-            released += len(refs)
-        return released
+            log.warning("stranded_events_resumed", aggregates=len(refs), events=len(state.done))
+            resumed += len(refs)
+        return resumed
 
     async def consume(self, records: Sequence[Record]) -> None:
         """Applies a batch. A failing database makes it wait and hand the batch back; one bad record never fails the others."""
@@ -188,15 +188,15 @@ class EventConsumer:
             state = await self._open(connection, tally, held, work)
             for found in decoded:
                 if isinstance(found, Unreadable):
-                    state.bury(DeadLetter.unreadable(found))
+                    state.dead_letter(DeadLetter.unreadable(found))
                     continue
                 verdict = verdicts[id(found)]
                 if verdict == "duplicate":
                     tally.add(found.record, "duplicate")
                 elif verdict == "conflict":
-                    state.bury(DeadLetter.of(found, _CONFLICT, forget=False))
+                    state.dead_letter(DeadLetter.of(found, _CONFLICT, forget=False))
                 elif refused is not None:
-                    state.bury(DeadLetter.of(found, refused, forget=True))
+                    state.dead_letter(DeadLetter.of(found, refused, forget=True))
                 elif type(found.event) in self.handlers:
                     state.step(found)
                 else:
@@ -213,19 +213,25 @@ class EventConsumer:
         return held, await positions.begin(connection, {*places, *held.places}, batch)
 
     async def _open(
-        self, connection: AsyncConnection, tally: RecordCounts, held: HeldBackEvents, work: Sequence[Received], *, going_on: str = ""
+        self,
+        connection: AsyncConnection,
+        tally: RecordCounts,
+        held: HeldBackEvents,
+        work: Sequence[Received],
+        *,
+        ignoring_park_of: str = "",
     ) -> BatchState:
-        """Loads the aggregates of `work` and of what waits for them; `going_on` is a parked one that shall try again."""
+        """Loads the aggregates of `work` and of what waits for them; `ignoring_park_of` is a parked one that shall try again."""
         events = [*work, *(wait.received for wait in held.events)]
         names = {name for received in events for name in self._names(received)}
-        names |= {name for ref in (*held.spoilt, going_on) if (name := self._unit_of_work.named(ref)) is not None}
+        names |= {name for ref in (*held.spoilt, ignoring_park_of) if (name := self._unit_of_work.named(ref)) is not None}
         refs = {ref for received in events for ref in refs_of(received, self.handlers)}
-        blocked = await parked.parked_among(connection, refs) - {going_on} if refs else set()
-        batch = Transaction(self.service, self._unit_of_work, self.rulebook)
-        await batch.load(connection, names)
-        state = BatchState(self.handlers, self._defects, tally, batch, blocked, self._in_hand)
+        blocked = await parked.parked_among(connection, refs) - {ignoring_park_of} if refs else set()
+        transaction = Transaction(self.service, self._unit_of_work, self.rulebook)
+        await transaction.load(connection, names)
+        state = BatchState(self.handlers, self._defects, tally, transaction, blocked, self._in_hand)
         state.expect(held)
-        state.block(batch.unreadable)
+        state.block(transaction.unreadable)
         return state
 
     def _names(self, received: Received) -> list[tuple[Aggregates[Any], str]]:
@@ -236,6 +242,6 @@ class EventConsumer:
         return {ref for found in held for ref in refs_of(found.received, self.handlers)}
 
     def _after_commit(self, state: BatchState) -> None:
-        self.metrics.committed(state.tally, state.batch.clocks.first_outcomes, state.applied)
-        if state.batch.outgoing or state.letters:
+        self.metrics.committed(state.tally, state.transaction.clocks.first_outcomes, state.applied)
+        if state.transaction.outgoing or state.letters:
             self._wake()

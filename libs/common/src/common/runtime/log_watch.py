@@ -6,9 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from common.kafka.broker import Broker
 from common.kafka.log_reader import Log, LogReader
 from common.kafka.records import TopicPartition
-from common.runtime.broker import Broker
 from common.store import log_comparison, positions
 from common.store.database import Database
 from common.store.positions import Position

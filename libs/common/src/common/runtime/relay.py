@@ -93,7 +93,7 @@ class Relay:
         """Topics that take nothing from us, each with the time at which it is tried again."""
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this replica holds the lease, and with it does what only one replica does."""
         return self.lease.epoch is not None
 
@@ -110,7 +110,7 @@ class Relay:
                 try:
                     while not self._stopping and await self._round():
                         pass
-                    if self.leads and loop.time() > forget_at:
+                    if self.is_leader and loop.time() > forget_at:
                         forget_at = loop.time() + 60
                         async with self._database.transaction() as connection:
                             await outbox.forget(connection, self._keep_days)

@@ -18,10 +18,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from common.contracts.event import Event
 from common.contracts.groups import groups_of
 from common.contracts.topics import TOPICS, consumed_by
+from common.kafka.broker import Broker, KafkaSettings, subscribe
 from common.kafka.log_reader import LogReader
 from common.kafka.records import from_kafka
 from common.runtime import logging
-from common.runtime.broker import Broker, KafkaSettings, subscribe
 from common.runtime.chassis import Chassis
 from common.runtime.consumer import EventConsumer
 from common.runtime.handling import Handler
@@ -82,11 +82,8 @@ def service(
     policy = load_policy(name)
     kafka = KafkaSettings(settings.kafka_bootstrap_servers, f"{name}-{settings.replica}", settings.kafka_prefix)
     database = Database(settings.database_url, name)
-    registry = CollectorRegistry()
-    metrics = ChassisMetrics(name, VERSION, policy.stages, registry, prefix=settings.kafka_prefix)
+    metrics = ChassisMetrics(name, VERSION, policy.stages, CollectorRegistry(), prefix=settings.kafka_prefix)
     relay = Relay(database, kafka, kafka.client_id, transactional_id=f"{name}-relay", keep_days=settings.outbox_keep_days)
-    broker = Broker(kafka)
-    consumed = consumed_by(name)
     reader = LogReader(kafka, {group: [topic.name for topic in topics] for group, topics in groups_of(name).items()})
     consumer = EventConsumer(name, database, handlers, unit_of_work, policy, metrics, relay.wake, reader.unread)
     timers = TimerWorker(
@@ -95,30 +92,30 @@ def service(
         unit_of_work,
         policy,
         metrics,
-        leads=lambda: relay.leads,
+        is_leader=lambda: relay.is_leader,
         wake=relay.wake,
-        partitions=sum(topic.partitions for topic in consumed),
-        patience=settings.timer_patience,
-        quiet=timedelta(seconds=settings.history_quiet_seconds),
+        partitions=sum(topic.partitions for topic in consumed_by(name)),
+        max_lag_wait=settings.max_lag_wait,
+        replay_idle=timedelta(seconds=settings.replay_idle_seconds),
     )
     chassis = Chassis(
         name=name,
         settings=settings,
         kafka=kafka,
         database=database,
-        broker=broker,
+        broker=Broker(kafka),
         consumer=consumer,
         relay=relay,
         replica=ReplicaName(database, settings.replica),
-        watch=LogWatch(database, reader, {topic.name for topic in consumed if topic.compacted}),
+        watch=LogWatch(database, reader, {topic.name for topic in consumed_by(name) if topic.compacted}),
         timers=timers,
         metrics=metrics,
         topics=_topics_of(name),
-        consumed=consumed,
+        consumed=consumed_by(name),
         jobs=jobs_in(jobs),
-        own_metrics=own_metrics(registry),
+        own_metrics=own_metrics(metrics.registry),
     )
-    broker.before_start = chassis.start
+    chassis.broker.before_start = chassis.start
     _subscribe(chassis, bulk)
     return Application(chassis)
 

@@ -1,4 +1,4 @@
-"""What every service is told from outside; a service adds its own under its prefix."""
+"""The settings of every service, from outside; a service adds its own under its prefix."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -29,9 +29,9 @@ class ServiceSettings(BaseSettings):
     """How long a service waits for Kafka, the topics and the database before it gives up."""
     wait_hours: float = 24
     """How long an event that came too early waits for the earlier one."""
-    timer_patience: timedelta = timedelta(minutes=15)
+    max_lag_wait: timedelta = timedelta(minutes=15)
     """How long a partition may be behind before it no longer holds timers back."""
-    history_quiet_seconds: float = 5
+    replay_idle_seconds: float = 5
     """How long no replayed event may have come before timers of a replayed history fire."""
     outbox_keep_days: int = 7
     log_level: str = "INFO"

@@ -2,7 +2,7 @@
 
 Due by the database's clock, and never before the service has caught up (so neither an outage nor a replay of a past year
 makes a false breach); a timer of a replayed history waits besides until that history has been quiet for a while, since a
-service that keeps pace with a replay has caught up again and again before the replay has told everything. A time in which
+service that keeps pace with a replay has caught up again and again before the replay has published everything. A time in which
 the service, Kafka or the database was away is no such quiet. The fence is the conditional update: still armed, same version.
 Only the replica that holds the service's lease scans, for economy; correctness does not depend on it.
 """
@@ -40,29 +40,29 @@ class TimerWorker:
         policy: Policy,
         metrics: ChassisMetrics,
         *,
-        leads: Callable[[], bool],
+        is_leader: Callable[[], bool],
         wake: Callable[[], None],
         partitions: int,
-        patience: timedelta,
-        quiet: timedelta,
+        max_lag_wait: timedelta,
+        replay_idle: timedelta,
     ) -> None:
         self._service = service
         self._database = database
         self._unit_of_work = unit_of_work
         self._rulebook = RulebookCache(policy)
         self._metrics = metrics
-        self._leads = leads
+        self._is_leader = is_leader
         self._wake = wake
         self._partitions = partitions
-        self._patience = patience
-        self._quiet = quiet
+        self._max_lag_wait = max_lag_wait
+        self._replay_idle = replay_idle
 
     async def run(self) -> None:
         """Fires until it is cancelled."""
         while True:
             fired = 0
             try:
-                if self._leads():
+                if self._is_leader():
                     fired = await self.fire()
                 pause = 0.0 if fired else await self._until_next()
             except Exception as error:
@@ -75,25 +75,25 @@ class TimerWorker:
     async def fire(self) -> int:
         """One round; returns how many timers fired, or how many aggregates' clocks took in new rules when none was due."""
         async with self._database.transaction() as connection:
-            caught_up = await positions.caught_up_at(connection, expected=self._partitions, patience=self._patience)
+            caught_up = await positions.caught_up_at(connection, expected=self._partitions, max_lag_wait=self._max_lag_wait)
             if caught_up is None:
                 return 0
-            rows = await timers.due(connection, caught_up, self._quiet)
+            rows = await timers.due(connection, caught_up, self._replay_idle)
         if not rows:
             return await self._rederive(caught_up)
-        batch = Transaction(self._service, self._unit_of_work, self._rulebook)
+        transaction = Transaction(self._service, self._unit_of_work, self._rulebook)
         async with self._database.transaction() as connection:
-            await batch.load(connection, self._named({row.aggregate for row in rows}))
-            failed = dict(batch.unreadable)
+            await transaction.load(connection, self._named({row.aggregate for row in rows}))
+            failed = dict(transaction.unreadable)
             due = [row for row in rows if row.aggregate not in failed]
             due = await timers.fire(connection, due)
             for row in due:
-                fire = partial(batch.fire, row.id, row.aggregate, row.due_at, row.fired_at)
+                fire = partial(transaction.fire, row.id, row.aggregate, row.due_at, row.fired_at)
                 failed |= self._failure_of(row.aggregate, fire)
             await timers.rearm(connection, [row.id for row in due if row.aggregate in failed])
             await parked.park(connection, (), failed)
-            await batch.save(connection)
-        self._committed(batch)
+            await transaction.save(connection)
+        self._committed(transaction)
         return len(rows)
 
     def _failure_of(self, aggregate: str, step: Callable[[], None]) -> dict[str, str]:
@@ -115,23 +115,23 @@ class TimerWorker:
             found = await clocks.stale(connection, rulebook.revision)
         if not found:
             return 0
-        batch = Transaction(self._service, self._unit_of_work, self._rulebook)
+        transaction = Transaction(self._service, self._unit_of_work, self._rulebook)
         async with self._database.transaction() as connection:
-            await batch.load(connection, self._named(found))
+            await transaction.load(connection, self._named(found))
             at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
             to = max((instant for instant in rulebook.instants if instant <= caught_up), default=None)
-            failed = dict(batch.unreadable)
+            failed = dict(transaction.unreadable)
             for aggregate in found:
                 if aggregate not in failed:
-                    failed |= self._failure_of(aggregate, partial(batch.rederive, aggregate, to, at))
+                    failed |= self._failure_of(aggregate, partial(transaction.rederive, aggregate, to, at))
             await parked.park(connection, (), failed)
-            await batch.save(connection)
-        self._committed(batch)
+            await transaction.save(connection)
+        self._committed(transaction)
         return len(found)
 
-    def _committed(self, batch: Transaction) -> None:
-        self._metrics.count_outcomes(batch.clocks.first_outcomes)
-        if batch.outgoing:
+    def _committed(self, transaction: Transaction) -> None:
+        self._metrics.count_outcomes(transaction.clocks.first_outcomes)
+        if transaction.outgoing:
             self._wake()
 
     def _named(self, refs: Iterable[str]) -> list[tuple[Aggregates[Any], str]]:

@@ -1,4 +1,4 @@
-"""SLA policies as data: what each stage of a service promises, when somebody is told, and which pauses count."""
+"""SLA policies as data: what each stage of a service promises, when somebody is notified, and which pauses count."""
 
 import re
 from collections.abc import Mapping
@@ -33,9 +33,9 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """When somebody is told that a clock nears its deadline: at a share of the target, or with so much working time left.
+    """When somebody is notified that a clock nears its deadline: at a share of the target, or with so much working time left.
 
-    One of `share` and `before` (microseconds) is set; `notify` are the roles that the policy wants told.
+    One of `share` and `before` (microseconds) is set; `notify` are the roles that the policy wants notified.
     """
 
     share: Fraction | None = None

@@ -121,7 +121,7 @@ async def insert(connection: AsyncConnection, service: str, letters: Sequence[De
 async def close(connection: AsyncConnection, repaired: Sequence[Received]) -> None:
     """Closes the open letters under the ids of events that have now been applied: they were the repair.
 
-    But for a letter that only says that other content came under the id: what is applied is what it contradicts.
+    Letters of rule `conflicting_duplicate` stay open: applying the first content does not settle the conflict.
     """
     if repaired:
         pairs = [(received.envelope.source, received.envelope.id) for received in repaired]

@@ -14,8 +14,8 @@ from common.kafka.records import Gap, PositionedRecord, TopicPartition
 from common.store import holes
 from common.store.record_counts import RecordCounts
 
-BLIND = timedelta(seconds=4)
-"""Who has not been seen to be caught up for longer does not know whether a replayed history was quiet meanwhile."""
+CAUGHT_UP_STALE_AFTER = timedelta(seconds=4)
+"""If the service has not been seen caught up for this long, it cannot tell whether the replay was idle, so the idle time starts again."""
 
 _ENSURE = text("""
 INSERT INTO consumer_progress (topic, partition)
@@ -42,7 +42,7 @@ _LAG = text("""
 UPDATE consumer_progress AS p
 SET caught_up_at = CASE WHEN p.next_offset >= t.end_offset THEN CAST(:at AS timestamptz) ELSE p.caught_up_at END,
     behind_since = CASE WHEN p.next_offset >= t.end_offset THEN NULL ELSE coalesce(p.behind_since, CAST(:at AS timestamptz)) END,
-    replayed_at = CASE WHEN p.next_offset >= t.end_offset AND p.caught_up_at < CAST(:at AS timestamptz) - CAST(:blind AS interval)
+    replayed_at = CASE WHEN p.next_offset >= t.end_offset AND p.caught_up_at < CAST(:at AS timestamptz) - CAST(:stale_after AS interval)
                             AND p.replayed_at IS NOT NULL
                        THEN CAST(:at AS timestamptz) ELSE p.replayed_at END
 FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:end_offsets AS bigint[])) AS t (topic, partition, end_offset)
@@ -53,11 +53,11 @@ _CAUGHT_UP = text(f"""
 SELECT CASE WHEN count(*) < :expected OR bool_or(caught_up_at IS NULL AND counts) OR {holes.ANY_OPEN}
             THEN NULL
             ELSE coalesce(min(caught_up_at) FILTER (WHERE counts), now()) END AS at
-FROM (SELECT caught_up_at, (behind_since IS NULL OR behind_since > now() - CAST(:patience AS interval)) AS counts
+FROM (SELECT caught_up_at, (behind_since IS NULL OR behind_since > now() - CAST(:max_lag_wait AS interval)) AS counts
       FROM consumer_progress) AS p
 """)  # noqa: S608 - the part that is put in is a constant of ours
-REPLAYED_LATELY = "EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:quiet AS interval))"
-"""SQL for another table's statement: a record of a replayed history came within the interval `:quiet`."""
+REPLAYED_LATELY = "EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:replay_idle AS interval))"
+"""SQL for another table's statement: a record of a replayed history came within the interval `:replay_idle`."""
 _ALL = text("""
 SELECT topic, partition, next_offset, topic_id, last_appended, seek, halted,
        coalesce(extract(epoch FROM now() - behind_since), 0)::float AS behind_seconds
@@ -161,21 +161,23 @@ async def ensure(connection: AsyncConnection, places: Iterable[TopicPartition]) 
 async def note_lag(connection: AsyncConnection, ends: Mapping[TopicPartition, int], at: datetime) -> dict[TopicPartition, int]:
     """Notes that the partitions ended at `ends` when the database's clock showed `at`; returns the lag in records.
 
-    The quiet of a replayed history is counted anew after a time in which it could not be seen: an outage is no quiet.
+    The idle time of a replay starts again after a time in which it could not be seen: an outage is no idleness.
     """
     places = sorted(ends)
     await connection.execute(_ENSURE, _keys(places))
     await connection.execute(_LOCK, _keys(places))  # in the same order as a batch does, so that the two never wait for each other
-    rows = await connection.execute(_LAG, {**_keys(places), "end_offsets": [ends[place] for place in places], "at": at, "blind": BLIND})
+    rows = await connection.execute(
+        _LAG, {**_keys(places), "end_offsets": [ends[place] for place in places], "at": at, "stale_after": CAUGHT_UP_STALE_AFTER}
+    )
     return {(row.topic, row.partition): row.lag for row in rows}
 
 
-async def caught_up_at(connection: AsyncConnection, *, expected: int, patience: timedelta) -> datetime | None:
+async def caught_up_at(connection: AsyncConnection, *, expected: int, max_lag_wait: timedelta) -> datetime | None:
     """The instant up to which the service has certainly seen everything on its `expected` partitions; None before it is known.
 
-    A partition that has been behind for longer than `patience` no longer holds it back.
+    A partition that has been behind for longer than `max_lag_wait` no longer holds it back.
     """
-    found: datetime | None = (await connection.execute(_CAUGHT_UP, {"expected": expected, "patience": patience})).scalar_one()
+    found: datetime | None = (await connection.execute(_CAUGHT_UP, {"expected": expected, "max_lag_wait": max_lag_wait})).scalar_one()
     return found
 
 

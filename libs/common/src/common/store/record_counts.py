@@ -75,7 +75,7 @@ class RecordCounts:
             counts.events_in += applied
             counts.applied += applied
 
-    def settle(self, record: Record) -> None:
+    def now_applied(self, record: Record) -> None:
         """A record that was held back has been applied."""
         counts = self.counts.setdefault((record.topic, record.partition), _Counts())
         counts.applied += 1

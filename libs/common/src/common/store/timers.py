@@ -28,7 +28,7 @@ _DUE = text(f"""
 SELECT id, aggregate, due_at, version FROM timers t
 WHERE state = 'armed' AND due_at < least(statement_timestamp(), CAST(:caught_up AS timestamptz)) AND {parked.not_parked("t.aggregate")}
   AND NOT (replayed AND (
-        CAST(:caught_up AS timestamptz) < clock_timestamp() - CAST(:blind AS interval) OR {positions.REPLAYED_LATELY}))
+        CAST(:caught_up AS timestamptz) < clock_timestamp() - CAST(:stale_after AS interval) OR {positions.REPLAYED_LATELY}))
 ORDER BY due_at, id LIMIT :at_once
 """)  # noqa: S608 - the parts that are put in are constants of ours
 _FIRE = text("""
@@ -71,9 +71,9 @@ async def arm(connection: AsyncConnection, clocks: Sequence[Clock]) -> None:
     )
 
 
-async def due(connection: AsyncConnection, caught_up: datetime, quiet: timedelta) -> list[Any]:
+async def due(connection: AsyncConnection, caught_up: datetime, replay_idle: timedelta) -> list[Any]:
     """What may fire: due before `caught_up`; of a replayed history only once that has been quiet for `quiet`. The oldest first."""
-    limits = {"caught_up": caught_up, "at_once": AT_ONCE, "quiet": quiet, "blind": positions.BLIND}
+    limits = {"caught_up": caught_up, "at_once": AT_ONCE, "replay_idle": replay_idle, "stale_after": positions.CAUGHT_UP_STALE_AFTER}
     return list(await connection.execute(_DUE, limits))
 
 

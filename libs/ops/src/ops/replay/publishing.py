@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from common.contracts.envelope import encode
 from common.contracts.topics import topic_of
-from common.runtime.broker import KafkaError, KafkaSettings, missing_topics
+from common.kafka.broker import KafkaError, KafkaSettings, missing_topics
 from ops import publishing
 from ops.replay.claims import Origin, Planned
 from ops.replay.mapping import Mapping

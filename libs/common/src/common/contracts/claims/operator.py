@@ -29,7 +29,7 @@ class CalendarPublished(Claim, type="calendar.published", topic="calendars"):
 
 
 class SlaPolicyActivated(Claim, type="sla_policy.activated", topic="sla-policies"):
-    """What a service promises from `effective_at` on; an open clock keeps the promise under which it began, unless told otherwise."""
+    """What a service promises from `effective_at` on; an open clock keeps its promise, unless `applies_to_open` is set."""
 
     policy: RuleRef
     """`<service>@<version>`."""

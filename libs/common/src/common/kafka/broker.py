@@ -203,3 +203,28 @@ async def missing_topics(kafka: KafkaSettings, wanted: Iterable[str]) -> list[st
 
 
 __all__ = ["Broker", "KafkaError", "KafkaSettings", "check", "missing_topics", "subscribe"]
+
+
+def consuming(broker: KafkaBroker) -> list[str]:
+    """What keeps the broker's subscribers from consuming, in words; empty when all of them do.
+
+    FastStream's own ping stays green with a dead consumer, so this looks at the consume loop, the coordinator and the
+    assignment of each.
+    """
+    return [f"{subscriber.group_id}: {problem}" for subscriber in broker.subscribers if (problem := _problem(subscriber))]  # type: ignore[attr-defined]  # all of ours have a group
+
+
+def _problem(subscriber: Any) -> str | None:
+    consumer = subscriber.consumer
+    if not subscriber.running or consumer is None:
+        return "not started"
+    if not subscriber.tasks or all(task.done() for task in subscriber.tasks):
+        return "its consume loop has ended"
+    if membership.fenced(consumer):
+        return "another process of its name has its place in the group"
+    coordination = getattr(consumer._coordinator, "_coordination_task", None)
+    if coordination is not None and coordination.done():
+        return "its group coordination has ended"
+    if not consumer.assignment():
+        return "it has no partitions"
+    return None
