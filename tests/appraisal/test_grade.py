@@ -10,13 +10,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.counted import counted
 
-from appraisal.domain.errors import NotGradable
 from appraisal.domain.grade import Graded, grade_period, grade_score, grade_year
 from appraisal.domain.question import answer
 from appraisal.domain.raters import GroupRatings
 from appraisal.domain.scheme import Scheme, scheme_from
 from appraisal.domain.sections import Measured
 from appraisal.presets import Schemes
+from common.kernel.faults import Fault
 
 FIND = Schemes().find
 DEPARTMENT = FIND("department-360")
@@ -121,9 +121,9 @@ def test_the_shown_score_has_the_same_grade_and_is_less_than_a_hundredth_away(sc
 
 @pytest.mark.parametrize("score", ["-0.01", "100.01", "1000", "-1/3"])
 def test_a_score_outside_0_to_100_is_no_score(score: str) -> None:
-    with pytest.raises(NotGradable) as refused:
+    with pytest.raises(Fault) as refused:
         grade_score(DEPARTMENT, Fraction(score))
-    assert (refused.value.code, refused.value.field) == ("out_of_range", "score")
+    assert (refused.value.rule, refused.value.field) == ("out_of_range", "score")
 
 
 # --- Rater groups (D11-42, X-17) ----------------------------------------------------------------------------------------
@@ -165,9 +165,9 @@ def test_the_mean_is_inside_the_group_first() -> None:
     ],
 )
 def test_ratings_that_cannot_be_graded_say_why(ratings: dict[str, GroupRatings], code: str, field: str) -> None:
-    with pytest.raises(NotGradable) as refused:
+    with pytest.raises(Fault) as refused:
         grade_period(DEPARTMENT, ratings=ratings)
-    assert (refused.value.code, refused.value.field) == (code, field)
+    assert (refused.value.rule, refused.value.field) == (code, field)
 
 
 def test_some_of_a_groups_ratings_are_their_mean_and_told_as_incomplete() -> None:
@@ -181,8 +181,9 @@ def test_a_scheme_may_treat_a_silent_group_as_one_that_does_not_exist_but_never_
     lenient = _changed(sections__1__raters__when_missing="as_absent")
     graded = grade_period(lenient, ratings={"superior": GroupRatings((Fraction(90),)), "peer": GroupRatings((), 3)})
     assert (graded.score_exact, graded.weights, graded.incomplete) == (Fraction(90), {"superior": Fraction(1)}, ("peer",))
-    with pytest.raises(NotGradable, match="ratings_missing"):
+    with pytest.raises(Fault) as refused:
         grade_period(lenient, ratings={"superior": GroupRatings((), 1), "peer": GroupRatings((Fraction(90),))})
+    assert refused.value.rule == "ratings_missing"
 
 
 # --- Indicators (X-16, X-27) ---------------------------------------------------------------------------------------------
@@ -222,17 +223,19 @@ def test_a_section_with_nothing_to_judge_gives_its_weight_to_the_others() -> Non
 
 
 def test_without_anything_to_judge_there_is_no_grade() -> None:
-    with pytest.raises(NotGradable, match="not_assessable"):
+    with pytest.raises(Fault) as refused:
         grade_period(DEPARTMENT, _indicators(dict.fromkeys(NAMES, (0, 0))))
-    with pytest.raises(NotGradable, match="nothing_to_grade"):
+    assert refused.value.rule == "not_assessable"
+    with pytest.raises(Fault) as refused:
         grade_period(DEPARTMENT)
+    assert refused.value.rule == "nothing_to_grade"
 
 
 def test_a_scheme_may_refuse_a_grade_while_an_indicator_cannot_be_judged() -> None:
     strict = _changed(when_not_assessable="refuse")
-    with pytest.raises(NotGradable) as refused:
+    with pytest.raises(Fault) as refused:
         grade_period(strict, _indicators({"in_time_solution": (45, 50)}))
-    assert (refused.value.code, refused.value.field) == ("not_assessable", "indicators.in_time_response")
+    assert (refused.value.rule, refused.value.field) == ("not_assessable", "indicators.in_time_response")
     assert grade_period(strict, ratings=_ratings({"superior": [Fraction(80)]})).score_exact == 80
 
 
@@ -251,9 +254,9 @@ def test_an_indicator_alone_is_the_results_sheet_alone() -> None:
     ],
 )
 def test_indicators_that_cannot_be_graded_say_why(name: str, rate: tuple[int, int], code: str) -> None:
-    with pytest.raises(NotGradable) as refused:
+    with pytest.raises(Fault) as refused:
         grade_period(DEPARTMENT, _indicators({name: rate}))
-    assert (refused.value.code, refused.value.field) == (code, f"indicators.{name}")
+    assert (refused.value.rule, refused.value.field) == (code, f"indicators.{name}")
 
 
 def test_more_than_was_to_be_done_is_a_hundred() -> None:
@@ -304,24 +307,27 @@ def test_the_year_is_the_mean_of_the_scores_that_there_were(
     ],
 )
 def test_a_year_that_cannot_be_graded_says_why(scores: list[int], post: str | None, code: str) -> None:
-    with pytest.raises(NotGradable) as refused:
+    with pytest.raises(Fault) as refused:
         grade_year(DEPARTMENT, [Fraction(score) for score in scores], post)
-    assert refused.value.code == code
+    assert refused.value.rule == code
 
 
 def test_a_scheme_may_ask_for_more_quarters_than_one_but_not_of_a_manager() -> None:
     strict = _changed(cycle__least_periods="3")
-    with pytest.raises(NotGradable, match="too_few_periods"):
+    with pytest.raises(Fault) as refused:
         grade_year(strict, [Fraction(80)] * 2)
+    assert refused.value.rule == "too_few_periods"
     assert grade_year(strict, [Fraction(80)] * 3).partial_year
     assert not grade_year(strict, [Fraction(80)], "manager").partial_year
 
 
 def test_a_committee_gives_no_scores() -> None:
-    with pytest.raises(NotGradable, match="no_score_scale"):
+    with pytest.raises(Fault) as refused:
         grade_score(FIND("committee"), Fraction(80))
-    with pytest.raises(NotGradable, match="no_score_scale"):
+    assert refused.value.rule == "no_score_scale"
+    with pytest.raises(Fault) as refused:
         grade_period(FIND("committee"), {}, {})
+    assert refused.value.rule == "no_score_scale"
 
 
 # --- Properties ----------------------------------------------------------------------------------------------------------------

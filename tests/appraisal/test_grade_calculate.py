@@ -15,9 +15,9 @@ from tests.counted import counted
 from typer.testing import CliRunner
 
 from appraisal.commands import app
-from appraisal.domain.errors import NotGradable
 from appraisal.domain.question import answer
 from appraisal.presets import Schemes
+from common.kernel.faults import Fault
 
 FIND = Schemes().find
 AFTERSALES = Path(sys.executable).parent / "aftersales"
@@ -421,7 +421,7 @@ FIELDS = ["scheme", "ratings", "score", "indicators", "period_scores", "axes", "
 def test_any_json_at_all_gets_an_answer_or_an_error_and_never_a_crash(scheme: object, asked: dict[str, object]) -> None:
     try:
         told = answer({"scheme": scheme} | asked, FIND)
-    except NotGradable:
+    except Fault:
         return
     json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
     if "score_exact" in told:

@@ -12,13 +12,14 @@ from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockMet, SlaClockPau
 from common.kernel.calendars import built_in
 from common.kernel.clock_events import KINDS, Started
 from common.kernel.clock_shares import before_due_at
+from common.kernel.faults import Fault
 from common.kernel.sla_clock import fold
 from common.kernel.targets import WorkingDays, WorkingTime
 from common.kernel.timeline import Hours
 from common.kernel.working_time import Calendar
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
-from common.sla.policy import PolicyError, parse_policy
+from common.sla.policy import parse_policy
 from common.sla.reconcile import Fact
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
@@ -228,6 +229,6 @@ def test_a_threshold_may_be_the_whole_target_and_is_told_at_the_deadline() -> No
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_policy_is_said_with_its_place(rule: dict[str, Any], place: tuple[Any, ...], problem: str) -> None:
-    with pytest.raises(PolicyError, match=problem) as found:
+    with pytest.raises(Fault, match=problem) as found:
         parse_policy(policy_of(**rule))
-    assert found.value.place == place
+    assert found.value.where == place

@@ -22,10 +22,10 @@ from tests.common.clock_oracle import (
     windows,
 )
 
-from common.kernel.clock_errors import ClockError
 from common.kernel.clock_events import ClockEvent, Paused, Resumed, Started, Stopped
 from common.kernel.clock_json import read_event
 from common.kernel.clock_shares import share_due_at, used_share
+from common.kernel.faults import Fault
 from common.kernel.sla_clock import ClockState, fold
 from common.kernel.targets import WorkingTime
 from common.kernel.working_time import Calendar
@@ -49,7 +49,7 @@ def on(day: int, hour: int, minute: int = 0) -> datetime:
 
 def event(kind: str, at: datetime, **fields: Any) -> ClockEvent:
     document = {"id": f"{kind} {at.isoformat()}", "type": kind, "at": at.isoformat(), **fields}
-    return read_event(document, "event", lambda name, _: str(name))
+    return read_event(document, ("event",), lambda name, _: str(name))
 
 
 MONDAY = on(5, 9)
@@ -237,9 +237,9 @@ def test_events_that_the_state_does_not_admit_are_ignored_and_listed() -> None:
 def test_events_after_as_of_do_not_count_and_are_not_listed() -> None:
     clock = told(started(), event("stopped", on(5, 12)), event("stopped", on(5, 13)), as_of=on(5, 10))
     assert (clock.outcome, clock.state, clock.ignored) == ("open", "running", ())
-    with pytest.raises(ClockError) as refusal:
+    with pytest.raises(Fault) as refusal:
         told(started(), as_of=on(5, 8))
-    assert refusal.value.code == "not_started"
+    assert refusal.value.rule == "not_started"
 
 
 def test_ties_are_broken_by_sequence_first_and_then_by_id() -> None:
@@ -253,9 +253,9 @@ def test_ties_are_broken_by_sequence_first_and_then_by_id() -> None:
 
 def test_the_same_id_with_other_content_is_a_conflict() -> None:
     twice = [Stopped(id="x", at=on(5, 10)), Stopped(id="x", at=on(5, 11))]
-    with pytest.raises(ClockError) as refusal:
+    with pytest.raises(Fault) as refusal:
         fold([started(), *twice], on(5, 12), OFFICE)
-    assert refusal.value.code == "conflicting_duplicate"
+    assert refusal.value.rule == "conflicting_duplicate"
 
 
 def test_a_breach_goes_when_a_stop_in_time_becomes_known_late() -> None:
@@ -321,7 +321,7 @@ def histories(draw: st.DrawFn) -> tuple[list[dict[str, Any]], datetime, datetime
 
 
 def _read(events: list[dict[str, Any]]) -> list[ClockEvent]:
-    return [read_event(each, "event", lambda name, _: str(name)) for each in events]
+    return [read_event(each, ("event",), lambda name, _: str(name)) for each in events]
 
 
 def _days_exist(events: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> bool:

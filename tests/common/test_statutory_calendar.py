@@ -8,7 +8,7 @@ import holidays
 import pytest
 
 from common.kernel.calendars import built_in, named
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault
 from common.kernel.working_time import Calendar, Doubt
 
 FIRST, LAST = date(2004, 1, 1), date(2026, 12, 31)
@@ -119,8 +119,8 @@ def test_24x7_never_closes_and_mon_fri_knows_no_holidays() -> None:
 def test_an_unknown_name_is_refused_with_the_names_that_exist() -> None:
     mine = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {"mon": [["09:00", "10:00"]]}})
     assert named("outlet-7", {"outlet-7": mine}) is mine
-    with pytest.raises(ClockError, match="cn, mon-fri, 24x7"):
+    with pytest.raises(Fault, match="cn, mon-fri, 24x7"):
         built_in("dm")
-    with pytest.raises(ClockError, match="outlet-7") as refusal:
+    with pytest.raises(Fault, match="outlet-7") as refusal:
         named("dm", {"outlet-7": mine})
-    assert refusal.value.code == "unknown_calendar"
+    assert refusal.value.rule == "unknown_calendar"

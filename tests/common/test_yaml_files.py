@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from appraisal.domain.errors import BadScheme
 from appraisal.presets import read_document
-from common.contracts.yaml_files import NotYaml, read_yaml
+from common.contracts.yaml_files import YamlFile, read_yaml
+from common.kernel.faults import Fault
 from ops.policy_lint import lint
 
 BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
@@ -34,7 +34,7 @@ REFUSED: list[tuple[bytes, int, str]] = [
 
 @pytest.mark.parametrize(("raw", "line", "problem"), REFUSED, ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else None)
 def test_what_is_no_yaml_that_we_take_is_refused_with_its_line(raw: bytes, line: int, problem: str, tmp_path: Path) -> None:
-    with pytest.raises(NotYaml, match=problem) as refused:
+    with pytest.raises(Fault, match=problem) as refused:
         read_yaml(raw)
     assert refused.value.line == line
     file = tmp_path / "policy.yaml"
@@ -47,13 +47,14 @@ def test_what_is_no_yaml_that_we_take_is_refused_with_its_line(raw: bytes, line:
     "raw", [raw for raw, _, problem in REFUSED if problem not in ("cannot be read", "unhashable")], ids=lambda raw: repr(raw[:20])
 )
 def test_a_scheme_is_refused_for_the_same(raw: bytes) -> None:
-    with pytest.raises(BadScheme, match="bad_yaml"):
+    with pytest.raises(Fault) as refused:
         read_document(raw)
+    assert refused.value.rule == "bad_yaml"
 
 
 def test_aliases_days_and_a_byte_order_mark_are_read() -> None:
-    document, root = read_yaml(b"\xef\xbb\xbfa: &a [2026-02-30, 09:00, 1.5, no]\nb: *a\n")
-    assert document == {"a": ["2026-02-30", "09:00", 1.5, False], "b": ["2026-02-30", "09:00", 1.5, False]}
-    assert root is not None
-    assert read_yaml(b"") == (None, None)
+    file = read_yaml(b"\xef\xbb\xbfa: &a [2026-02-30, 09:00, 1.5, no]\nb: *a\n")
+    assert file.value == {"a": ["2026-02-30", "09:00", 1.5, False], "b": ["2026-02-30", "09:00", 1.5, False]}
+    assert file.root is not None
+    assert read_yaml(b"") == YamlFile(None, None)
     assert read_yaml(b"[" * 64 + b"]" * 64).value[0]

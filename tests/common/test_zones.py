@@ -12,9 +12,10 @@ from zoneinfo import TZPATH, ZoneInfo, reset_tzpath  # noqa: TID251 - what the p
 import pytest
 
 from appraisal.presets import Schemes
+from common.kernel.faults import Fault
 from common.kernel.working_time import Calendar
 from common.kernel.zones import data_version, zone_named
-from ops.replay.declarations import Columns, MappingError
+from ops.replay.declarations import Columns, declared
 from ops.replay.times import read_time
 
 VANCOUVER = {"time_zone": "America/Vancouver", "weekly_hours": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}}
@@ -53,12 +54,12 @@ def test_a_zone_that_only_the_machine_knows_is_unknown(misled: Path) -> None:
     with pytest.raises(KeyError):
         zone_named("Made/Up")
     scheme = dict(Schemes().find("department-360").document)
-    with pytest.raises(ValueError, match="unknown_zone"):
+    with pytest.raises(Fault, match="IANA data base"):
         Schemes().find({**scheme, "cycle": {"period": "quarter", "zone": "Made/Up"}})
     with pytest.raises(ValueError, match="no time zone"):
         Calendar.from_json({**VANCOUVER, "time_zone": "Made/Up"})
-    with pytest.raises(MappingError):
-        read_time({"column": "at", "format": "iso", "zone": "Made/Up"}, "times.at", Columns())
+    with pytest.raises(Fault):
+        read_time(declared({"column": "at", "format": "iso", "zone": "Made/Up"}, "times", "at"), Columns())
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from appraisal.domain.errors import NotGradable
 from appraisal.domain.question import answer as grade_answer
 from appraisal.presets import Schemes
+from common.kernel.faults import Fault
 from common.kernel.json_lines import error
 from ops import schema
 from ops.clock_questions import Questions
@@ -63,8 +63,8 @@ def shape(document: dict[str, Any], name: str) -> jsonschema.Draft202012Validato
 def graded(question: dict[str, Any]) -> dict[str, Any]:
     try:
         return grade_answer(question, Schemes().find)
-    except NotGradable as problem:
-        return error(problem.code, problem.field, problem.message)
+    except Fault as problem:
+        return error(problem)
 
 
 @pytest.mark.parametrize("question", CLOCK_QUESTIONS)

@@ -23,20 +23,19 @@ from tests.contracts.test_interfaces import CLOCK_QUESTIONS, GRADE_QUESTIONS
 from tests.counted import PROOF, counting
 from tests.fuzz import mutation
 
-from appraisal.domain.errors import BadScheme, NotGradable
 from appraisal.domain.question import answer as grade_answer
 from appraisal.domain.scheme import scheme_from
 from appraisal.presets import PRESETS, Schemes, read_document
 from common.contracts.envelope import Record, Unreadable, decode
 from common.contracts.topics import BY_NAME
 from common.kernel import calendars
+from common.kernel.faults import Fault
 from common.kernel.json_lines import answer_lines, error
 from ops import calendar as calendar_command
 from ops.clock_questions import Questions
 from ops.contract_files import examples
 from ops.policy_lint import lint
 from ops.replay import mapping
-from ops.replay.declarations import MappingError
 
 SECONDS, BYTES = 2.0, 300 * 1024 * 1024
 CN = calendars.built_in("cn").to_json()
@@ -200,8 +199,8 @@ def test_a_grade_question_is_answered_or_refused_and_never_by_what_was_asked_bef
         def answer(question: dict[str, Any]) -> dict[str, Any]:
             try:
                 return grade_answer(question, schemes.find)
-            except NotGradable as problem:
-                return error(problem.code, problem.field, problem.message)
+            except Fault as problem:
+                return error(problem)
 
         return answer
 
@@ -323,7 +322,7 @@ def test_a_scheme_file_is_a_scheme_or_breaks_a_rule_that_is_named() -> None:
         def read() -> str:
             try:
                 scheme_from(read_document(raw))
-            except BadScheme:
+            except Fault:
                 return "refused"
             return "schemes"
 
@@ -344,7 +343,7 @@ def test_a_mapping_is_read_or_refused_with_its_place(tmp_path: Path) -> None:
         def read() -> str:
             try:
                 mapping.load(str(file))
-            except MappingError:
+            except Fault:
                 return "refused"
             return "mappings"
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.counted import counted
 from tests.ops.replay_logs import replayed
 
+from common.kernel.faults import Fault
 from ops.main import main
-from ops.replay.declarations import MappingError
 from ops.replay.mapping import read_mapping
 from ops.replay.pass_over import report_of
 from ops.replay.rows import ReplayStopped
@@ -211,7 +211,7 @@ def test_any_bytes_are_a_report_or_a_sentence(table: list[list[str]], encoding: 
     text = (HEADER if headed else "") + "".join(",".join(row) + "\n" for row in table)
     try:
         report = report_of(text.encode(encoding, "replace") + rest, read_mapping(DESK))
-    except (ReplayStopped, MappingError):
+    except (ReplayStopped, Fault):
         return
     rows = report["rows"]
     assert rows["read"] == rows["mapped"] + sum(rows["skipped"].values()) + sum(rows["rejected"].values())
@@ -223,5 +223,5 @@ def test_any_bytes_are_a_report_or_a_sentence(table: list[list[str]], encoding: 
 @counted(200, proof=20_000)
 @given(st.binary(max_size=200))
 def test_binary_of_any_kind_is_a_sentence(content: bytes) -> None:
-    with pytest.raises((ReplayStopped, MappingError)):
+    with pytest.raises((ReplayStopped, Fault)):
         report_of(content, read_mapping(DESK))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.counted import counted
 from tests.ops.replay_logs import HEADER
 
+from common.kernel.faults import Fault
 from ops.main import main
-from ops.replay.declarations import MappingError
 from ops.replay.mapping import SHIPPED, load, mapping_of, read_mapping
 
 LOW = {"column": "x", "table": {"Low": "low"}}
@@ -91,9 +91,9 @@ def changed(path: str, value: object, name: str = "volvo") -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_a_wrong_declaration_is_named_by_its_place_with_the_nearest_known_word(path: str, value: object, place: str, expected: str) -> None:
-    with pytest.raises(MappingError) as problem:
+    with pytest.raises(Fault) as problem:
         read_mapping(changed(path, value))
-    assert problem.value.place == place
+    assert problem.value.field == place
     assert expected in str(problem.value).removeprefix(place)
 
 
@@ -111,15 +111,15 @@ def test_a_wrong_declaration_is_named_by_its_place_with_the_nearest_known_word(p
     ],
 )
 def test_a_declaration_of_the_other_kind_is_named_by_its_place(path: str, value: object, place: str) -> None:
-    with pytest.raises(MappingError) as problem:
+    with pytest.raises(Fault) as problem:
         read_mapping(changed(path, value, "nyc_complaints"))
-    assert problem.value.place == place
+    assert problem.value.field == place
 
 
 def test_answers_without_a_column_for_them_are_refused() -> None:
     mapping = yaml.safe_load(SOURCE["nyc_complaints"])
     del mapping["columns"]["satisfaction"]
-    with pytest.raises(MappingError, match=r"answers: .*columns\.satisfaction"):
+    with pytest.raises(Fault, match=r"answers: .*columns\.satisfaction"):
         read_mapping(mapping)
 
 
@@ -132,14 +132,14 @@ def test_answers_without_a_column_for_them_are_refused() -> None:
         ("", "names with values"),
         ("- a\n", "names with values"),
         ("a: 1\n---\nb: 2\n", "line 2"),
-        ("name: 2026-13-45\n", "value"),
+        ("name: 2026-13-45\n", "mapping.kind: the declaration is missing"),
         ("name: !!python/object:os.system x\n", "line 1"),
         ("name: !!timestamp x\n", "value"),
         ("name: !!int ''\n", "value"),
         ("? [a]\n: b\n", "line 1"),
         ("name: \x00\n", "YAML"),
-        ("a: &a [*a]\n", "refers to itself"),
-        ("stages: &s {a: *s}\n", "refers to itself"),
+        ("a: &a [*a]\n", "stands for nothing before it"),
+        ("stages: &s {a: *s}\n", "stands for nothing before it"),
         ("[" * 3000, "nest"),
         ("a: " * 3000, "YAML"),
         (BOMB, "values"),
@@ -163,23 +163,23 @@ def test_a_wrong_declaration_of_a_file_is_named_by_its_line(tmp_path: Path) -> N
     own = tmp_path / "own.yaml"
     own.write_text(SOURCE["volvo"].replace("means: working", "means: wrking"))
     line = next(number for number, text in enumerate(own.read_text().splitlines(), 1) if "wrking" in text)
-    with pytest.raises(MappingError, match=rf"line {line}: rows\[4\]\.means: .*working"):
+    with pytest.raises(Fault, match=rf"line {line}: rows\[4\]\.means: .*working"):
         load(str(own))
 
 
 def test_a_mapping_in_another_encoding_is_a_sentence(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_bytes("name: 中文\n".encode("gb18030"))
-    with pytest.raises(MappingError, match="UTF-8"):
+    with pytest.raises(Fault, match="UTF-8"):
         load(str(own))
     own.write_bytes(b"\xef\xbb\xbf" + SOURCE["volvo"].encode())
     assert load(str(own)).name == "volvo"
 
 
 def test_an_unknown_mapping_is_named_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(MappingError, match="volvo"):
+    with pytest.raises(Fault, match="volvo"):
         load("vollvo")
-    with pytest.raises(MappingError, match="folder"):
+    with pytest.raises(Fault, match="folder"):
         load(str(tmp_path))
 
 
@@ -217,7 +217,7 @@ DOCUMENTS = st.recursive(
 
 def read_or_told(document: object) -> None:
     """The document is a mapping or a sentence says why it is none; any other exception fails the test."""
-    with suppress(MappingError):
+    with suppress(Fault):
         read_mapping(document)
 
 
@@ -244,5 +244,5 @@ def test_a_shipped_mapping_with_one_value_replaced_is_a_mapping_or_a_sentence(da
 @counted(100, proof=20_000)
 @given(st.text())
 def test_any_text_is_a_mapping_or_a_sentence(text: str) -> None:
-    with pytest.raises(MappingError):
+    with pytest.raises(Fault):
         mapping_of(text)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from tests.ops.replay_logs import HEADER, LogRow, log_row, write_log
 
+from common.kernel.faults import Fault
 from ops.main import main
-from ops.replay.declarations import MappingError
 from ops.replay.field_values import slug, word
 from ops.replay.mapping import SHIPPED, load, read_mapping
 from ops.replay.pass_over import Pass
@@ -165,15 +165,15 @@ def test_a_mapping_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_declaration_is_named_by_its_place(path: str, value: object, place: str) -> None:
-    with pytest.raises(MappingError) as problem:
+    with pytest.raises(Fault) as problem:
         read_mapping(changed(path, value))
-    assert problem.value.place == place
+    assert problem.value.field == place
 
 
 def test_a_declaration_that_stands_twice_is_refused(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("name: one\nname: two\n")
-    with pytest.raises(MappingError, match="twice"):
+    with pytest.raises(Fault, match="twice"):
         load(str(own))
 
 

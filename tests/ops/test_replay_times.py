@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.ops.replay_logs import replayed
 
-from ops.replay.declarations import MappingError
+from common.kernel.faults import Fault
 from ops.replay.mapping import read_mapping
 from ops.replay.rows import Unusable
 from ops.replay.times import TimeColumn
@@ -281,9 +281,9 @@ def test_a_stamp_that_cannot_be_read_says_why(form: str, zone: str, stamp: str, 
     ],
 )  # fmt: skip
 def test_a_wrong_time_is_an_error_of_the_mapping(when: dict[str, str], place: str) -> None:
-    with pytest.raises(MappingError) as problem:
+    with pytest.raises(Fault) as problem:
         read_mapping(desk(when))
-    assert problem.value.place == place
+    assert problem.value.field == place
 
 
 def test_a_clock_is_for_mere_dates_and_keeps_their_offset() -> None:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from common.contracts.claims.operator import CalendarPublished
 from common.contracts.yaml_files import read_yaml
 from common.kernel.calendars import BUILT_IN, built_in
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault
 from common.kernel.instants import parse_date
 from common.kernel.known_fields import nearest, unknown_field
 from common.kernel.working_time import Calendar
@@ -76,7 +75,7 @@ def _event_of(file: Path | None, china: list[int]) -> CalendarPublished:
         stop("Give either a FILE or --china YEAR.", 2)
     try:
         return _of_china(china) if file is None else _read(file)
-    except (OSError, ClockError, ValidationError, ValueError) as problem:
+    except (OSError, ValueError) as problem:
         stop(f"{file or '--china'}: {problem}")
 
 
@@ -84,7 +83,9 @@ def _of_china(years: list[int]) -> CalendarPublished:
     shipped = built_in("cn").to_json()
     last, known = max(years), int(shipped["known_until"][:4])
     if last > known:
-        raise ValueError(f"the shipped days end with {known}; write those of {last} into a file as the notice states them (years: …)")
+        raise Fault(
+            (), "bad_calendar", f"the shipped days end with {known}; write those of {last} into a file as the notice states them (years: …)"
+        )
     until = f"{last}-12-31"
     for field in ("closed_dates", "make_up_days"):
         shipped[field] = [day for day in shipped[field] if day <= until]
@@ -94,15 +95,15 @@ def _of_china(years: list[int]) -> CalendarPublished:
 def _read(file: Path) -> CalendarPublished:
     document = read_yaml(file.read_bytes()).value
     if not isinstance(document, dict) or not {"name", "version"} <= document.keys():
-        raise ValueError("name, version, and one of calendar, years and country are expected")
+        raise Fault((), "bad_calendar", "name, version, and one of calendar, years and country are expected")
     ways = [way for way in _WAYS if way in document]
     known = _HEAD.union(*(_WAYS[way] for way in ways or _WAYS))
     if unknown := unknown_field(document, sorted(known)):
         near = nearest(unknown[0], known)
         guess = f"; the nearest is {near}" if near else ""
-        raise ValueError(f"unknown field {unknown[0]}; there are {', '.join(sorted(known))}{guess}")
+        raise Fault((), "unknown_field", f"unknown field {unknown[0]}; there are {', '.join(sorted(known))}{guess}")
     if len(ways) != 1:
-        raise ValueError("one of calendar, years and country is expected")
+        raise Fault((), "bad_calendar", "one of calendar, years and country is expected")
     found, source = _days(ways[0], document)
     return _event(document["name"], document["version"], found, document.get("notice", source))
 
@@ -110,7 +111,10 @@ def _read(file: Path) -> CalendarPublished:
 def _days(way: str, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """The calendar of a file, and the notice where the file has none."""
     if way == "country":
-        return country_calendars.country_calendar(document).to_json(), country_calendars.source_of(document)
+        try:
+            return country_calendars.country_calendar(document).to_json(), country_calendars.source_of(document)
+        except Fault as fault:
+            raise Fault(fault.where, fault.rule, f"{fault.rule}: {fault.what}") from None
     return document["calendar"] if way == "calendar" else _with_years(document["years"]), ""
 
 
@@ -118,15 +122,15 @@ def _with_years(years: Any) -> dict[str, Any]:
     """The built-in Chinese calendar and more years, which must follow without a gap, or correct one that is known."""
     extended = built_in("cn").to_json()
     if not isinstance(years, dict) or not years or not all(type(year) is int for year in years):
-        raise ValueError("years: {2027: {closed: […], make_up: […]}} is expected")
+        raise Fault(("years",), "bad_calendar", "{2027: {closed: […], make_up: […]}} is expected")
     known = int(extended["known_until"][:4])
     for year in sorted(years):
         if year > known + 1:
-            raise ValueError(f"years.{known + 1} is missing: the years must follow each other")
+            raise Fault((), "bad_calendar", f"years.{known + 1} is missing: the years must follow each other")
         known = max(known, year)
         entry = years[year]
         if not isinstance(entry, dict) or set(entry) != {"closed", "make_up"}:
-            raise ValueError(f"years.{year}: closed and make_up are expected, each a list of days like 10-01")
+            raise Fault(("years", str(year)), "bad_calendar", "closed and make_up are expected, each a list of days like 10-01")
         for field, name in (("closed_dates", "closed"), ("make_up_days", "make_up")):
             kept = [day for day in extended[field] if not day.startswith(f"{year}-")]
             extended[field] = sorted([*kept, *_days_of(year, name, entry[name])])
@@ -136,14 +140,15 @@ def _with_years(years: Any) -> dict[str, Any]:
 def _days_of(year: int, name: str, days: Any) -> list[str]:
     """The dates of the days of a year, `10-01`."""
     if not isinstance(days, list):
-        raise ValueError(f"years.{year}.{name}: a list of days like 10-01 is expected")
+        raise Fault(("years", str(year), name), "bad_calendar", "a list of days like 10-01 is expected")
     found = []
     for index, day in enumerate(days):
+        where = ("years", str(year), name, index)
         try:
-            found.append(parse_date(f"{year}-{day}", "").isoformat())
-        except ClockError:
-            place = f"years.{year}.{name}[{index}]"
-            raise ValueError(f"{place}: {str(day)[:32]} is no day of {year} (day is out of range); one like 10-01 is expected") from None
+            found.append(parse_date(f"{year}-{day}", where).isoformat())
+        except Fault as fault:
+            what = f"{str(day)[:32]} is no day of {year} (day is out of range); one like 10-01 is expected"
+            raise Fault(where, fault.rule, what) from None
     return found
 
 

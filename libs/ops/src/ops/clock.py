@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import cast
 
 from common.kernel.calendars import BUILT_IN
-from common.kernel.clock_errors import ClockError
-from common.kernel.json_lines import NotStrict, Source, answer_lines, parse_object
+from common.kernel.faults import Fault
+from common.kernel.json_lines import Source, answer_lines, parse_object
 from common.kernel.working_time import Calendar
 from ops.clock_questions import Questions
 
@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         others = {} if options.calendars is None else _read_calendars(options.calendars)
-    except (OSError, NotStrict, ClockError) as problem:
+    except (OSError, Fault) as problem:
         calculate.error(f"--calendars {options.calendars}: {problem}")
     return _calculate(Questions(others))
 
@@ -64,5 +64,5 @@ def _read_calendars(path: Path) -> dict[str, Calendar]:
     documents = parse_object(path.read_bytes())
     taken = sorted(set(documents) & set(BUILT_IN))
     if taken:
-        raise ClockError("bad_calendar", taken[0], "a built-in calendar has this name")
-    return {name: Calendar.from_json(document, name) for name, document in documents.items()}
+        raise Fault((taken[0],), "bad_calendar", "a built-in calendar has this name")
+    return {name: Calendar.from_json(document, (name,)) for name, document in documents.items()}

@@ -5,9 +5,10 @@ from typing import Any
 
 from common.kernel.calendar_json import ranges_text
 from common.kernel.calendars import BUILT_IN, built_in, named
-from common.kernel.clock_errors import ClockError, refuse_unknown
 from common.kernel.clock_json import inline_key, read_event, seconds, write_doubt, write_state
-from common.kernel.instants import ordinal_on, parse_date, parse_instant, to_micros
+from common.kernel.documents import Document, by_rule
+from common.kernel.faults import Fault, Where
+from common.kernel.instants import ordinal_on, to_micros
 from common.kernel.json_lines import error
 from common.kernel.sla_clock import fold
 from common.kernel.targets import Pause, WorkingDays, due_at, fixed_instant, read_pauses, read_target, running_spans, worked
@@ -27,6 +28,7 @@ _FORMS = {
     "date": ("id", "calendar", "date", "explain"),
 }
 """What a question asks, by the field that tells, and the fields that go with it."""
+_QUESTION = by_rule("bad_question")
 _KNOWN = tuple(dict.fromkeys(name for fields in _FORMS.values() for name in fields))
 
 
@@ -40,109 +42,110 @@ class Questions:
 
     def answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """The answer without the `id`, or an `error` with code, field and message."""
+        asked = Document(question, (), _QUESTION)
         try:
-            match _form(question):
+            match _form(asked):
                 case "target":
-                    return self._deadline(question)
+                    return self._deadline(asked)
                 case "end":
-                    return self._between(question)
+                    return self._between(asked)
                 case "at":
-                    return self._at(question)
+                    return self._at(asked)
                 case "date":
-                    return self._date(question)
+                    return self._date(asked)
                 case _:
-                    return self._clock(question)
-        except ClockError as problem:
-            return error(problem.code, problem.field, problem.message)
+                    return self._clock(asked)
+        except Fault as fault:
+            return error(fault)
 
-    def _deadline(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        calendar, start, pauses = self._calendar(question), _micros(question, "start"), _pauses(question)
-        target = read_target(question["target"], "target")
+    def _deadline(self, asked: Document) -> dict[str, Any]:
+        calendar, start, pauses = self._calendar(asked), _micros(asked.field("start")), _pauses(asked)
+        target = read_target(asked.value["target"], ("target",))
         due = due_at(calendar, start, target, pauses)
         if due is None:
-            return {"deadline": None, "provisional": False} | ({"steps": []} if _explained(question) else {})
+            return {"deadline": None, "provisional": False} | ({"steps": []} if _explained(asked) else {})
         deadline = calendar.instant(due)
         answer: dict[str, Any] = {"deadline": deadline.isoformat(), "provisional": False, **_doubt(calendar, start, due)}
-        if _explained(question):
+        if _explained(asked):
             if isinstance(target, WorkingDays) and fixed_instant(calendar, start, target) is not None:
                 answer["steps"] = _day_steps(calendar, start, target.number)
             else:
                 answer["steps"] = _steps(calendar, running_spans(start, due, pauses))
         return answer
 
-    def _between(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        calendar, start, end = self._calendar(question), _micros(question, "start"), _micros(question, "end")
+    def _between(self, asked: Document) -> dict[str, Any]:
+        calendar, start, end = self._calendar(asked), _micros(asked.field("start")), _micros(asked.field("end"))
         if end < start:
-            raise ClockError("end_before_start", "end", "the end lies before the start")
-        pauses = _pauses(question)
+            raise asked.field("end").fault("the end lies before the start", "end_before_start")
+        pauses = _pauses(asked)
         answer = {"working_seconds": seconds(worked(calendar, start, end, pauses))}
-        return self._finished(question, calendar, (start, end), answer, running_spans(start, end, pauses))
+        return self._finished(asked, calendar, (start, end), answer, running_spans(start, end, pauses))
 
-    def _at(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        calendar, at = self._calendar(question), _micros(question, "at")
+    def _at(self, asked: Document) -> dict[str, Any]:
+        calendar, at = self._calendar(asked), _micros(asked.field("at"))
         working = calendar.timeline.is_working(at)
         open_now = [calendar.timeline.open_stretch(at)] if working else []
-        return self._finished(question, calendar, (at, at), {"working": working}, open_now)
+        return self._finished(asked, calendar, (at, at), {"working": working}, open_now)
 
-    def _date(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        calendar, day = self._calendar(question), parse_date(question["date"], "date")
+    def _date(self, asked: Document) -> dict[str, Any]:
+        calendar, day = self._calendar(asked), asked.field("date").date()
         hours = calendar.hours_of(day)
         answer: dict[str, Any] = {"working_day": bool(hours), "ranges": ranges_text(hours)}
         answer |= write_doubt(calendar.doubt(day, day))
-        if _explained(question):
+        if _explained(asked):
             answer["steps"] = [_step(calendar, stretch) for stretch in calendar.timeline.stretches_of(day.toordinal())]
         return answer
 
-    def _clock(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        documents = question["events"]
-        if not isinstance(documents, list):
-            raise ClockError("bad_event", "events", "a list of events is expected")
-        if len(documents) > _MOST_EVENTS:
-            raise ClockError("bad_event", "events", f"a history has at most {_MOST_EVENTS} events, not {len(documents)}")
+    def _clock(self, asked: Document) -> dict[str, Any]:
+        listed = asked.field("events")
+        if not isinstance(listed.value, list):
+            raise listed.fault("a list of events is expected", "bad_event")
+        if len(listed.value) > _MOST_EVENTS:
+            raise listed.fault(f"a history has at most {_MOST_EVENTS} events, not {len(listed.value)}", "bad_event")
         inline: dict[str, Calendar] = {}
 
-        def key(document: object, field: str) -> str:
+        def key(document: object, where: Where) -> str:
             if isinstance(document, str):
-                named(document, self._named, field)
+                named(document, self._named, where)
                 return document
             name = inline_key(document)
-            inline[name] = self._inline_calendar(document, field)
+            inline[name] = self._inline_calendar(document, where)
             if len(inline) > _MOST_CALENDARS:
-                raise ClockError("bad_calendar", field, f"a history brings at most {_MOST_CALENDARS} calendars of its own")
+                raise Fault(where, "bad_calendar", f"a history brings at most {_MOST_CALENDARS} calendars of its own")
             return name
 
-        events = [read_event(document, f"events[{index}]", key) for index, document in enumerate(documents)]
-        as_of = parse_instant(question.get("as_of"), "as_of")
+        events = [read_event(event.value, event.where, key) for event in listed.items()]
+        as_of = asked.field("as_of").instant()
         try:
             clock = fold(events, as_of, self._named | inline)
-        except ClockError as problem:
-            place = next((f"events[{index}]." for index, event in enumerate(events) if problem.event_id == event.id), "")
-            raise ClockError(problem.code, f"{place}{problem.field}", problem.message) from None
-        return write_state(clock, explain=_explained(question))
+        except Fault as fault:
+            event = next((("events", index) for index, event in enumerate(events) if fault.event_id == event.id), ())
+            raise Fault((*event, *fault.where), fault.rule, fault.what) from None
+        return write_state(clock, explain=_explained(asked))
 
     def _finished(
-        self, question: Mapping[str, Any], calendar: Calendar, span: tuple[int, int], answer: dict[str, Any], counted: list[Stretch]
+        self, asked: Document, calendar: Calendar, span: tuple[int, int], answer: dict[str, Any], counted: list[Stretch]
     ) -> dict[str, Any]:
         answer |= _doubt(calendar, *span)
-        if _explained(question):
+        if _explained(asked):
             answer["steps"] = _steps(calendar, counted)
         return answer
 
-    def _calendar(self, question: Mapping[str, Any]) -> Calendar:
-        document = question.get("calendar")
+    def _calendar(self, asked: Document) -> Calendar:
+        document = asked.field("calendar").value
         if not isinstance(document, str):
-            return self._inline_calendar(document, "calendar")
+            return self._inline_calendar(document, ("calendar",))
         if document in self._named or document not in BUILT_IN:
             return named(document, self._named)
         return built_in(document)
 
-    def _inline_calendar(self, document: object, field: str) -> Calendar:
+    def _inline_calendar(self, document: object, where: Where) -> Calendar:
         if not isinstance(document, dict):
-            raise ClockError("bad_calendar", field, "the name of a calendar or a whole one is expected")
+            raise Fault(where, "bad_calendar", "the name of a calendar or a whole one is expected")
         key = repr(document)
         calendar = self._inline.get(key)
         if calendar is None:
-            calendar = Calendar.from_json(document, field)
+            calendar = Calendar.from_json(document, where)
             self._size += len(key)
             while self._inline and (len(self._inline) >= _REMEMBERED or self._size > _MOST_REMEMBERED):
                 oldest = next(iter(self._inline))
@@ -152,15 +155,15 @@ class Questions:
         return calendar
 
 
-def _form(question: Mapping[str, Any]) -> str:
+def _form(asked: Document) -> str:
     """Which of its fields tells what a question asks; no question has a field that its answer would not go by."""
-    refuse_unknown(question, _KNOWN, "")
-    forms = [form for form in _FORMS if form in question]
+    asked.fields(known=_KNOWN)
+    forms = [form for form in _FORMS if form in asked]
     if len(forms) != 1:
-        raise ClockError("bad_question", "", f"a question has exactly one of {', '.join(_FORMS)}")
-    refuse_unknown(question, _FORMS[forms[0]], "")
-    if not isinstance(question.get("explain", False), bool | None):
-        raise ClockError("bad_question", "explain", "true or false is expected")
+        raise asked.fault(f"a question has exactly one of {', '.join(_FORMS)}")
+    asked.fields(known=_FORMS[forms[0]])
+    if not isinstance(asked.field("explain", False).value, bool | None):
+        raise asked.field("explain").fault("true or false is expected")
     return forms[0]
 
 
@@ -171,17 +174,17 @@ def _doubt(calendar: Calendar, start: int, end: int) -> dict[str, Any]:
     return write_doubt(calendar.doubt(calendar.date_of(start), calendar.date_of(max(start, end - 1))))
 
 
-def _micros(question: Mapping[str, Any], name: str) -> int:
-    return to_micros(parse_instant(question.get(name), name))
+def _micros(given: Document) -> int:
+    return to_micros(given.instant())
 
 
-def _pauses(question: Mapping[str, Any]) -> list[Pause]:
-    pauses = question.get("pauses")
-    return read_pauses(pauses, "pauses") if pauses is not None else []
+def _pauses(asked: Document) -> list[Pause]:
+    pauses = asked.field("pauses")
+    return [] if pauses.value is None else read_pauses(pauses.value, pauses.where)
 
 
-def _explained(question: Mapping[str, Any]) -> bool:
-    return question.get("explain") is True
+def _explained(asked: Document) -> bool:
+    return asked.field("explain").value is True
 
 
 def _steps(calendar: Calendar, spans: list[Stretch]) -> list[dict[str, Any]]:
@@ -215,5 +218,5 @@ def _day_steps(calendar: Calendar, start: int, number: int) -> list[dict[str, An
     return steps
 
 
-def _too_much_to_show() -> ClockError:
-    return ClockError("bad_question", "explain", f"at most {_MOST_STEPS} steps are shown; without explain the question is answered")
+def _too_much_to_show() -> Fault:
+    return Fault(("explain",), "bad_question", f"at most {_MOST_STEPS} steps are shown; without explain the question is answered")

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault
 from common.kernel.working_time import Calendar
 
 if TYPE_CHECKING:
@@ -19,22 +19,12 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 _CODE = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
-class NotThisCountry(ValueError):
-    """No calendar follows from the fields: `field` is to blame, `rule` is its short name, `expected` says what would do."""
-
-    def __init__(self, field: str, rule: str, expected: str) -> None:
-        super().__init__(f"{field}: {rule}: {expected}")
-        self.field = field
-        self.rule = rule
-        self.expected = expected
-
-
 def country_calendar(fields: Mapping[str, Any]) -> Calendar:
     """The country's calendar: closed on its public holidays, open on its make-up days, provisional outside the known years.
 
     `fields` are those of `FIELDS`, as YAML or JSON gives them; `subdivision` and `weekly_hours` (Monday to Friday, 09:00 to
     18:00 unless said otherwise) may be missing. The days are those of the package `holidays`, which would answer for any
-    later year from its rules; only `known_years` are taken over. Raises `NotThisCountry`.
+    later year from its rules; only `known_years` are taken over. Raises a `Fault`.
     """
     for name in ("country", "time_zone", "known_years"):
         if name not in fields:
@@ -115,11 +105,8 @@ def _week(fields: Mapping[str, Any], land: "HolidayBase", days: list[date]) -> C
     if "weekly_hours" not in fields and (rests := {day.weekday() for day in days if day.weekday() < 5 and land.is_weekend(day)}):
         resting = ", ".join(_WEEKDAYS[weekday] for weekday in sorted(rests))
         _refuse("weekly_hours", "missing_field", f"the weekend of {fields['country']} has {resting}, so the hours are expected")
-    try:
-        return Calendar.from_json({"time_zone": fields["time_zone"], "weekly_hours": fields.get("weekly_hours", _OFFICE_HOURS)})
-    except ClockError as problem:
-        _refuse(problem.field.removeprefix("calendar."), problem.code, problem.message)
+    return Calendar.from_json({"time_zone": fields["time_zone"], "weekly_hours": fields.get("weekly_hours", _OFFICE_HOURS)}, ())
 
 
-def _refuse(field: str, rule: str, expected: str) -> NoReturn:
-    raise NotThisCountry(field, rule, expected) from None
+def _refuse(field: str, rule: str, what: str) -> NoReturn:
+    raise Fault((field,), rule, what) from None

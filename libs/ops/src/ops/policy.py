@@ -10,7 +10,8 @@ import typer
 from common.contracts.claims.operator import SlaPolicyActivated
 from common.contracts.topics import SERVICES
 from common.contracts.yaml_files import read_yaml
-from common.kernel.instants import NotAnInstant, instant_of
+from common.kernel.faults import Fault
+from common.kernel.instants import instant_of
 from common.kernel.wall_clock import now
 from ops.connection import kafka_settings
 from ops.policy_lint import keeps_clocks
@@ -77,8 +78,8 @@ def _from_when(given: str | None) -> datetime:
         return now()
     try:
         at = instant_of(given)
-    except NotAnInstant as problem:
-        stop(f"--effective {given}: {problem}", 2)
+    except Fault as fault:
+        stop(f"--effective {given}: {fault.what}", 2)
     if at < now():
         stop(f"--effective {given}: what was promised in the past stays promised", 2)
     return at

@@ -8,14 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from common.contracts.topics import SERVICES
-from common.contracts.yaml_files import NotYaml, read_yaml
+from common.contracts.yaml_files import read_yaml
 from common.kernel.calendars import BUILT_IN
-from common.sla.policy import TRAITS, PolicyError, load_policy, parse_policy
-
-Place = tuple[str | int, ...]
+from common.kernel.faults import Fault, Where
+from common.sla.policy import TRAITS, load_policy, parse_policy
 
 REMEDIES = {
     "bad_yaml": "mend the YAML",
@@ -55,52 +52,29 @@ class Finding:
 
 def lint(file: Path, *, calendars: tuple[str, ...] = ()) -> list[Finding]:
     """The findings in the order of their lines; `calendars` are those that were published, beside the built-in ones."""
-    lines: dict[Place, int] = {}
     try:
-        document, root = read_yaml(file.read_bytes())
-    except NotYaml as error:
-        return [Finding(str(file), error.line, "bad_yaml", error.problem)]
-    problems = [] if root is None else list(_places(root, (), lines))
-    if not isinstance(document, dict):
+        read = read_yaml(file.read_bytes())
+    except Fault as fault:
+        return [Finding(str(file), fault.line, fault.rule, fault.what)]
+    if not isinstance(read.value, dict):
         return [Finding(str(file), 1, "bad_value", "a policy is expected: policy, version, stages")]
-    problems += islice(_problems(document, calendars), _MOST_FINDINGS)
-    found = {Finding(str(file), _line(place, lines), rule, f"{'.'.join(map(str, place))}: {what}") for place, rule, what in problems}
+    faults = [Fault(where, "duplicate_key", f"it stands in line {line} already") for where, line in read.twice()]
+    faults += islice(_faults(read.value, calendars), _MOST_FINDINGS)
+    found = {Finding(str(file), read.line_of(one.where), one.rule, f"{'.'.join(map(str, one.where))}: {one.what}") for one in faults}
     return sorted(found, key=lambda finding: (finding.line, finding.rule, finding.problem))
 
 
-def _places(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Iterator[tuple[Place, str, str]]:
-    """Notes the line of each place; a key that comes twice is a finding, since YAML would keep the last in silence."""
-    lines.setdefault(place, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*place, str(key.value))
-            if inner in lines:
-                yield inner, "duplicate_key", f"it stands in line {lines[inner]} already"
-            lines[inner] = key.start_mark.line + 1
-            yield from _places(value, inner, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield from _places(value, (*place, number), lines)
-
-
-def _line(place: Place, lines: Mapping[Place, int]) -> int:
-    """The line of a place, or of the nearest one around it that the file has."""
-    while place not in lines and place:
-        place = place[:-1]
-    return lines.get(place, 1)
-
-
-def _problems(document: Mapping[str, Any], calendars: tuple[str, ...]) -> Iterator[tuple[Place, str, str]]:
+def _faults(document: Mapping[str, Any], calendars: tuple[str, ...]) -> Iterator[Fault]:
     stages = document.get("stages")
     head = {**document, "stages": {"any": [_ANY_RULE]}}
     yield from _refused(head, ())
     if not isinstance(stages, dict):
-        yield ("stages",), "missing_field" if stages is None else "bad_value", "stages with their rules are expected"
+        yield Fault(("stages",), "missing_field" if stages is None else "bad_value", "stages with their rules are expected")
         return
     brought = document.get("calendars")
     own = set(brought) if isinstance(brought, dict) else set()
     for name in sorted(own & set(BUILT_IN)):
-        yield ("calendars", name), "bad_calendar", "a built-in calendar has this name"
+        yield Fault(("calendars", name), "bad_calendar", "a built-in calendar has this name")
     yield from _against_the_service(document, stages)
     indicators = {found.id for point in entry_points(group="aftersales.indicators") for found in point.load()}
     given = {point.name: set(point.load()) for point in entry_points(group="aftersales.traits")}
@@ -109,22 +83,22 @@ def _problems(document: Mapping[str, Any], calendars: tuple[str, ...]) -> Iterat
         yield from _rules(str(stage), rules, own | set(BUILT_IN) | set(calendars), indicators, traits)
 
 
-def _against_the_service(document: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[tuple[Place, str, str]]:
+def _against_the_service(document: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[Fault]:
     service, version = document.get("policy"), document.get("version")
     if not isinstance(service, str):
         return
     if not keeps_clocks(service):
-        yield ("policy",), "unknown_service", f"no service {service} keeps clocks"
+        yield Fault(("policy",), "unknown_service", f"no service {service} keeps clocks")
         return
     shipped = load_policy(service)
     if isinstance(version, int) and version <= shipped.version and parsed(document) != shipped:
-        yield ("version",), "version_taken", f"{service} ships with version {shipped.version}"
+        yield Fault(("version",), "version_taken", f"{service} ships with version {shipped.version}")
     for stage in stages:
         if stage not in shipped.stages:
-            yield ("stages", str(stage)), "unknown_stage", f"{service} keeps no such clock; it has {', '.join(shipped.stages)}"
+            yield Fault(("stages", str(stage)), "unknown_stage", f"{service} keeps no such clock; it has {', '.join(shipped.stages)}")
     for stage in shipped.stages:
         if stage not in stages:
-            yield ("stages",), "missing_stage", f"nothing is promised for {stage}"
+            yield Fault(("stages",), "missing_stage", f"nothing is promised for {stage}")
 
 
 def keeps_clocks(service: str) -> bool:
@@ -136,46 +110,46 @@ def parsed(document: Mapping[str, Any]) -> object:
     """The policy of a document, None where it is none."""
     try:
         return parse_policy(document)
-    except PolicyError:
+    except Fault:
         return None
 
 
-def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str], traits: set[str]) -> Iterator[tuple[Place, str, str]]:
+def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str], traits: set[str]) -> Iterator[Fault]:
     place = ("stages", stage)
     if not isinstance(rules, list) or not rules:
-        yield place, "bad_value", "a list of rules is expected"
+        yield Fault(place, "bad_value", "a list of rules is expected")
         return
     for number, rule in enumerate(rules):
         here = (*place, number)
         if not isinstance(rule, dict):
-            yield here, "bad_value", "a rule is expected: target, calendar …"
+            yield Fault(here, "bad_value", "a rule is expected: target, calendar …")
             continue
         for name in ("target", "calendar"):
             if name not in rule:
-                yield here, "missing_field", f"the rule has no {name}"
+                yield Fault(here, "missing_field", f"the rule has no {name}")
         for name, value in rule.items():  # one field at a time, so that one finding does not hide the next
             alone = [{**_ANY_RULE, name: value}, _ANY_RULE]
             yield from _refused({"policy": "any", "version": 1, "stages": {stage: alone}}, here)
         last = number == len(rules) - 1
         if last and rule.get("when"):
-            yield here, "no_default", "the last rule has a `when`, so some cases have no promise"
+            yield Fault(here, "no_default", "the last rule has a `when`, so some cases have no promise")
         if not last and not rule.get("when"):
-            yield (*place, number + 1), "unreachable_rule", "a rule before it takes every case"
+            yield Fault((*place, number + 1), "unreachable_rule", "a rule before it takes every case")
         if isinstance(calendar := rule.get("calendar"), str) and calendar not in calendars:
-            yield (*here, "calendar"), "unknown_calendar", f"no calendar {calendar} is known"
+            yield Fault((*here, "calendar"), "unknown_calendar", f"no calendar {calendar} is known")
         when = rule.get("when")
         for name in sorted(set(when) & set(TRAITS) - traits if isinstance(when, dict) else ()):
             problem = f"no case of this service has a {name}, so the rule would never fit; they have {', '.join(sorted(traits))}"
-            yield (*here, "when", name), "unknown_trait", problem
+            yield Fault((*here, "when", name), "unknown_trait", problem)
         named = rule.get("indicators")
         for index, indicator in enumerate(named if isinstance(named, list) else []):
             if isinstance(indicator, str) and indicator not in indicators:
-                yield (*here, "indicators", index), "unknown_indicator", f"{indicator} is not in the registry"
+                yield Fault((*here, "indicators", index), "unknown_indicator", f"{indicator} is not in the registry")
 
 
-def _refused(document: Mapping[str, Any], at: Place) -> Iterator[tuple[Place, str, str]]:
+def _refused(document: Mapping[str, Any], at: Where) -> Iterator[Fault]:
     """What the services' own reader says; places inside the one rule of a stage are moved to `at`."""
     try:
         parse_policy(document)
-    except PolicyError as problem:
-        yield (*at, *problem.place[len(at) :]) if at else problem.place, problem.rule, problem.problem
+    except Fault as fault:
+        yield Fault((*at, *fault.where[len(at) :]), fault.rule, fault.what)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from common.kernel.clock_errors import ClockError
 from common.kernel.exact import ratio_text
+from common.kernel.faults import Fault
 from common.kernel.instants import parse_date
 from common.kernel.wall_clock import now
 from common.kernel.zones import ZoneInfo, zone_named
@@ -89,9 +89,9 @@ def _row(service: str, by: By, row: dict[str, Any], zone: ZoneInfo) -> dict[str,
 
 def _day(given: str, option: str) -> date:
     try:
-        return parse_date(given, option)
-    except ClockError as problem:
-        stop(f"{option} {given}: {problem.message}.", 2)
+        return parse_date(given, (option,))
+    except Fault as fault:
+        stop(f"{option} {given}: {fault.what}.", 2)
 
 
 def _zone(name: str) -> ZoneInfo:

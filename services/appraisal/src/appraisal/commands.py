@@ -12,8 +12,8 @@ from typing import Any, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from appraisal.domain.errors import NotGradable
 from appraisal.domain.question import FindScheme, answer
+from common.kernel.faults import Fault
 from common.kernel.json_lines import answer_lines, error
 
 
@@ -76,8 +76,8 @@ def explain(context: typer.Context) -> None:
 def _answered(question: dict[str, Any], find_scheme: FindScheme) -> dict[str, Any]:
     try:
         return answer(question, find_scheme)
-    except NotGradable as problem:
-        return error(problem.code, problem.field, problem.message)
+    except Fault as fault:
+        return error(fault)
 
 
 def _help_if_asked(context: Any, words: list[str]) -> None:

@@ -1,34 +1,19 @@
 """Where schemes come from: the presets that are shipped, folders of installed schemes, and whole schemes in a question.
 
-The only module that knows YAML. All scalars are read as text, so `70`, `"70"` and `no` mean what they look like, and no
-number ever is a binary float. JSON is YAML too.
+All scalars of a file are read as text, so `70`, `"70"` and `no` mean what they look like, and no number ever is a binary
+float. JSON is YAML too.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-import yaml
-
-from appraisal.domain.errors import BadScheme, NotGradable
+from appraisal.domain.question import UNKNOWN
 from appraisal.domain.scheme import Scheme, scheme_from
-from common.contracts.yaml_files import NotYaml, checked_text
+from common.contracts.yaml_files import read_yaml
+from common.kernel.faults import Fault
 
 PRESETS = Path(__file__).parent / "schemes"
-
-
-class _TextLoader(yaml.CBaseLoader):
-    """Text, lists and objects only, and no key twice: YAML would silently let the second one win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise BadScheme("", "bad_yaml", f"line {key.start_mark.line + 1}: a name is expected before the colon")
-            if key.value in seen:
-                raise BadScheme(key.value, "twice", f"stands twice in one object, again in line {key.start_mark.line + 1}")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 class Schemes:
@@ -41,12 +26,12 @@ class Schemes:
     def find(self, wanted: object) -> Scheme:
         """The scheme that a name (`department-360`, `department-360@1`) or a whole document stands for.
 
-        A name without a version is the highest version there is. Raises NotGradable `unknown_scheme`, or BadScheme.
+        A name without a version is the highest version there is. Raises a `Fault` `unknown_scheme`, or the scheme's own.
         """
         if isinstance(wanted, Mapping):
             return scheme_from(wanted)
         if not isinstance(wanted, str):
-            raise NotGradable("unknown_scheme", "scheme", "must be a scheme's name or a whole scheme")
+            raise Fault(("scheme",), UNKNOWN, "must be a scheme's name or a whole scheme")
         if wanted not in self._found:
             self._found[wanted] = self._read(wanted)
         return self._found[wanted]
@@ -55,29 +40,30 @@ class Schemes:
         files = {path.stem: path for folder in self._folders for path in _scheme_files(folder)}
         versions = [stem for stem in files if name in (stem, stem.partition("@")[0])]
         if not versions:
-            raise NotGradable("unknown_scheme", "scheme", f"there are {', '.join(sorted(files))}")
+            raise Fault(("scheme",), UNKNOWN, f"there are {', '.join(sorted(files))}")
         return read_scheme(files[max(versions, key=_version)])
 
 
 def read_scheme(path: Path) -> Scheme:
-    """The scheme in one YAML or JSON file; BadScheme when it is none, or is not what its file name says."""
+    """The scheme in one YAML or JSON file; a `Fault` when it is none, or is not what its file name says."""
     try:
         scheme = scheme_from(read_document(path.read_bytes()))
     except OSError as error:
-        raise BadScheme("", "unreadable", "the file cannot be read") from error
+        raise Fault((), "unreadable", "the file cannot be read") from error
     if scheme.reference != path.stem:
-        raise BadScheme("id", "file_name", f"the file is called {path.stem} and holds {scheme.reference}")
+        raise Fault(("id",), "file_name", f"the file is called {path.stem} and holds {scheme.reference}")
     return scheme
 
 
 def read_document(text: bytes | str) -> object:
-    """The document that a YAML or JSON file holds, all its scalars as text; BadScheme with the line where it cannot be read."""
+    """The document that a YAML or JSON file holds, all its scalars as text; a `Fault` with the line where it cannot be read."""
     try:
-        return yaml.load(checked_text(text if isinstance(text, bytes) else text.encode()), Loader=_TextLoader)  # noqa: S506 - a loader that makes text, lists and objects only
-    except NotYaml as error:
-        raise BadScheme("", "bad_yaml", str(error)) from error
-    except yaml.YAMLError as error:
-        raise BadScheme("", "bad_yaml", "the text cannot be read") from error
+        file = read_yaml(text if isinstance(text, bytes) else text.encode(), as_text=True)
+    except Fault as fault:
+        raise Fault((), fault.rule, str(fault)) from None
+    for where, _ in file.twice():
+        raise Fault(where, "twice", f"stands twice in one object, again in line {file.line_of(where)}")
+    return file.value
 
 
 def _scheme_files(folder: Path) -> Iterator[Path]:
@@ -98,5 +84,7 @@ def find_scheme(reference: str) -> Scheme | None:
     """The shipped scheme of that reference, None when there is none."""
     try:
         return _shipped().find(reference)
-    except NotGradable:
+    except Fault as fault:
+        if fault.rule != UNKNOWN:
+            raise
         return None

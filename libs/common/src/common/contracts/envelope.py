@@ -14,7 +14,8 @@ from common.contracts.event import Envelope, Event
 from common.contracts.strict_json import canonical
 from common.contracts.topics import BY_NAME, EVENTS, Topic
 from common.kernel.errors import Malformed
-from common.kernel.instants import NotAnInstant, instant_of
+from common.kernel.faults import Fault
+from common.kernel.instants import instant_of
 from common.kernel.known_fields import nearest
 
 MAX_BYTES = 256 * 1024
@@ -173,8 +174,8 @@ def parse_instant(text: str, *, field: str) -> datetime:
     """An instant in UTC from RFC 3339; what is finer than a microsecond is cut."""
     try:
         return instant_of(text).astimezone(UTC)
-    except NotAnInstant as problem:
-        raise Malformed("bad_instant", field=field, reason=str(problem)) from None
+    except Fault as fault:
+        raise Malformed("bad_instant", field=field, reason=fault.what) from None
     except OverflowError:
         raise Malformed("bad_instant", field=field, reason="the year in UTC must lie in 1–9999") from None
 

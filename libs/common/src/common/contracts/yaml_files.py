@@ -4,11 +4,14 @@ What aliases (`*name`) stand for counts as if it were written out, since a few l
 themselves. Tags (`!name`) are refused. Days stay text, as in JSON.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import yaml
 
+from common.kernel.faults import Fault, Where
 from common.kernel.nesting import DEEPEST
 
 MOST_BYTES = 1024 * 1024
@@ -17,20 +20,46 @@ MOST_VALUES = 200_000
 """How many values a file may hold, with those that its aliases stand for."""
 
 
-class NotYaml(ValueError):
-    """The file holds no YAML that we take; `line` is where, `problem` what it is."""
-
-    def __init__(self, line: int, problem: str) -> None:
-        super().__init__(f"line {line}: {problem}")
-        self.line = line
-        self.problem = problem
-
-
-class Document(NamedTuple):
-    """A document, and the node that it was made from, which knows the lines; None for an empty file."""
+@dataclass(frozen=True)
+class YamlFile:
+    """What a file holds, and in which line; `root` is the node that the value was made from, None for an empty file."""
 
     value: Any
     root: yaml.Node | None
+
+    def line_of(self, where: Where) -> int:
+        """The line of a value, or of the nearest one around it that the file has."""
+        while where not in self._lines and where:
+            where = where[:-1]
+        return self._lines.get(where, 1)
+
+    def twice(self) -> list[tuple[Where, int]]:
+        """The names that stand twice in one object, and the line of each before: of two values nobody knows which one counts."""
+        return self._read[1]
+
+    @property
+    def _lines(self) -> dict[Where, int]:
+        return self._read[0]
+
+    @cached_property
+    def _read(self) -> tuple[dict[Where, int], list[tuple[Where, int]]]:
+        lines: dict[Where, int] = {}
+        return lines, [] if self.root is None else list(_noted(self.root, (), lines))
+
+
+def _noted(node: yaml.Node, where: Where, lines: dict[Where, int]) -> Iterator[tuple[Where, int]]:
+    """Notes the line of each value, and finds the names that come again."""
+    lines.setdefault(where, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*where, str(key.value))
+            if inner in lines:
+                yield inner, lines[inner]
+            lines[inner] = key.start_mark.line + 1
+            yield from _noted(value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _noted(value, (*where, number), lines)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -45,21 +74,25 @@ class _Loader(yaml.CSafeLoader):
         try:
             return super().construct_object(node, deep)
         except ValueError:
-            raise NotYaml(node.start_mark.line + 1, "the value cannot be read: write it as text, in quotes") from None
+            raise _no_yaml(node.start_mark.line + 1, "the value cannot be read: write it as text, in quotes") from None
 
 
-def checked_text(raw: bytes) -> str:
-    """The text of a YAML file; raises `NotYaml` for other encodings, tags, too much or too deep, and what is no YAML."""
+class _TextLoader(yaml.CBaseLoader):
+    """Text, lists and objects only: `70`, `"70"` and `no` are what they look like."""
+
+
+def _checked_text(raw: bytes) -> str:
+    """The text of a YAML file; raises a `Fault` `bad_yaml` for other encodings, tags, too much or too deep, and what is no YAML."""
     if len(raw) > MOST_BYTES:
-        raise NotYaml(1, f"the file has {len(raw)} bytes, and at most {MOST_BYTES} are taken")
+        raise _no_yaml(1, f"the file has {len(raw)} bytes, and at most {MOST_BYTES} are taken")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise NotYaml(raw.count(b"\n", 0, problem.start) + 1, "the file is not text in UTF-8") from None
+        raise _no_yaml(raw.count(b"\n", 0, problem.start) + 1, "the file is not text in UTF-8") from None
     try:
         _measure(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.YAMLError as problem:
-        raise _no_yaml(problem) from None
+        raise _refused(problem) from None
     return text
 
 
@@ -101,22 +134,30 @@ def _measure(events: Iterable[yaml.Event]) -> None:
             raise _at(event, f"more than {MOST_VALUES} values, with those that aliases stand for")
 
 
-def _at(event: yaml.Event, problem: str) -> NotYaml:
-    return NotYaml(1 if event.start_mark is None else event.start_mark.line + 1, problem)
+def _at(event: yaml.Event, problem: str) -> Fault:
+    return _no_yaml(1 if event.start_mark is None else event.start_mark.line + 1, problem)
 
 
-def read_yaml(raw: bytes) -> Document:
-    """The one document of a file; raises `NotYaml` as `checked_text` does, and for values that cannot be read."""
-    loader = _Loader(checked_text(raw))
+def read_yaml(raw: bytes, *, as_text: bool = False) -> YamlFile:
+    """The one document of a file; with `as_text` all its scalars are text.
+
+    Raises a `Fault` `bad_yaml` with the line, for other encodings, tags, too much or too deep, values that cannot be read, and what is
+    no YAML. A name that stands twice is read: ask `twice`.
+    """
+    loader = (_TextLoader if as_text else _Loader)(_checked_text(raw))
     try:
         root = loader.get_single_node()
-        return Document(None if root is None else loader.construct_document(root), root)
+        return YamlFile(None if root is None else loader.construct_document(root), root)
     except yaml.YAMLError as problem:
-        raise _no_yaml(problem) from None
+        raise _refused(problem) from None
     finally:
         loader.dispose()
 
 
-def _no_yaml(problem: yaml.YAMLError) -> NotYaml:
+def _refused(problem: yaml.YAMLError) -> Fault:
     mark = getattr(problem, "problem_mark", None)
-    return NotYaml(1 if mark is None else mark.line + 1, str(getattr(problem, "problem", None) or "the text is no YAML"))
+    return _no_yaml(1 if mark is None else mark.line + 1, str(getattr(problem, "problem", None) or "the text is no YAML"))
+
+
+def _no_yaml(line: int, what: str) -> Fault:
+    return Fault((), "bad_yaml", what, line=line)

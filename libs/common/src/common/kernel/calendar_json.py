@@ -1,11 +1,11 @@
 """The JSON shape of a calendar (interfaces 3), read strictly and written back."""
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypedDict
 
-from common.kernel.clock_errors import ClockError, refuse_unknown
+from common.kernel.documents import Document, by_rule
+from common.kernel.faults import Fault, Where
 from common.kernel.instants import parse_date
 from common.kernel.timeline import Hours
 from common.kernel.zones import zone_named
@@ -18,6 +18,8 @@ MonthDay = tuple[int, int]
 """A month and a day of it."""
 
 _MOST_RANGES = 12  # a day may have so many: work grows with them, and a day in reality has four
+
+_CALENDAR = by_rule("bad_calendar")
 
 
 class CalendarParts(TypedDict):
@@ -34,33 +36,26 @@ class CalendarParts(TypedDict):
     unsure_from: MonthDay | None
 
 
-def read_calendar(document: object, field: str) -> CalendarParts:
-    """The parts of a calendar document; raises `ClockError` `bad_calendar` with the path of the first wrong value."""
-    fields = _mapping(document, field)
-    refuse_unknown(fields, tuple(CalendarParts.__annotations__), field)
-    for required in ("time_zone", "weekly_hours"):
-        if required not in fields:
-            raise _bad(f"{field}.{required}", "the field is missing")
-    make_up_hours = fields.get("make_up_hours")
-    known_until, known_from, unsure_from = (fields.get(name) for name in ("known_until", "known_from", "unsure_from"))
+def read_calendar(document: object, where: Where) -> CalendarParts:
+    """The parts of a calendar document that stands there; raises a `Fault` `bad_calendar` or `unknown_field` for the first wrong value."""
+    whole = Document(document, where, _CALENDAR)
+    whole.fields(known=tuple(CalendarParts.__annotations__), required=("time_zone", "weekly_hours"))
+    make_up_hours, unsure_from = whole.field("make_up_hours"), whole.field("unsure_from")
     parts: CalendarParts = {
-        "time_zone": _zone(fields["time_zone"], f"{field}.time_zone"),
-        "weekly_hours": _week(fields["weekly_hours"], f"{field}.weekly_hours"),
-        "closed_dates": _dates(fields.get("closed_dates", []), f"{field}.closed_dates"),
-        "make_up_days": _dates(fields.get("make_up_days", []), f"{field}.make_up_days"),
-        "make_up_hours": None if make_up_hours is None else _ranges(make_up_hours, f"{field}.make_up_hours"),
-        "date_hours": {
-            parse_date(day, f"{field}.date_hours", "bad_calendar"): _ranges(hours, f"{field}.date_hours.{day}")
-            for day, hours in _mapping(fields.get("date_hours", {}), f"{field}.date_hours").items()
-        },
-        "known_until": None if known_until is None else parse_date(known_until, f"{field}.known_until", "bad_calendar"),
-        "known_from": None if known_from is None else parse_date(known_from, f"{field}.known_from", "bad_calendar"),
-        "unsure_from": None if unsure_from is None else _month_day(unsure_from, f"{field}.unsure_from"),
+        "time_zone": _zone(whole.field("time_zone")),
+        "weekly_hours": _week(whole.field("weekly_hours")),
+        "closed_dates": _dates(whole.field("closed_dates", [])),
+        "make_up_days": _dates(whole.field("make_up_days", [])),
+        "make_up_hours": None if make_up_hours.value is None else _ranges(make_up_hours),
+        "date_hours": _date_hours(whole.field("date_hours", {})),
+        "known_until": _date(whole.field("known_until")),
+        "known_from": _date(whole.field("known_from")),
+        "unsure_from": None if unsure_from.value is None else _month_day(unsure_from),
     }
     if both := parts["closed_dates"] & parts["make_up_days"]:
-        raise _bad(f"{field}.make_up_days", f"{min(both)} stands in closed_dates too: a day is one or the other")
-    if unsure_from is not None and known_until is None:
-        raise _bad(f"{field}.unsure_from", "it belongs to known_until, which is missing")
+        raise whole.field("make_up_days").fault(f"{min(both)} stands in closed_dates too: a day is one or the other")
+    if parts["unsure_from"] is not None and parts["known_until"] is None:
+        raise unsure_from.fault("it belongs to known_until, which is missing")
     return parts
 
 
@@ -95,71 +90,62 @@ def _time_text(seconds: int) -> str:
     return f"{text}:{seconds % 60:02}" if seconds % 60 else text
 
 
-def _zone(value: object, field: str) -> str:
-    if not isinstance(value, str):
-        raise _bad(field, "the name of a time zone is expected")
+def _zone(zone: Document) -> str:
+    name = zone.value
+    if not isinstance(name, str):
+        raise zone.fault("the name of a time zone is expected")
     try:
-        zone_named(value)
+        zone_named(name)
     except KeyError:
-        raise _bad(field, "no time zone of the IANA database has this name") from None
-    return value
+        raise zone.fault("no time zone of the IANA database has this name") from None
+    return name
 
 
-def _week(value: object, field: str) -> tuple[tuple[Hours, ...], ...]:
-    week = _mapping(value, field)
-    refuse_unknown(week, WEEKDAYS, field)
-    return tuple(_ranges(week.get(name, []), f"{field}.{name}") for name in WEEKDAYS)
+def _week(week: Document) -> tuple[tuple[Hours, ...], ...]:
+    week.fields(known=WEEKDAYS)
+    return tuple(_ranges(week.field(name, [])) for name in WEEKDAYS)
 
 
-def _dates(value: object, field: str) -> frozenset[date]:
-    return frozenset(parse_date(day, f"{field}[{index}]", "bad_calendar") for index, day in enumerate(_list(value, field)))
+def _date(day: Document) -> date | None:
+    return None if day.value is None else day.date("bad_calendar")
 
 
-def _ranges(value: object, field: str) -> tuple[Hours, ...]:
+def _dates(days: Document) -> frozenset[date]:
+    return frozenset(day.date("bad_calendar") for day in days.items())
+
+
+def _date_hours(hours: Document) -> dict[date, tuple[Hours, ...]]:
+    return {parse_date(day, hours.where, "bad_calendar"): _ranges(hours.field(day)) for day in hours.fields()}
+
+
+def _ranges(ranges: Document) -> tuple[Hours, ...]:
     found = []
-    if len(pieces := _list(value, field)) > _MOST_RANGES:
-        raise _bad(field, f"a day has at most {_MOST_RANGES} ranges, not {len(pieces)}")
-    for index, piece in enumerate(pieces):
-        path = f"{field}[{index}]"
-        match _list(piece, path):
+    if len(pieces := ranges.items()) > _MOST_RANGES:
+        raise ranges.fault(f"a day has at most {_MOST_RANGES} ranges, not {len(pieces)}")
+    for piece in pieces:
+        match [edge.value for edge in piece.items()]:
             case [str(start), str(end)]:
-                found.append(Hours(_seconds(start, path, 86_399), _seconds(end, path, 86_400)))
+                found.append(Hours(_seconds(start, piece, 86_399), _seconds(end, piece, 86_400)))
             case _:
-                raise _bad(path, 'a range like ["09:00", "18:00"] is expected')
+                raise piece.fault('a range like ["09:00", "18:00"] is expected')
     return tuple(sorted(found))
 
 
-def _seconds(text: str, field: str, latest: int) -> int:
+def _seconds(text: str, piece: Document, latest: int) -> int:
     match = _TIME.fullmatch(text)
     if match:
         hours, minutes, seconds = (int(part or 0) for part in match.groups())
         if (total := hours * 3600 + minutes * 60 + seconds) <= latest:
             return total
-    raise _bad(field, 'a time like "09:00" is expected, as an end up to "24:00"')
+    raise piece.fault('a time like "09:00" is expected, as an end up to "24:00"')
 
 
-def _month_day(value: object, field: str) -> MonthDay:
-    if isinstance(value, str):
+def _month_day(given: Document) -> MonthDay:
+    if isinstance(given.value, str):
         try:
-            day = parse_date(f"2024-{value}", field)  # a year with 29 February
-        except ClockError:
+            day = parse_date(f"2024-{given.value}", given.where)  # a year with 29 February
+        except Fault:
             pass
         else:
             return day.month, day.day
-    raise _bad(field, 'a month and a day like "12-26" are expected')
-
-
-def _mapping(value: object, field: str) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise _bad(field, "an object is expected")
-    return value
-
-
-def _list(value: object, field: str) -> list[object]:
-    if not isinstance(value, list):
-        raise _bad(field, "a list is expected")
-    return value
-
-
-def _bad(field: str, message: str) -> ClockError:
-    return ClockError("bad_calendar", field, message)
+    raise given.fault('a month and a day like "12-26" are expected')

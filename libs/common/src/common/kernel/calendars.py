@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault, Where
 from common.kernel.timeline import Hours
 from common.kernel.working_time import Calendar
 
@@ -17,7 +17,7 @@ BUILT_IN = ("cn", "mon-fri", "24x7")
 
 @cache
 def built_in(name: str) -> Calendar:
-    """The built-in calendar of this name; raises `ClockError` `unknown_calendar`.
+    """The built-in calendar of this name; raises `Fault` `unknown_calendar`.
 
     "cn": Asia/Shanghai, 09:00–18:00 on the statutory working days of the State Council's notices, known for 2004–2026
     (before and after, Monday to Friday); in 5 of these years a notice also moved the last days of the year before, so those from
@@ -31,17 +31,17 @@ def built_in(name: str) -> Calendar:
         case "24x7":
             return Calendar("UTC", weekly_hours=(ALL_DAY,) * 7)
         case _:
-            raise ClockError("unknown_calendar", "calendar", f"the built-in calendars are {', '.join(BUILT_IN)}")
+            raise Fault(("calendar",), "unknown_calendar", f"the built-in calendars are {', '.join(BUILT_IN)}")
 
 
-def named(name: str, others: Mapping[str, Calendar], field: str = "calendar") -> Calendar:
-    """The calendar of this name among the built-in ones and `others`; raises `ClockError` `unknown_calendar`."""
+def named(name: str, others: Mapping[str, Calendar], where: Where = ("calendar",)) -> Calendar:
+    """The calendar of this name among the built-in ones and `others`; raises `Fault` `unknown_calendar`."""
     if name in others:
         return others[name]
     if name in BUILT_IN:
         return built_in(name)
     known = ", ".join((*BUILT_IN, *sorted(others)))
-    raise ClockError("unknown_calendar", field, f"the known calendars are {known}")
+    raise Fault(where, "unknown_calendar", f"the known calendars are {known}")
 
 
 def _china() -> Calendar:

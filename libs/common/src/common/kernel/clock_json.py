@@ -6,22 +6,12 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from common.kernel.clock_errors import ClockError, refuse_unknown
+from common.kernel.clock_events import KINDS
+from common.kernel.documents import Document, by_rule
 from common.kernel.exact import decimal_text
-from common.kernel.instants import SECOND, parse_instant
-from common.kernel.sla_clock import (
-    UNASSIGNED,
-    Changed,
-    ClockEvent,
-    ClockState,
-    OwnerChanged,
-    Paused,
-    Reopened,
-    Resumed,
-    Segment,
-    Started,
-    Stopped,
-)
+from common.kernel.faults import Where
+from common.kernel.instants import SECOND
+from common.kernel.sla_clock import UNASSIGNED, ClockEvent, ClockState, Segment
 from common.kernel.targets import Target, WorkingTime, read_target
 from common.kernel.working_time import Doubt
 
@@ -37,42 +27,51 @@ EVENT_FIELDS = {
 }
 """The fields of each type of event besides those of every event."""
 
+_EVENT = by_rule("bad_event")
 
-def read_event(document: object, field: str, calendar_key: Callable[[object, str], str]) -> ClockEvent:
-    """The event that a JSON object states; raises `ClockError` `bad_event`, `bad_instant`, `bad_target`, `unknown_field` …
+
+def read_event(document: object, where: Where, calendar_key: Callable[[object, Where], str]) -> ClockEvent:
+    """The event that a JSON object states; raises a `Fault` `bad_event`, `bad_instant`, `bad_target`, `unknown_field` …
 
     `calendar_key` turns a calendar (a name or a whole one) into the name under which `fold` will find it.
     """
-    if not isinstance(document, dict):
-        raise ClockError("bad_event", field, "an object is expected")
-    event_id = _text(document, "id", field)
-    kind = _text(document, "type", field)
+    event = Document(document, where, _EVENT)
+    event.fields()
+    event_id, kind = event.field("id").text(), event.field("type").text()
     if kind not in EVENT_FIELDS:
-        raise ClockError("bad_event", f"{field}.type", f"an event of a clock is one of {', '.join(EVENT_FIELDS)}")
-    refuse_unknown(document, (*_EVERY_EVENT, *EVENT_FIELDS[kind]), field)
-    at = parse_instant(document.get("at"), f"{field}.at")
-    sequence = document.get("sequence")
-    if isinstance(sequence, bool) or not isinstance(sequence, int | None):
-        raise ClockError("bad_event", f"{field}.sequence", "a whole number is expected")
+        raise event.field("type").fault(f"an event of a clock is one of {', '.join(EVENT_FIELDS)}")
+    event.fields(known=(*_EVERY_EVENT, *EVENT_FIELDS[kind]))
+    at, sequence = event.field("at").instant(), event.field("sequence")
+    if isinstance(sequence.value, bool) or not isinstance(sequence.value, int | None):
+        raise sequence.fault("a whole number is expected")
+    own = _fields_of(kind, event, calendar_key)
+    return KINDS[kind](id=event_id, at=at, sequence=sequence.value, **own)
+
+
+def _fields_of(kind: str, event: Document, calendar_key: Callable[[object, Where], str]) -> dict[str, Any]:
+    """What an event of this type states besides what every event does."""
+    target, calendar, owner = (event.field(name) for name in ("target", "calendar", "owner"))
     match kind:
         case "started":
-            target = read_target(document.get("target"), f"{field}.target")
-            calendar = calendar_key(document.get("calendar"), f"{field}.calendar")
-            owner = _text(document, "owner", field, UNASSIGNED)
-            return Started(id=event_id, at=at, sequence=sequence, calendar=calendar, target=target, owner=owner)
+            return {
+                "target": read_target(target.value, target.where),
+                "calendar": calendar_key(calendar.value, calendar.where),
+                "owner": owner.text(UNASSIGNED),
+            }
         case "paused":
-            party, reason = _text(document, "party", field, UNASSIGNED), _text(document, "reason", field, "")
-            return Paused(id=event_id, at=at, sequence=sequence, party=party, reason=reason)
-        case "resumed":
-            return Resumed(id=event_id, at=at, sequence=sequence)
+            return {"party": event.field("party").text(UNASSIGNED), "reason": event.field("reason").text("")}
         case "owner_changed":
-            return OwnerChanged(id=event_id, at=at, sequence=sequence, owner=_text(document, "owner", field))
+            return {"owner": owner.text()}
         case "changed":
-            return _changed(document, event_id, at, sequence, field, calendar_key)
-        case "stopped":
-            return Stopped(id=event_id, at=at, sequence=sequence)
+            if target.value is None and calendar.value is None:
+                raise event.fault("a change states a target, a calendar or both")
+            return {
+                "target": None if target.value is None else read_target(target.value, target.where),
+                "calendar": None if calendar.value is None else calendar_key(calendar.value, calendar.where),
+                "reason": event.field("reason").text(""),
+            }
         case _:
-            return Reopened(id=event_id, at=at, sequence=sequence)
+            return {}
 
 
 def write_state(clock: ClockState, *, explain: bool = False) -> dict[str, Any]:
@@ -121,27 +120,6 @@ def inline_key(document: object) -> str:
     return json.dumps(document, sort_keys=True, ensure_ascii=False)
 
 
-def _changed(
-    document: dict[str, Any],
-    event_id: str,
-    at: datetime,
-    sequence: int | None,
-    field: str,
-    calendar_key: Callable[[object, str], str],
-) -> Changed:
-    target, calendar = document.get("target"), document.get("calendar")
-    if target is None and calendar is None:
-        raise ClockError("bad_event", field, "a change states a target, a calendar or both")
-    return Changed(
-        id=event_id,
-        at=at,
-        sequence=sequence,
-        target=None if target is None else read_target(target, f"{field}.target"),
-        calendar=None if calendar is None else calendar_key(calendar, f"{field}.calendar"),
-        reason=_text(document, "reason", field, ""),
-    )
-
-
 def _step(segment: Segment) -> dict[str, Any]:
     step: dict[str, Any] = {
         "from": segment.calendar.instant(segment.start).isoformat(),
@@ -157,12 +135,3 @@ def _step(segment: Segment) -> dict[str, Any]:
 
 def _instant(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat()
-
-
-def _text(document: dict[str, Any], name: str, field: str, default: str | None = None) -> str:
-    value = document.get(name)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, str) or (not value and default is None):
-        raise ClockError("bad_event", f"{field}.{name}", "a text is expected")
-    return value

@@ -4,24 +4,22 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 
+from common.kernel.faults import Fault
+
 _NUMBER = re.compile(r"[+-]?([0-9]+)(?:[./]([0-9]+))?", re.ASCII)
 MOST_DIGITS = 400
-
-
-class NotExact(ValueError):
-    """The value is no exact number; the text says what was expected instead."""
 
 
 def parse_exact(value: object, *, most_digits: int = MOST_DIGITS) -> Fraction:
     """The exact number that a decimal string ("83.025"), a ratio ("887/10") or an integer stands for.
 
-    Before and after the point or stroke it has at most so many digits. Raises `NotExact` for more, and for floats, booleans,
+    Before and after the point or stroke it has at most so many digits. Raises a `Fault` `not_exact` for more, and for floats, booleans,
     exponents, blanks, NaN, infinities and a denominator of zero: a number that decides something must not depend on how a
     machine rounds (interfaces: "binary floats never appear").
     """
     match value:
         case bool() | float():
-            raise NotExact(f'{type(value).__name__} given where a decimal string like "83.025" is expected')
+            raise _fault(f'{type(value).__name__} given where a decimal string like "83.025" is expected')
         case Fraction():
             return value
         case int():
@@ -38,13 +36,17 @@ def parse_exact(value: object, *, most_digits: int = MOST_DIGITS) -> Fraction:
             try:
                 return Fraction(value)
             except ZeroDivisionError:
-                raise NotExact("the denominator is zero") from None
+                raise _fault("the denominator is zero") from None
         case _:
-            raise NotExact('a decimal string like "83.025" or a ratio like "887/10" is expected')
+            raise _fault('a decimal string like "83.025" or a ratio like "887/10" is expected')
 
 
-def _too_long(most_digits: int) -> NotExact:
-    return NotExact(f"at most {most_digits} digits are taken before and after the point")
+def _too_long(most_digits: int) -> Fault:
+    return _fault(f"at most {most_digits} digits are taken before and after the point")
+
+
+def _fault(what: str) -> Fault:
+    return Fault((), "not_exact", what)
 
 
 def ratio_text(value: Fraction) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault, Where
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -21,25 +21,21 @@ _INSTANT = re.compile(
 _MINUTE = len("2026-01-01T00:00:")
 
 
-class NotAnInstant(ValueError):
-    """The text is no instant as RFC 3339 writes one; the message says what is expected instead."""
-
-
 def instant_of(text: str) -> datetime:
     """The instant that an RFC 3339 text names, with the offset that it has; fractions beyond microseconds are cut.
 
-    A leap second is the first instant of the next minute. Raises `NotAnInstant` for anything else: Python's own reader
+    A leap second is the first instant of the next minute. Raises a `Fault` `bad_instant` for anything else: Python's own reader
     takes any character for the `T`, week dates, and texts without an offset or without seconds.
     """
     match = _INSTANT.fullmatch(text)
     if match is None:
-        raise NotAnInstant("a date and time with an offset is expected, such as 2026-08-03T09:05:00+08:00 (RFC 3339)")
+        raise Fault((), "bad_instant", "a date and time with an offset is expected, such as 2026-08-03T09:05:00+08:00 (RFC 3339)")
     try:
         if match[1]:
             return _leap_second(text)
         return datetime.fromisoformat(text if text[-1] != "z" else f"{text[:-1]}Z")
     except (ValueError, OverflowError):
-        raise NotAnInstant("there is no such day") from None
+        raise Fault((), "bad_instant", "there is no such day") from None
 
 
 def _leap_second(text: str) -> datetime:
@@ -47,28 +43,28 @@ def _leap_second(text: str) -> datetime:
     after = datetime.fromisoformat(f"{text[:_MINUTE]}59{offset}") + timedelta(seconds=1)
     in_utc = after.astimezone(UTC)
     if (in_utc.day, in_utc.hour, in_utc.minute) != (1, 0, 0):
-        raise NotAnInstant("a leap second is the last one of a month in UTC: the second 60 is expected nowhere else")
+        raise Fault((), "bad_instant", "a leap second is the last one of a month in UTC: the second 60 is expected nowhere else")
     return after
 
 
-def parse_instant(value: object, field: str) -> datetime:
+def parse_instant(value: object, where: Where) -> datetime:
     """The instant that an RFC 3339 text names, as `instant_of` reads it.
 
-    Raises `ClockError` `bad_instant` for anything else than such a text, and outside 1900–2299.
+    Raises a `Fault` `bad_instant` for anything else than such a text, and outside 1900–2299.
     """
     if not isinstance(value, str):
-        raise ClockError("bad_instant", field, "a text such as 2026-08-03T09:05:00+08:00 is expected (RFC 3339)")
+        raise Fault(where, "bad_instant", "a text such as 2026-08-03T09:05:00+08:00 is expected (RFC 3339)")
     try:
         instant = instant_of(value)
-    except NotAnInstant as problem:
-        raise ClockError("bad_instant", field, str(problem)) from None
+    except Fault as fault:
+        raise Fault(where, fault.rule, fault.what) from None
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
-        raise ClockError("bad_instant", field, f"the year must lie in {FIRST_YEAR}–{LAST_YEAR}")
+        raise Fault(where, "bad_instant", f"the year must lie in {FIRST_YEAR}–{LAST_YEAR}")
     return instant
 
 
-def parse_date(value: object, field: str, code: str = "bad_date") -> date:
-    """The local date that an ISO 8601 text (YYYY-MM-DD) names; raises `ClockError` with the code that is given."""
+def parse_date(value: object, where: Where, rule: str = "bad_date") -> date:
+    """The local date that an ISO 8601 text (YYYY-MM-DD) names; raises a `Fault` of the rule that is given."""
     if isinstance(value, str) and _DATE.fullmatch(value):
         try:
             day = date.fromisoformat(value)
@@ -77,13 +73,13 @@ def parse_date(value: object, field: str, code: str = "bad_date") -> date:
         else:
             if FIRST_YEAR <= day.year <= LAST_YEAR:
                 return day
-    raise ClockError(code, field, f"a date like 2026-10-01 between {FIRST_YEAR} and {LAST_YEAR} is expected")
+    raise Fault(where, rule, f"a date like 2026-10-01 between {FIRST_YEAR} and {LAST_YEAR} is expected")
 
 
 def to_micros(instant: datetime) -> int:
     """Whole microseconds since 1970 in UTC; `bad_instant` for a datetime without a zone."""
     if instant.tzinfo is None:
-        raise ClockError("bad_instant", "", "the instant has no offset from UTC")
+        raise Fault((), "bad_instant", "the instant has no offset from UTC")
     span = instant - EPOCH
     return (span.days * 86_400 + span.seconds) * SECOND + span.microseconds
 

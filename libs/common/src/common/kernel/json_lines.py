@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from common.kernel.nesting import DEEPEST, is_too_deep
+from common.kernel.faults import Fault
+from common.kernel.nesting import DEEPEST
+from common.kernel.strict_json import strict_json
 
 _CHUNK = 1 << 16
 
@@ -26,14 +28,6 @@ class Sink(Protocol):
         """Hands on what was written."""
 
 
-class NotStrict(ValueError):
-    """The line is no JSON object in the strict sense; the text says what is wrong with it."""
-
-
-class _NamedTwice(ValueError):
-    pass
-
-
 def answer_lines(source: Source, sink: Sink, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Answers each line by one line, in order, and flushes whenever the input pauses.
 
@@ -46,34 +40,33 @@ def answer_lines(source: Source, sink: Sink, answer: Callable[[dict[str, Any]], 
 
 
 def parse_object(line: bytes) -> dict[str, Any]:
-    """The JSON object of a line; raises `NotStrict` for anything else.
-
-    Refused are a key that occurs twice, NaN and infinities, numbers out of range and texts that are not Unicode, since
-    readers disagree about their meaning.
-    """
+    """The JSON object of a line, read as `strict_json` does; raises a `Fault` `bad_json` for anything else."""
     try:
-        text = line.decode()
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant, parse_float=_finite)
-        if "\\u" in text:
-            json.dumps(found, ensure_ascii=False).encode()
-    except RecursionError:
-        raise NotStrict(f"the line is nested deeper than {DEEPEST} levels") from None
-    except _NamedTwice as problem:
-        raise NotStrict(str(problem)) from None
-    except UnicodeError:
-        raise NotStrict("the line is not Unicode text in UTF-8") from None
-    except ValueError as problem:
-        raise NotStrict(f"the line is not JSON ({str(problem)[:80]})") from None
+        found = strict_json(line)
+    except Fault as fault:
+        raise Fault((), "bad_json", _said(fault)) from None
     if not isinstance(found, dict):
-        raise NotStrict("the line is no JSON object")
-    if line.count(b"[") + line.count(b"{") > DEEPEST and is_too_deep(found):
-        raise NotStrict(f"the line is nested deeper than {DEEPEST} levels")
+        raise Fault((), "bad_json", "the line is no JSON object")
     return found
 
 
-def error(code: str, field: str, message: str) -> dict[str, Any]:
+def _said(fault: Fault) -> str:
+    match fault.rule:
+        case "duplicate_key":
+            return "a key occurs twice in one object"
+        case "too_deep":
+            return f"the line is nested deeper than {DEEPEST} levels"
+        case "bad_encoding" | "unstorable_text":
+            return "the line is not Unicode text in UTF-8"
+        case "number_out_of_range":
+            return "the line is not JSON (a number is out of range)"
+        case _:
+            return f"the line is not JSON ({fault.what[:80]})"
+
+
+def error(fault: Fault) -> dict[str, Any]:
     """The answer to a question that cannot be answered."""
-    return {"error": {"code": code, "field": field, "message": message}}
+    return {"error": {"code": fault.rule, "field": fault.field, "message": fault.what}}
 
 
 def _answered(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[bytes], bytes]:
@@ -82,8 +75,8 @@ def _answered(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[b
     def one(line: bytes) -> bytes:
         try:
             question = parse_object(line)
-        except NotStrict as problem:
-            return write({"id": None, **error("bad_json", "", str(problem))}).encode() + b"\n"
+        except Fault as fault:
+            return write({"id": None, **error(fault)}).encode() + b"\n"
         return write({"id": question.get("id"), **answer(question)}).encode() + b"\n"
 
     return one
@@ -100,21 +93,3 @@ def _batches(source: Source) -> Iterator[list[bytes]]:
             rest.append(chunk)
     if rest:
         yield [b"".join(rest)]
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _NamedTwice("a key occurs twice in one object")
-    return found
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number - number != 0:
-        raise ValueError("a number is out of range")
-    return number
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.kernel.calendars import named
-from common.kernel.clock_errors import ClockError
 from common.kernel.clock_events import (
     UNASSIGNED,
     Changed,
@@ -18,6 +17,7 @@ from common.kernel.clock_events import (
     Stopped,
 )
 from common.kernel.clock_state import ClockState, Outcome, Segment, State
+from common.kernel.faults import Fault
 from common.kernel.instants import to_micros
 from common.kernel.targets import amount_of, fixed_instant
 from common.kernel.working_time import Calendar
@@ -43,7 +43,7 @@ __all__ = [
 def fold(events: Iterable[ClockEvent], as_of: datetime, calendars: Mapping[str, Calendar]) -> ClockState:
     """The state of the clock at `as_of`, the same for any order of the events and any number of duplicates.
 
-    `calendars` are those that are known beside the built-in ones. Later events do not count. Raises `ClockError`:
+    `calendars` are those that are known beside the built-in ones. Later events do not count. Raises `Fault`:
     `conflicting_duplicate`, `not_started`, `unknown_calendar`, and `never_open` or `bad_target` of the calendar.
     """
     return course(events, as_of, calendars).state_at(as_of)
@@ -65,7 +65,7 @@ class Course:
         try:
             tally.advance(to_micros(as_of))
             return tally.state_at(as_of, self.ignored)
-        except ClockError as problem:
+        except Fault as problem:
             problem.event_id = tally.stated_by.get(problem.field, "")
             raise
 
@@ -106,18 +106,18 @@ def course(events: Iterable[ClockEvent], as_of: datetime, calendars: Mapping[str
                 ignored.append(event.id)
                 continue
             tally.apply(event)
-        except ClockError as problem:
+        except Fault as problem:
             problem.event_id = tally.stated_by.get(problem.field, "")
             raise
     if tally is None or last is None:
-        raise ClockError("not_started", "events", "no started event up to as_of")
+        raise Fault(("events",), "not_started", "no started event up to as_of")
     return Course(tally, last, tuple(ignored), is_whole)
 
 
 def _begun(started: Started, at: int, calendars: Mapping[str, Calendar]) -> "_Tally":
     try:
         return _Tally(started, at, calendars)
-    except ClockError as problem:
+    except Fault as problem:
         problem.event_id = started.id
         raise
 
@@ -126,7 +126,7 @@ def _in_order(events: Iterable[ClockEvent]) -> list[ClockEvent]:
     by_id: dict[str, ClockEvent] = {}
     for event in events:
         if by_id.setdefault(event.id, event) != event:
-            raise ClockError("conflicting_duplicate", "events", "two events have the same id and different content")
+            raise Fault(("events",), "conflicting_duplicate", "two events have the same id and different content")
     return sorted(by_id.values(), key=_order)
 
 

@@ -6,9 +6,9 @@ from fractions import Fraction
 from math import ceil
 from typing import Literal
 
-from common.kernel.clock_errors import ClockError, refuse_unknown
-from common.kernel.exact import NotExact, parse_exact
-from common.kernel.instants import SECOND, parse_instant, to_micros
+from common.kernel.documents import Document, by_rule
+from common.kernel.faults import Where
+from common.kernel.instants import SECOND, to_micros
 from common.kernel.timeline import Stretch, Timeline
 from common.kernel.working_time import Calendar, micros_of
 
@@ -41,48 +41,47 @@ Target = WorkingTime | WorkingDays
 
 TARGET_FIELDS = ("working_seconds", "working_days", "meaning", "pauses_count")
 _MOST_PAUSES = 10_000
+_PAUSES = by_rule("bad_instant", items="a list of [from, to] is expected")
+_TARGET = by_rule("bad_target", fields='an object like {"working_seconds": 28800} is expected')
 
 
-def read_target(value: object, field: str) -> Target:
-    """The target that a JSON object states; raises `ClockError` `bad_target` or `unknown_field`. Parts of a microsecond are rounded up."""
-    if not isinstance(value, dict):
-        raise ClockError("bad_target", field, 'an object like {"working_seconds": 28800} is expected')
-    refuse_unknown(value, TARGET_FIELDS, field)
-    match value:
-        case {"working_seconds": seconds, **rest} if not rest:
-            return WorkingTime(ceil(_amount(seconds, f"{field}.working_seconds") * SECOND))
-        case {"working_days": days, **rest} if "working_seconds" not in rest:
-            number = _amount(days, f"{field}.working_days")
+def read_target(value: object, where: Where) -> Target:
+    """The target that a JSON object states; raises a `Fault` `bad_target` or `unknown_field`. Parts of a microsecond are rounded up."""
+    target = Document(value, where, _TARGET)
+    match target.fields(known=TARGET_FIELDS):
+        case {"working_seconds": _, **rest} if not rest:
+            return WorkingTime(ceil(_amount(target.field("working_seconds")) * SECOND))
+        case {"working_days": _, **rest} if "working_seconds" not in rest:
+            days = target.field("working_days")
+            number = _amount(days)
             if number.denominator != 1:
-                raise ClockError("bad_target", f"{field}.working_days", "a whole number of days is expected")
-            meaning = rest.get("meaning", "end_of_day")
-            if meaning not in ("end_of_day", "working_hours"):
-                raise ClockError("bad_target", f"{field}.meaning", "end_of_day or working_hours is expected")
-            counted = rest.get("pauses_count", False)
-            if not isinstance(counted, bool):
-                raise ClockError("bad_target", f"{field}.pauses_count", "true or false is expected")
-            return WorkingDays(int(number), meaning, counted)
+                raise days.fault("a whole number of days is expected")
+            meaning = target.field("meaning", "end_of_day")
+            if meaning.value not in ("end_of_day", "working_hours"):
+                raise meaning.fault("end_of_day or working_hours is expected")
+            return WorkingDays(int(number), meaning.value, target.field("pauses_count", False).flag())
         case _:
-            raise ClockError("bad_target", field, "either working_seconds, or working_days with a meaning, is expected")
+            raise target.fault("either working_seconds, or working_days with a meaning, is expected")
 
 
-def read_pauses(value: object, field: str) -> list[Pause]:
-    """Pauses as [from, to] pairs, `to` null while one is open; raises `bad_instant` or `end_before_start`."""
-    if not isinstance(value, list):
-        raise ClockError("bad_instant", field, "a list of [from, to] is expected")
-    if len(value) > _MOST_PAUSES:
-        raise ClockError("bad_instant", field, f"at most {_MOST_PAUSES} pauses are taken, not {len(value)}")
-    pauses: list[Pause] = []
-    for index, pair in enumerate(value):
-        path = f"{field}[{index}]"
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ClockError("bad_instant", path, "a pair [from, to] is expected")
-        since = to_micros(parse_instant(pair[0], f"{path}[0]"))
-        until = None if pair[1] is None else to_micros(parse_instant(pair[1], f"{path}[1]"))
-        if until is not None and until < since:
-            raise ClockError("end_before_start", path, "the pause ends before it begins")
-        pauses.append((since, until))
-    return pauses
+def read_pauses(value: object, where: Where) -> list[Pause]:
+    """Pauses as [from, to] pairs, `to` null while one is open; raises a `Fault` `bad_instant` or `end_before_start`."""
+    pauses = Document(value, where, _PAUSES)
+    pairs = pauses.items()
+    if len(pairs) > _MOST_PAUSES:
+        raise pauses.fault(f"at most {_MOST_PAUSES} pauses are taken, not {len(pairs)}")
+    return [_pause(pair) for pair in pairs]
+
+
+def _pause(pair: Document) -> Pause:
+    if not isinstance(pair.value, list) or len(pair.value) != 2:
+        raise pair.fault("a pair [from, to] is expected")
+    begin, end = pair.items()
+    since = to_micros(begin.instant())
+    until = None if end.value is None else to_micros(end.instant())
+    if until is not None and until < since:
+        raise pair.fault("the pause ends before it begins", "end_before_start")
+    return since, until
 
 
 def fixed_instant(calendar: Calendar, start: int, target: Target) -> int | None:
@@ -156,11 +155,7 @@ def _merged(pauses: Iterable[Pause]) -> list[Pause]:
     return found
 
 
-def _amount(value: object, field: str) -> Fraction:
-    try:
-        amount = parse_exact(value)
-    except NotExact as problem:
-        raise ClockError("bad_target", field, str(problem)) from None
-    if amount < 0:
-        raise ClockError("bad_target", field, "a target cannot be negative")
+def _amount(given: Document) -> Fraction:
+    if (amount := given.number()) < 0:
+        raise given.fault("a target cannot be negative")
     return amount

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault
 from common.kernel.instants import DAY, EPOCH_ORDINAL, year_of
 from common.kernel.open_years import Hours, OpenYear, Outline, open_year, pieces_of, united_pieces
 from common.kernel.zones import ZoneInfo
@@ -210,10 +210,10 @@ def _near(start: int, deadline: int) -> int:
     return deadline
 
 
-def _too_far() -> ClockError:
-    return ClockError("bad_target", "target", "the deadline lies more than a hundred years ahead")
+def _too_far() -> Fault:
+    return Fault(("target",), "bad_target", "the deadline lies more than a hundred years ahead")
 
 
 def _refuse_gap(opens: int, closed: int) -> None:
     if opens - closed > TEN_YEARS:
-        raise ClockError("never_open", "calendar", "the calendar has no working time within ten years")
+        raise Fault(("calendar",), "never_open", "the calendar has no working time within ten years")

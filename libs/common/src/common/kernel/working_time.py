@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from common.kernel.calendar_json import CalendarParts, MonthDay, read_calendar, write_calendar
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault, Where
 from common.kernel.instants import SECOND, ordinal_on, to_micros, written_on
 from common.kernel.timeline import Hours, Timeline
 from common.kernel.zones import ZoneInfo, zone_named
@@ -45,9 +45,9 @@ class Calendar:
     unsure_from: MonthDay | None = None
 
     @classmethod
-    def from_json(cls, document: object, field: str = "calendar") -> Self:
-        """The calendar that a document describes (interfaces 3); `ClockError` `bad_calendar` names the wrong field."""
-        return cls(**read_calendar(document, field))
+    def from_json(cls, document: object, where: Where = ("calendar",)) -> Self:
+        """The calendar that a document describes (interfaces 3); `Fault` `bad_calendar` names the wrong field."""
+        return cls(**read_calendar(document, where))
 
     def to_json(self) -> dict[str, Any]:
         """The document from which `from_json` makes an equal calendar."""
@@ -87,7 +87,7 @@ class Calendar:
         """
         lengths = Counter(seconds for hours in self.weekly_hours if (seconds := _union(hours)))
         if not lengths:
-            raise ClockError("never_open", "calendar", "no weekday has hours, so there is no ordinary working day")
+            raise Fault(("calendar",), "never_open", "no weekday has hours, so there is no ordinary working day")
         return timedelta(seconds=lengths.most_common(1)[0][0])
 
     def after_working_time(self, start: datetime, amount: timedelta) -> datetime:
@@ -98,7 +98,7 @@ class Calendar:
         """
         micros = micros_of(amount)
         if micros < 0:
-            raise ClockError("bad_target", "target", "a target cannot be negative")
+            raise Fault(("target",), "bad_target", "a target cannot be negative")
         return self.instant(self.timeline.add(to_micros(start), micros))
 
     def after_working_days(self, start: datetime, number: int) -> datetime:
@@ -108,7 +108,7 @@ class Calendar:
     def end_of_working_day(self, start: int, number: int) -> int:
         """The same in microseconds since 1970; 0 working days are due at the next working instant."""
         if number < 0:
-            raise ClockError("bad_target", "target", "a target cannot be negative")
+            raise Fault(("target",), "bad_target", "a target cannot be negative")
         if number == 0:
             return self.timeline.add(start, 0)
         return self.timeline.end_of_working_day(start, ordinal_on(start, self.zone), number)
@@ -117,7 +117,7 @@ class Calendar:
         """The working time in [start, end); raises `end_before_start`."""
         first, last = to_micros(start), to_micros(end)
         if last < first:
-            raise ClockError("end_before_start", "end", "the end lies before the start")
+            raise Fault(("end",), "end_before_start", "the end lies before the start")
         return timedelta(microseconds=self.timeline.between(first, last))
 
     def is_working(self, at: datetime) -> bool:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
 from common.contracts.envelope import UNKNOWN
 from common.contracts.event import Event
-from common.kernel.clock_errors import ClockError
 from common.kernel.errors import Malformed
+from common.kernel.faults import Fault, Where, place
 from common.kernel.working_time import Calendar
 from common.runtime.handling import Handler
 from common.runtime.unit_of_work import UnitOfWork
-from common.sla.policy import Policy, PolicyError, parse_policy
+from common.sla.policy import Policy, parse_policy
 from common.sla.rulebook import Rulebook
 from common.store.rulebook import RuleVersion
 
@@ -20,11 +20,10 @@ def on_calendar_published(event: CalendarPublished, uow: UnitOfWork) -> None:
     if event.calendar != f"{event.name}@{event.version}":
         raise Malformed("bad_calendar", field="data.calendar", reason="expected name@version")
     try:
-        calendar = Calendar.from_json(event.document, "data.document")
+        calendar = Calendar.from_json(event.document, ("data", "document"))
         _ = calendar.ordinary_day  # one that never opens could not answer anything
-    except ClockError as problem:
-        field = problem.field if problem.code != "unknown_field" else f"{problem.field.rpartition('.')[0]}.{UNKNOWN}"
-        raise Malformed("bad_calendar", field=field[:256], reason=problem.message[:256]) from None
+    except Fault as fault:
+        raise Malformed("bad_calendar", field=place(_known(fault))[:256], reason=fault.what[:256]) from None
     for known in uow.rulebook.calendars.get(event.name, ()):
         if known.version == event.version:
             if known.calendar != calendar:
@@ -39,10 +38,9 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: UnitOfWork) -> None:
         return
     try:
         policy = parse_policy(event.document)
-    except PolicyError as problem:
-        inside = problem.place if problem.rule != "unknown_field" else (*problem.place[:-1], UNKNOWN)
-        place = ".".join(map(str, ("data", "document", *inside)))
-        raise Malformed("bad_policy", field=place[:256], reason=problem.problem[:256]) from None
+    except Fault as fault:
+        field = ".".join(map(str, ("data", "document", *_known(fault))))
+        raise Malformed("bad_policy", field=field[:256], reason=fault.what[:256]) from None
     if not event.policy == policy.ref == f"{event.service}@{event.version}":
         raise Malformed("bad_policy", field="data.policy", reason="expected service@version, as the document says")
     asked = {name for when, _ in policy.rules for name in when}
@@ -52,6 +50,11 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: UnitOfWork) -> None:
         return
     since = max(event.effective_at, event.time)  # no promise is changed behind anybody's back
     uow.rule_versions.append(RuleVersion("", event.version, since, event.document, event.envelope.id, event.applies_to_open))
+
+
+def _known(fault: Fault) -> Where:
+    """Where a document is wrong, without the name of a field that is not ours: it may be a person's."""
+    return fault.where if fault.rule != "unknown_field" else (*fault.where[:-1], UNKNOWN)
 
 
 def _is_known(policy: Policy, rulebook: Rulebook) -> bool:

@@ -1,6 +1,5 @@
 """SLA policies as data: what each stage of a service promises, when somebody is notified, and which pauses count."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -8,9 +7,9 @@ from importlib import resources
 from typing import Any
 
 from common.contracts.yaml_files import read_yaml
-from common.kernel.clock_errors import ClockError
-from common.kernel.exact import NotExact, parse_exact
-from common.kernel.known_fields import unknown_field
+from common.kernel.documents import Document, by_rule
+from common.kernel.exact import parse_exact
+from common.kernel.faults import Fault
 from common.kernel.targets import Target, WorkingTime, read_target
 from common.kernel.working_time import Calendar
 
@@ -21,14 +20,7 @@ TRAITS = ("priority", "region", "channel", "customer_class", "outlet", "category
 """What a rule may ask for in `when`; a trait that a service does not give its clocks never fits."""
 
 
-class PolicyError(ValueError):
-    """The document is no policy: `place` is the path to what is wrong, `problem` says what, `rule` is its short name."""
-
-    def __init__(self, place: tuple[str | int, ...], problem: str, rule: str = "bad_value") -> None:
-        super().__init__(f"{'.'.join(map(str, place))}: {problem}")
-        self.rule = rule
-        self.place = place
-        self.problem = problem
+_POLICY = by_rule("bad_value", fields="names with values are expected")._replace(names=lambda _: "names with values are expected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +35,25 @@ class Threshold:
     notify: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, document: object, place: tuple[str | int, ...] = ()) -> "Threshold":
-        """From `3/4`, `{at: 3/4, notify: [dispatcher]}` or `{before: {working_seconds: 3600}, notify: […]}`; `PolicyError` otherwise."""
-        if not isinstance(document, Mapping):
-            return cls(share=_share(document, place))
-        _refuse_unknown(document, ("at", "before", "notify"), place)
-        notify = document.get("notify", [])
-        if not isinstance(notify, list) or not all(isinstance(role, str) and role for role in notify):
-            raise PolicyError((*place, "notify"), "a list of roles is expected")
-        match {name: value for name, value in document.items() if name != "notify"}:
-            case {"at": share, **rest} if not rest:
-                return cls(share=_share(share, (*place, "at")), notify=tuple(notify))
-            case {"before": amount, **rest} if not rest:
-                target = _target(amount, (*place, "before"))
+    def read(cls, one: Document) -> "Threshold":
+        """From `3/4`, `{at: 3/4, notify: [dispatcher]}` or `{before: {working_seconds: 3600}, notify: […]}`; a `Fault` otherwise."""
+        if not isinstance(one.value, Mapping):
+            return cls(share=_share(one))
+        one.fields(known=("at", "before", "notify"))
+        notify = one.field("notify", [])
+        if not isinstance(notify.value, list) or not all(isinstance(role, str) and role for role in notify.value):
+            raise notify.fault("a list of roles is expected")
+        match [name for name in one.value if name != "notify"]:
+            case ["at"]:
+                return cls(share=_share(one.field("at")), notify=tuple(notify.value))
+            case ["before"]:
+                before = one.field("before")
+                target = _target(before)
                 if not isinstance(target, WorkingTime) or target.micros == 0:
-                    raise PolicyError((*place, "before"), "an amount of working_seconds above 0 is expected", "bad_threshold")
-                return cls(before=target.micros, notify=tuple(notify))
-        raise PolicyError(
-            place, "a share, {at: share} or {before: {working_seconds: n}}, each with notify if you like, is expected", "bad_threshold"
+                    raise before.fault("an amount of working_seconds above 0 is expected", "bad_threshold")
+                return cls(before=target.micros, notify=tuple(notify.value))
+        raise one.fault(
+            "a share, {at: share} or {before: {working_seconds: n}}, each with notify if you like, is expected", "bad_threshold"
         )
 
 
@@ -126,105 +119,61 @@ def shipped_document(package: str) -> dict[str, Any]:
 
 
 def parse_policy(document: Mapping[str, Any]) -> Policy:
-    """A policy from its document; `PolicyError` names the first place that is wrong. Whether its calendars are known is not asked."""
-    _refuse_unknown(document, POLICY_FIELDS, ())
-    name, version = document.get("policy"), document.get("version")
-    if not isinstance(name, str) or not name:
-        raise PolicyError(("policy",), "the name of a service is expected")
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _HIGHEST_VERSION:
-        raise PolicyError(("version",), f"a whole number from 1 to {_HIGHEST_VERSION} is expected")
+    """A policy from its document; a `Fault` names the first place that is wrong. Whether its calendars are known is not asked."""
+    whole = Document(document, (), _POLICY)
+    whole.fields(known=POLICY_FIELDS)
+    name = whole.field("policy").text(what="the name of a service is expected")
+    version = whole.field("version").integer(1, _HIGHEST_VERSION, f"a whole number from 1 to {_HIGHEST_VERSION} is expected")
     ref = f"{name}@{version}"
-    calendars: dict[str, Calendar] = {}
-    for own, calendar in _mapping(document.get("calendars", {}), ("calendars",)).items():
-        try:
-            calendars[f"{ref}/{own}"] = Calendar.from_json(calendar, "")
-        except ClockError as problem:
-            raise PolicyError(("calendars", own, *_places(problem)), problem.message, problem.code) from None
-    stages = _mapping(document.get("stages"), ("stages",))
-    rules = [rule for stage, entries in stages.items() for rule in _stage(stage, entries, ref, calendars)]
+    brought, stages = whole.field("calendars", {}), whole.field("stages")
+    calendars = {f"{ref}/{own}": Calendar.from_json(calendar, (*brought.where, own)) for own, calendar in brought.fields().items()}
+    rules = [rule for stage in stages.fields() for rule in _stage(stage, stages.field(stage), ref, calendars)]
     return Policy(ref, tuple(rules), calendars, document)
 
 
-def _stage(stage: str, entries: object, ref: str, calendars: Mapping[str, Calendar]) -> list[tuple[Mapping[str, str], Promise]]:
-    place = ("stages", stage)
-    if not isinstance(entries, list) or not entries:
-        raise PolicyError(place, "a list of rules is expected")
-    rules = [_rule(stage, entry, (*place, number), ref, calendars) for number, entry in enumerate(entries)]
+def _stage(stage: str, entries: Document, ref: str, calendars: Mapping[str, Calendar]) -> list[tuple[Mapping[str, str], Promise]]:
+    if not isinstance(entries.value, list) or not entries.value:
+        raise entries.fault("a list of rules is expected")
+    rules = [_rule(stage, entry, ref, calendars) for entry in entries.items()]
     if rules[-1][0]:
-        raise PolicyError((*place, len(rules) - 1), "the last rule must have no `when`, so that every case has a promise", "no_default")
+        raise entries.fault("the last rule must have no `when`, so that every case has a promise", "no_default", len(rules) - 1)
     return rules
 
 
-def _rule(
-    stage: str, document: object, place: tuple[str | int, ...], ref: str, calendars: Mapping[str, Calendar]
-) -> tuple[Mapping[str, str], Promise]:
-    entry = _mapping(document, place)
-    _refuse_unknown(entry, RULE_FIELDS, place)
+def _rule(stage: str, entry: Document, ref: str, calendars: Mapping[str, Calendar]) -> tuple[Mapping[str, str], Promise]:
+    entry.fields(known=RULE_FIELDS)
     for name in ("target", "calendar"):
         if name not in entry:
-            raise PolicyError(place, f"the rule has no {name}", "missing_field")
-    target = _target(entry["target"], (*place, "target"))
-    if not isinstance(entry["calendar"], str):
-        raise PolicyError((*place, "calendar"), "the name of a calendar is expected")
-    when = _mapping(entry.get("when", {}), (*place, "when"))
-    for name, value in when.items():
+            raise entry.fault(f"the rule has no {name}", "missing_field")
+    target, calendar = _target(entry.field("target")), entry.field("calendar")
+    if not isinstance(calendar.value, str):
+        raise calendar.fault("the name of a calendar is expected")
+    when = entry.field("when", {})
+    for name, value in when.fields().items():
         if name not in TRAITS or not isinstance(value, str):
-            raise PolicyError((*place, "when", name), f"a text for one of {', '.join(TRAITS)} is expected", "unknown_trait")
-    thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
-    if "thresholds" in entry:
-        listed = _list(entry["thresholds"], (*place, "thresholds"))
-        thresholds = tuple(Threshold.read(one, (*place, "thresholds", number)) for number, one in enumerate(listed))
-    calendar = f"{ref}/{entry['calendar']}" if f"{ref}/{entry['calendar']}" in calendars else entry["calendar"]
-    indicators = _texts(entry.get("indicators", []), (*place, "indicators"))
-    pauses = _texts(entry["pauses"], (*place, "pauses")) if "pauses" in entry else None
-    return when, Promise(stage, target, calendar, thresholds, indicators, pauses)
+            raise when.fault(f"a text for one of {', '.join(TRAITS)} is expected", "unknown_trait", name)
+    thresholds = tuple(map(Threshold.read, entry.field("thresholds").items())) if "thresholds" in entry else DEFAULT_THRESHOLDS
+    own = f"{ref}/{calendar.value}"
+    indicators = entry.field("indicators", []).texts()
+    pauses = entry.field("pauses").texts() if "pauses" in entry else None
+    return when.value, Promise(stage, target, own if own in calendars else calendar.value, thresholds, indicators, pauses)
 
 
-def _share(value: object, place: tuple[str | int, ...]) -> Fraction:
+def _share(given: Document) -> Fraction:
     try:
-        share = parse_exact(str(value) if isinstance(value, float) else value)
-    except NotExact:
-        raise PolicyError(place, "a share of the target, such as 3/4, is expected", "bad_threshold") from None
+        share = parse_exact(str(given.value) if isinstance(given.value, float) else given.value)
+    except Fault:
+        raise given.fault("a share of the target, such as 3/4, is expected", "bad_threshold") from None
     if not 0 < share <= 1:
-        raise PolicyError(place, "a threshold is a share of the target above 0 and up to 1", "bad_threshold")
+        raise given.fault("a threshold is a share of the target above 0 and up to 1", "bad_threshold")
     return share
 
 
-def _target(value: object, place: tuple[str | int, ...]) -> Target:
+def _target(given: Document) -> Target:
     try:
-        return read_target(value, "")
-    except ClockError as problem:
-        if problem.code == "unknown_field":
-            raise PolicyError(place, str(problem), "bad_target") from None
-        raise PolicyError((*place, *_places(problem)), problem.message, problem.code) from None
-
-
-def _places(problem: ClockError) -> tuple[str | int, ...]:
-    """The path of a value inside a document, as `weekly_hours.mon[0]` names it."""
-    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"[.\[\]]+", problem.field) if part)
-
-
-def _refuse_unknown(document: Mapping[Any, Any], known: tuple[str, ...], place: tuple[str | int, ...]) -> None:
-    if found := unknown_field(document, known):
-        name, said = found
-        raise PolicyError((*place, name), said, "unknown_field")
-
-
-def _mapping(value: object, place: tuple[str | int, ...]) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise PolicyError(place, "names with values are expected")
-    return value
-
-
-def _list(value: object, place: tuple[str | int, ...]) -> list[Any]:
-    if not isinstance(value, list):
-        raise PolicyError(place, "a list is expected")
-    return value
-
-
-def _texts(value: object, place: tuple[str | int, ...]) -> tuple[str, ...]:
-    found = _list(value, place)
-    for number, one in enumerate(found):
-        if not isinstance(one, str) or not one:
-            raise PolicyError((*place, number), "a text is expected")
-    return tuple(found)
+        return read_target(given.value, given.where)
+    except Fault as fault:
+        if fault.rule != "unknown_field":
+            raise
+        inside = Fault(fault.where[len(given.where) :], fault.rule, fault.what)
+        raise given.fault(str(inside), "bad_target") from None

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from common.kernel.calendars import BUILT_IN, built_in
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault
 from common.kernel.instants import FIRST_YEAR
 from common.kernel.working_time import Calendar
 from common.sla.policy import Policy
@@ -107,11 +107,11 @@ class Rulebook:
         return [self.policies[number], *(one for one in self.policies[number + 1 :] if one.applies_to_open)]
 
     def at_start(self, name: str, start: datetime) -> CalendarVersion:
-        """The newest version that was published by then, else the oldest that there is; `ClockError` `unknown_calendar`."""
+        """The newest version that was published by then, else the oldest that there is; `Fault` `unknown_calendar`."""
         if name in self.brought:
             return CalendarVersion(name, 0, self.brought[name])
         if name not in self.calendars:
-            raise ClockError("unknown_calendar", "calendar", f"the known calendars are {', '.join(sorted(self.calendars))}")
+            raise Fault(("calendar",), "unknown_calendar", f"the known calendars are {', '.join(sorted(self.calendars))}")
         chain = self.calendars[name]
         return next((one for one in reversed(chain) if one.effective_at <= start), chain[0])
 

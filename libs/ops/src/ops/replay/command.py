@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops.replay.declarations import MappingError
+from common.kernel.faults import Fault
 from ops.replay.mapping import Mapping, load
 from ops.replay.pass_over import Pass
 from ops.replay.progress import Bar
@@ -32,13 +32,13 @@ def run(arguments: Sequence[str]) -> int:
         report_file = None if options.report is None else ReportFile(options.report, (options.file, Path(options.mapping)))
         table = open_table(options.file)
         kafka = None if options.calculate_only else _kafka(options.kafka, mapping)
-    except (MappingError, OSError) as problem:
+    except (Fault, OSError) as problem:
         parser.error(str(problem))
     try:
         report = _calculated(table, mapping) if kafka is None else _published(table, mapping, kafka)
         if report_file is not None:
             report_file.write(_json(report))
-    except MappingError as problem:
+    except Fault as problem:
         parser.error(f"{options.mapping} does not fit {options.file}: {problem}")
     except (ReplayStopped, OSError) as problem:
         sys.stderr.write(f"aftersales replay: {problem}\n")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from common.kernel.exact import NotExact, decimal_text, parse_exact
+from common.kernel.exact import decimal_text, parse_exact
+from common.kernel.faults import Fault
 from common.kernel.instants import DAY
 from ops.replay.in_time import at_the_deadline, by_the_date
 from ops.replay.local_times import readings
@@ -51,7 +52,7 @@ def compensation(row: Row, mapping: Mapping) -> Fraction:
     given = mapping.role("compensation", row.values)
     try:
         return parse_exact(given) if given else Fraction(0)
-    except NotExact:
+    except Fault:
         raise Unusable("bad_compensation") from None
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops.replay.declarations import Columns, MappingError, entries, one_of, text
+from common.kernel.documents import Document
+from ops.replay.declarations import Columns
 from ops.replay.rows import Row, Unusable
 
 _KNOWN = ("column", "set", "row", "from", "blank", "table", "otherwise", "as", "prefix", "suffix", "missing")
@@ -89,50 +90,48 @@ class FieldValue:
         return f"{self.prefix}{found}{self.suffix}"
 
 
-def read_field(document: object, place: str, name: str, columns: Columns, sets: Collection[str], salt: str) -> FieldValue:
+def read_field(declaration: Document, name: str, columns: Columns, sets: Collection[str], salt: str) -> FieldValue:
     """The field that a declaration describes; `sets` are what rules set, `salt` is what pseudonyms are made with."""
-    if not isinstance(document, dict):
-        return FieldValue(name, None, otherwise=document)
-    declared = entries(document, place, known=_KNOWN)
-    table = entries(declared["table"], f"{place}.table") if "table" in declared else None
+    if not isinstance(declaration.value, dict):
+        return FieldValue(name, None, otherwise=declaration.value)
+    declared = declaration.fields(known=_KNOWN)
+    table = declaration.field("table").fields() if "table" in declared else None
     if table is not None and not table:
-        raise MappingError(f"{place}.table", "at least one value with what it stands for is expected")
+        raise declaration.field("table").fault("at least one value with what it stands for is expected")
     if table is None and "otherwise" in declared:
-        raise MappingError(f"{place}.otherwise", "it is for values that a table does not have, and there is no table")
+        raise declaration.field("otherwise").fault("it is for values that a table does not have, and there is no table")
     if "missing" in declared and "column" not in declared:
-        raise MappingError(f"{place}.missing", "it is for the values of a column")
-    source, missing = _source(declared, place, columns, table or (), sets)
+        raise declaration.field("missing").fault("it is for the values of a column")
+    source, missing = _source(declaration, columns, table or (), sets)
     return FieldValue(
         name,
         source,
-        of_first="from" in declared and bool(one_of(declared["from"], f"{place}.from", ("first",))),
+        of_first="from" in declared and bool(declaration.field("from").one_of(("first",))),
         blank=declared.get("blank", NOTHING),
         table=table,
         otherwise=declared.get("otherwise", NOTHING),
-        kind=one_of(declared["as"], f"{place}.as", _KINDS) if "as" in declared else "",
-        prefix=text(declared["prefix"], f"{place}.prefix") if "prefix" in declared else "",
-        suffix=text(declared["suffix"], f"{place}.suffix") if "suffix" in declared else "",
+        kind=declaration.field("as").one_of(_KINDS) if "as" in declared else "",
+        prefix=declaration.field("prefix").text() if "prefix" in declared else "",
+        suffix=declaration.field("suffix").text() if "suffix" in declared else "",
         salt=salt,
         missing=missing,
     )
 
 
-def _source(
-    declared: dict[str, Any], place: str, columns: Columns, meaning: Iterable[str], sets: Collection[str]
-) -> tuple[Source, frozenset[str]]:
+def _source(declaration: Document, columns: Columns, meaning: Iterable[str], sets: Collection[str]) -> tuple[Source, frozenset[str]]:
     """Where the value is taken from, and the words that stand for nothing there."""
-    match [name for name in ("column", "set", "row") if name in declared]:
+    match [name for name in ("column", "set", "row") if name in declaration]:
         case ["column"]:
-            column, missing = columns.part(declared, place, meaning)
+            column, missing = columns.part(declaration, meaning)
             return lambda row, _: row.values[column], missing
         case ["set"]:
-            key = one_of(declared["set"], f"{place}.set", sets)
+            key = declaration.field("set").one_of(sets)
             return lambda _, sets: sets.get(key, ""), frozenset()
         case ["row"]:
-            one_of(declared["row"], f"{place}.row", ("number",))
+            declaration.field("row").one_of(("number",))
             return lambda row, _: str(row.number), frozenset()
         case _:
-            raise MappingError(place, "exactly one of column, set, row is expected")
+            raise declaration.fault("exactly one of column, set, row is expected")
 
 
 def slug(value: str) -> str:

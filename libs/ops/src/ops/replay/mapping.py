@@ -7,16 +7,19 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from common.contracts.yaml_files import read_yaml
 from common.kernel.calendars import BUILT_IN, built_in
-from common.kernel.clock_errors import ClockError
+from common.kernel.documents import Document
+from common.kernel.faults import Fault
 from common.kernel.instants import ordinal_on
 from common.kernel.working_time import Calendar
 from ops.replay.claim_rules import ClaimRule, read_claim
-from ops.replay.declarations import Columns, MappingError, entries, items, meant, one_of, text, words
-from ops.replay.mapping_text import LARGEST, Declared
+from ops.replay.declarations import RULE, Columns, declared, meant, some, words
 from ops.replay.missing import Part
 from ops.replay.times import TimeColumn, read_time
 
+LARGEST = 128 * 1024
+"""The most characters that a mapping may have."""
 SHIPPED = Path(__file__).parents[1] / "mappings"
 
 MEANINGS = ("working", "waiting", "queued", "completed", "closed", "noted")
@@ -97,169 +100,176 @@ class Mapping:
 
 
 def load(name: str) -> Mapping:
-    """The mapping of this name among those that are shipped, else of this file; raises `MappingError`."""
+    """The mapping of this name among those that are shipped, else of this file; raises a `Fault`."""
     shipped = SHIPPED / f"{name}.yaml"
     path = shipped if name.replace("_", "").isalnum() and shipped.is_file() else Path(name)
     if path.is_dir():
-        raise MappingError("", f"{name} is a folder; a mapping is a file")
+        raise Fault((), RULE, f"{name} is a folder; a mapping is a file")
     if not path.exists():
-        raise MappingError(
-            "", f"there is no file {name!r} and no such mapping; {meant(name, sorted(path.stem for path in SHIPPED.glob('*.yaml')))}"
-        )
+        known = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+        raise Fault((), RULE, f"there is no file {name!r} and no such mapping; {meant(name, known)}")
     with path.open("rb") as file:
         raw = file.read(4 * LARGEST + 1)  # no character has more bytes than four
     try:
         return mapping_of(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise MappingError("", f"{name} is not in UTF-8") from None
+        raise Fault((), RULE, f"{name} is not in UTF-8") from None
 
 
 def mapping_of(text: str) -> Mapping:
-    """The mapping that a YAML text declares; raises `MappingError` naming the line and the place that is wrong."""
-    declared = Declared(text)
+    """The mapping that a YAML text declares; raises a `Fault` with the line and the place that is wrong."""
+    if len(text) > LARGEST:
+        raise Fault((), RULE, f"a mapping may have {LARGEST // 1024} KB; this one is larger")
     try:
-        return read_mapping(declared.document)
-    except MappingError as problem:
-        line = declared.line_of(problem.place.removeprefix("mapping."))
-        raise MappingError(f"line {line}: {problem.place}", problem.expected) from None
+        file = read_yaml(text.encode("utf-8", "surrogatepass"))
+    except Fault as fault:
+        raise Fault((), RULE, f"not YAML: {fault}") from None
+    for where, _ in file.twice():
+        raise Fault((), RULE, f"the key {str(where[-1])[:64]!r} stands twice", line=file.line_of(where))
+    try:
+        return read_mapping(file.value)
+    except Fault as fault:
+        where = fault.where[1:] if fault.where[:1] == ("mapping",) else fault.where
+        raise Fault(fault.where, fault.rule, fault.what, line=file.line_of(where)) from None
 
 
 def read_mapping(document: object) -> Mapping:
-    """The mapping that a document declares; raises `MappingError` naming the first place that is wrong."""
-    declared = entries(document, "mapping", known=_KNOWN, required=("name", "kind", "columns", "times", "calendar", "rows", "claims"))
-    name = _name(declared["name"])
-    kind = one_of(declared["kind"], "kind", ("cases", "complaints"))
+    """The mapping that a document declares; raises a `Fault` for the first place that is wrong."""
+    declared(document, "mapping").fields(known=_KNOWN, required=("name", "kind", "columns", "times", "calendar", "rows", "claims"))
+    whole = declared(document)
+    name = _name(whole.field("name"))
+    kind = whole.field("kind").one_of(("cases", "complaints"))
     cases = kind == "cases"
-    columns = Columns(words(declared.get("missing", []), "missing"))
-    answers = _answers(declared["answers"], cases=cases) if "answers" in declared else {}
-    roles = _roles(declared["columns"], columns, answers, cases=cases)
-    times = _times(declared["times"], ("at",) if cases else ("start", "end"), columns)
-    rules = _rules(declared["rows"], columns, MEANINGS if cases else ("complaint",))
+    columns = Columns(words(whole.field("missing", [])))
+    answers = _answers(whole.field("answers"), cases=cases) if "answers" in whole else {}
+    roles = _roles(whole.field("columns"), columns, answers, cases=cases)
+    times = _times(whole.field("times"), ("at",) if cases else ("start", "end"), columns)
+    rules = _rules(whole.field("rows"), columns, MEANINGS if cases else ("complaint",))
     sets = sorted({key for rule in rules for key in rule.sets})
     moments = CASE_MOMENTS if cases else COMPLAINT_MOMENTS
-    claims = tuple(read_claim(item, place, columns, moments, sets, name) for item, place in items(declared["claims"], "claims"))
+    claims = tuple(read_claim(item, columns, moments, sets, name) for item in some(whole.field("claims")))
     return Mapping(
         name=name,
         kind=kind,
-        delimiter=_delimiter(declared.get("delimiter", ",")),
-        encoding=_encoding(declared.get("encoding", "utf-8")),
+        delimiter=_delimiter(whole.field("delimiter", ",")),
+        encoding=_encoding(whole.field("encoding", "utf-8")),
         columns=columns.names,
         explained=columns.explained,
         roles=roles,
         times=times,
-        calendar=_calendar(declared["calendar"]),
+        calendar=_calendar(whole.field("calendar")),
         answers=answers,
         rules=rules,
         claims=claims,
     )
 
 
-def _name(document: object) -> str:
-    name = text(document, "name")
+def _name(declaration: Document) -> str:
+    name = declaration.text()
     if len(name) > 64 or not name.isprintable():
-        raise MappingError("name", "a name of at most 64 characters in one line is expected")
+        raise declaration.fault("a name of at most 64 characters in one line is expected")
     return name
 
 
-def _delimiter(document: object) -> str:
-    if not isinstance(document, str) or len(document) != 1 or document in '"\r\n\0':
-        hint = r', written "\t" for a tab' if document == r"\t" else ""
-        raise MappingError("delimiter", f"one character is expected{hint}, and no quotation mark or end of a line")
-    return document
+def _delimiter(declaration: Document) -> str:
+    found = declaration.value
+    if not isinstance(found, str) or len(found) != 1 or found in '"\r\n\0':
+        hint = r', written "\t" for a tab' if found == r"\t" else ""
+        raise declaration.fault(f"one character is expected{hint}, and no quotation mark or end of a line")
+    return found
 
 
-def _encoding(document: object) -> str:
-    name = text(document, "encoding")
+def _encoding(declaration: Document) -> str:
+    name = declaration.text()
     try:
         found = codecs.lookup(name)
         "".encode(name)  # refuses codecs that are none of text
     except (LookupError, ValueError):  # a ValueError for a NUL in the name
-        raise MappingError("encoding", f"there is no such encoding of text; {meant(name, ENCODINGS)}") from None
+        raise declaration.fault(f"there is no such encoding of text; {meant(name, ENCODINGS)}") from None
     return "utf-8-sig" if found.name == "utf-8" else found.name
 
 
-def _roles(document: object, columns: Columns, answers: Table[str, str], *, cases: bool) -> dict[str, Part]:
+def _roles(columns_of: Document, columns: Columns, answers: Table[str, str], *, cases: bool) -> dict[str, Part]:
     known, others = (CASE_COLUMNS, COMPLAINT_COLUMNS) if cases else (COMPLAINT_COLUMNS, CASE_COLUMNS)
-    declared = entries(document, "columns")
     found: dict[str, Part] = {}
-    for role, column in declared.items():
-        place = f"columns.{role}"
+    for role in columns_of.fields():
+        one = columns_of.field(role)
         if role in others:
-            raise MappingError(place, f"it belongs to the kind {'complaints' if cases else 'cases'}; this one has {', '.join(known)}")
-        one = (
-            entries(column, place, known=("column", "missing"), required=("column",))
-            if isinstance(column, dict)
-            else {"column": text(column, place)}
-        )
-        part = columns.part(one, place, answers if role == "satisfaction" else ())
+            raise one.fault(f"it belongs to the kind {'complaints' if cases else 'cases'}; this one has {', '.join(known)}")
+        if isinstance(one.value, dict):
+            one.fields(known=("column", "missing"), required=("column",))
+        else:
+            one = declared({"column": one.text()}, *one.where)
+        part = columns.part(one, answers if role == "satisfaction" else ())
         for other, earlier in found.items():
             if earlier.column == part.column:
-                raise MappingError(place, f"columns.{other} names the same column")
+                raise one.fault(f"columns.{other} names the same column")
         found[role] = part
-    entries(declared, "columns", known=known, required=("case",) if cases else ())
+    columns_of.fields(known=known, required=("case",) if cases else ())
     if ("satisfaction" in found) != bool(answers):
-        place = "columns.satisfaction" if "satisfaction" in found else "answers"
-        raise MappingError(place, "columns.satisfaction and answers belong together: which word means yes, no or not_answered")
+        where = ("columns", "satisfaction") if "satisfaction" in found else ("answers",)
+        raise Fault(where, RULE, "columns.satisfaction and answers belong together: which word means yes, no or not_answered")
     return found
 
 
-def _times(document: object, names: tuple[str, ...], columns: Columns) -> dict[str, TimeColumn]:
-    declared = entries(document, "times", known=names, required=names)
-    found = {name: read_time(declared[name], f"times.{name}", columns) for name in names}
+def _times(times: Document, names: tuple[str, ...], columns: Columns) -> dict[str, TimeColumn]:
+    times.fields(known=names, required=names)
+    found = {name: read_time(times.field(name), columns) for name in names}
     if len({time.part.column for time in found.values()}) < len(names):
-        raise MappingError(f"times.{names[-1]}.column", f"times.{names[0]} names the same column")
+        raise times.fault(f"times.{names[0]} names the same column", "", names[-1], "column")
     return found
 
 
-def _calendar(document: object) -> Calendar:
-    if isinstance(document, str) and document not in BUILT_IN:
-        raise MappingError("calendar", f"there is no calendar {document[:64]!r}; {meant(document, BUILT_IN)}")
-    try:
-        calendar = built_in(document) if isinstance(document, str) else Calendar.from_json(document)
-        calendar.ordinary_day  # noqa: B018 - raises for a calendar without working time
-    except ClockError as problem:
-        raise MappingError(problem.field, problem.message) from None
+def _calendar(declaration: Document) -> Calendar:
+    name = declaration.value
+    if isinstance(name, str) and name not in BUILT_IN:
+        raise declaration.fault(f"there is no calendar {name[:64]!r}; {meant(name, BUILT_IN)}")
+    calendar = built_in(name) if isinstance(name, str) else Calendar.from_json(name)
+    calendar.ordinary_day  # noqa: B018 - raises for a calendar without working time
     return calendar
 
 
-def _answers(document: object, *, cases: bool) -> dict[str, str]:
+def _answers(answers: Document, *, cases: bool) -> dict[str, str]:
     if cases:
-        raise MappingError("answers", "they belong to the kind complaints")
-    declared = entries(document, "answers")
-    return {said: one_of(means, f"answers.{said}", ("yes", "no", "not_answered")) for said, means in declared.items()}
+        raise answers.fault("they belong to the kind complaints")
+    return {said: answers.field(said).one_of(("yes", "no", "not_answered")) for said in answers.fields()}
 
 
-def _rules(document: object, columns: Columns, meanings: tuple[str, ...]) -> tuple[Rule, ...]:
+def _rules(rows: Document, columns: Columns, meanings: tuple[str, ...]) -> tuple[Rule, ...]:
     found: list[Rule] = []
-    for item, place in items(document, "rows"):
+    for item in some(rows):
         if found and not found[-1].tests:
-            raise MappingError(place, f"it is never reached: rows[{len(found) - 1}] fits every row")
-        found.append(_rule(item, place, columns, meanings))
+            raise item.fault(f"it is never reached: rows[{len(found) - 1}] fits every row")
+        found.append(_rule(item, columns, meanings))
     return tuple(found)
 
 
-def _rule(document: object, place: str, columns: Columns, meanings: tuple[str, ...]) -> Rule:
-    declared = entries(document, place, known=("where", "means", "skip", "set"))
-    if ("means" in declared) == ("skip" in declared):
-        raise MappingError(place, "exactly one of means and skip is expected")
-    if "skip" in declared and "set" in declared:
-        raise MappingError(f"{place}.set", "rows that skip set nothing")
-    where = entries(declared.get("where", {}), f"{place}.where")
-    tests = tuple((columns.index(column, f"{place}.where"), _wanted(wanted, f"{place}.where.{column}")) for column, wanted in where.items())
-    sets = entries(declared.get("set", {}), f"{place}.set")
+def _rule(row: Document, columns: Columns, meanings: tuple[str, ...]) -> Rule:
+    row.fields(known=("where", "means", "skip", "set"))
+    if ("means" in row) == ("skip" in row):
+        raise row.fault("exactly one of means and skip is expected")
+    if "skip" in row and "set" in row:
+        raise row.field("set").fault("rows that skip set nothing")
+    where, sets = row.field("where", {}), row.field("set", {})
+    tests = tuple((_column(column, where, columns), _wanted(where.field(column))) for column in where.fields())
+    sets.fields()
     return Rule(
         tests,
-        means=one_of(declared["means"], f"{place}.means", meanings) if "means" in declared else "",
-        skip=text(declared["skip"], f"{place}.skip") if "skip" in declared else "",
-        sets={key: text(value, f"{place}.set.{key}") for key, value in sets.items()},
+        means=row.field("means").one_of(meanings) if "means" in row else "",
+        skip=row.field("skip").text() if "skip" in row else "",
+        sets={key: sets.field(key).text() for key in sets.fields()},
     )
 
 
-def _wanted(document: object, place: str) -> frozenset[str]:
-    wanted = document if isinstance(document, list) else [document]
+def _column(name: str, where: Document, columns: Columns) -> int:
+    return columns.index(declared(name, *where.where).text())
+
+
+def _wanted(declaration: Document) -> frozenset[str]:
+    wanted = declaration.value if isinstance(declaration.value, list) else [declaration.value]
     if not wanted:
-        raise MappingError(place, "a text, or a list with at least one, is expected")
+        raise declaration.fault("a text, or a list with at least one, is expected")
     for value in wanted:
         if not isinstance(value, str):
-            raise MappingError(place, f"{str(value)[:64]!r} is no text: YAML reads it so unless it stands in quotes")
+            raise declaration.fault(f"{str(value)[:64]!r} is no text: YAML reads it so unless it stands in quotes")
     return frozenset(wanted)

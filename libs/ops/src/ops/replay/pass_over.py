@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.faults import Fault
 from ops.replay.case_figures import CaseFigures
 from ops.replay.case_moments import case_moments, case_row
 from ops.replay.case_order import by_case
@@ -76,8 +76,8 @@ class Pass:
                 self._account.notice(row)
             try:
                 self._figures.add(case)
-            except ClockError as problem:
-                raise ReplayStopped(f"row {case[0].number}: {problem}") from None
+            except Fault as fault:
+                raise ReplayStopped(f"row {case[0].number}: {fault}") from None
             claims = claims_of(case, self._kind.moments, self._mapping)
             for number, reasons in claims.refused:
                 self._account.refuse(number, reasons)
@@ -139,5 +139,5 @@ class Pass:
 
 
 def report_of(content: bytes, mapping: Mapping) -> dict[str, Any]:
-    """The report on a table that is given as bytes; raises `MappingError` where it does not fit, `ReplayStopped` for no table."""
+    """The report on a table that is given as bytes; raises a `Fault` where it does not fit, `ReplayStopped` for no table."""
     return Pass(table_of(content), mapping).report()

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 
+from common.kernel.documents import Document
 from common.kernel.zones import ZoneInfo
-from ops.replay.declarations import MappingError
 from ops.replay.zone_words import UNSURE, WORD, is_fixed, offset_of
 
 _ISO = re.compile(
@@ -57,19 +57,19 @@ def iso_reader(zone: ZoneInfo | None) -> Reader:
     return read
 
 
-def pattern_reader(form: str, place: str, zone: ZoneInfo | None) -> Reader:
-    """Reads stamps of a strptime pattern; raises `MappingError` for one that cannot tell a day, or no zone.
+def pattern_reader(form: str, when: Document, zone: ZoneInfo | None) -> Reader:
+    """Reads stamps of a strptime pattern; raises a `Fault` of the declaration `when` for one that cannot tell a day, or no zone.
 
     A zone that stands in the stamp is read, also where it is a part of the pattern that is always the same, as `UTC`.
     """
     directives = _DIRECTIVE.findall(form)
-    _check_directives(directives, f"{place}.format")
-    always = _always(form, zone, place)
+    _check_directives(directives, when.field("format"))
+    always = _always(form, zone, when)
     bare = re.sub(r"%[zZ]", _HOLE, form)
     dated = not {*"HI"} & {*directives}
-    _check_samples(bare, f"{place}.format", dated)
+    _check_samples(bare, when.field("format"), dated)
     if zone is None and always is None and not {*"zZ"} & {*directives}:
-        raise MappingError(place, "no zone: declare `zone`, such as Europe/Berlin, or have %z in the format")
+        raise when.fault("no zone: declare `zone`, such as Europe/Berlin, or have %z in the format")
 
     def read(stamp: str) -> Stamp:
         if bare == form:
@@ -90,46 +90,46 @@ def _with_hole(stamp: str, bare: str, zone: ZoneInfo | None) -> datetime:
     raise ValueError
 
 
-def _check_directives(directives: list[str], place: str) -> None:
+def _check_directives(directives: list[str], declaration: Document) -> None:
     if not directives:
-        raise MappingError(place, "iso is expected, or a pattern of Python's strptime such as %d.%m.%Y %H:%M:%S")
+        raise declaration.fault("iso is expected, or a pattern of Python's strptime such as %d.%m.%Y %H:%M:%S")
     for directive in directives:
         if directive not in _DIRECTIVES:
-            raise MappingError(place, f"strptime has no directive %{directive} that reads the same on every machine")
+            raise declaration.fault(f"strptime has no directive %{directive} that reads the same on every machine")
     used = set(directives)
     if len([directive for directive in directives if directive in "zZ"]) > 1:
-        raise MappingError(place, "one of %z and %Z is expected, once")
+        raise declaration.fault("one of %z and %Z is expected, once")
     if ("p" in used) != ("I" in used):
-        raise MappingError(place, "%I and %p belong together: hours of a half day and which half; %H is the hour of the day")
+        raise declaration.fault("%I and %p belong together: hours of a half day and which half; %H is the hour of the day")
     if used & {*"MSf"} and not used & {*"HI"}:
-        raise MappingError(place, "the pattern reads minutes without hours")
+        raise declaration.fault("the pattern reads minutes without hours")
     if not used & {*"YyG"}:
-        raise MappingError(place, "the pattern reads no year, so it names no day")
+        raise declaration.fault("the pattern reads no year, so it names no day")
 
 
-def _check_samples(bare: str, place: str, dated: bool) -> None:
+def _check_samples(bare: str, declaration: Document, dated: bool) -> None:
     """Writes two times in the pattern and reads them back: the day must come back, and the hour where there is one."""
     for sample in _SAMPLES:
         try:
             back = datetime.strptime(sample.strftime(bare), bare)  # noqa: DTZ007 - a pattern knows local times
         except (ValueError, re.error, KeyError, IndexError) as problem:
-            raise MappingError(place, f"strptime cannot read the pattern ({problem})") from None
+            raise declaration.fault(f"strptime cannot read the pattern ({problem})") from None
         if back.date() != sample.date():
-            raise MappingError(place, "the pattern does not name a day: year, month and day of the month, or what stands for them")
+            raise declaration.fault("the pattern does not name a day: year, month and day of the month, or what stands for them")
         if not dated and back.hour != sample.hour:
-            raise MappingError(place, "the pattern does not name an hour of the day")
+            raise declaration.fault("the pattern does not name an hour of the day")
 
 
-def _always(form: str, zone: ZoneInfo | None, place: str) -> timezone | None:
+def _always(form: str, zone: ZoneInfo | None, when: Document) -> timezone | None:
     """The zone that each stamp of the pattern ends with, as in `%H:%M:%S UTC`; it must not contradict the declared one."""
     for match in _ZONE.finditer(_DIRECTIVE.sub(_HOLE, form)):
         word = match[0]
         numeric = word[0] in "+-" and not form.endswith((f"%S{word}", f"%M{word}", f"%f{word}", f" {word}"))
         if word in UNSURE:
-            raise MappingError(f"{place}.format", f"{word} stands for no one offset: write %Z in its place and declare the `zone`")
+            raise when.field("format").fault(f"{word} stands for no one offset: write %Z in its place and declare the `zone`")
         if numeric or word != word.upper() or not is_fixed(word):
             continue
         if zone is not None and not (offset_of(word, None, 2000) == UTC and zone.key in ("UTC", "Etc/UTC", "GMT", "Etc/GMT")):
-            raise MappingError(f"{place}.zone", f"each stamp says {word}, so no zone can be declared besides: leave `zone` out")
+            raise when.field("zone").fault(f"each stamp says {word}, so no zone can be declared besides: leave `zone` out")
         return offset_of(word, None, 2000)
     return None

@@ -12,7 +12,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, cast
 
-from ops.replay.declarations import MappingError
+from common.kernel.faults import Fault
+from ops.replay.declarations import RULE
 from ops.replay.rows import ReplayStopped, Unusable
 from ops.replay.table_kind import GZIP, not_a_table
 
@@ -36,7 +37,7 @@ class TableFile:
     def rows(self, columns: Sequence[str], delimiter: str, encoding: str, at: Callable[[int], None]) -> Iterator[Values]:
         """For each row under the header the values of `columns`, or why it has none; `at` hears how many bytes were read.
 
-        Raises `MappingError` when the header lacks a column or has it twice, and `ReplayStopped` for what is no table of
+        Raises a `Fault` when the header lacks a column or has it twice, and `ReplayStopped` for what is no table of
         rows, for a row without an end and for a file that breaks off.
         """
         with self.opened() as raw:
@@ -126,7 +127,7 @@ def _records(lines: _Lines, columns: Sequence[str], delimiter: str) -> Iterator[
 
 def _place(header: Sequence[str], column: str) -> int:
     if (count := header.count(column)) != 1:
-        raise MappingError("columns", f"the file has {count} columns {column!r} among {len(header)}{_near(header, column)}")
+        raise Fault(("columns",), RULE, f"the file has {count} columns {column!r} among {len(header)}{_near(header, column)}")
     return header.index(column)
 
 

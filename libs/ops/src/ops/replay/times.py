@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
-from common.kernel.clock_errors import ClockError
+from common.kernel.documents import Document
 from common.kernel.instants import FIRST_YEAR, LAST_YEAR, from_micros, to_micros
 from common.kernel.zones import ZoneInfo, zone_named
-from ops.replay.declarations import Columns, MappingError, entries, text
+from ops.replay.declarations import Columns
 from ops.replay.missing import Part
 from ops.replay.rows import Unusable
 from ops.replay.stamps import Reader, iso_reader, pattern_reader
@@ -64,7 +64,7 @@ class TimeColumn:
             if dated:
                 return self._day(found)
             told = self._local(found) if found.tzinfo is None else Instant(to_micros(found))
-        except (ValueError, OverflowError, ClockError):
+        except (ValueError, OverflowError):
             raise Unusable("bad_time" if value else "no_time") from None
         if leap and not _begins_a_month(told.at):
             raise Unusable("bad_time")
@@ -86,16 +86,16 @@ class TimeColumn:
         return self.zone
 
 
-def read_time(document: object, place: str, columns: Columns) -> TimeColumn:
+def read_time(when: Document, columns: Columns) -> TimeColumn:
     """`{column, format: iso | a strptime pattern, zone: an IANA name, clock: "HH:MM" for mere dates, missing}`."""
-    declared = entries(document, place, known=_KNOWN, required=("column", "format"))
-    form = text(declared["format"], f"{place}.format")
-    zone = _read_zone(declared["zone"], f"{place}.zone") if "zone" in declared else None
-    read = iso_reader(zone) if form == "iso" else pattern_reader(form, place, zone)
-    clock = _clock(declared["clock"], f"{place}.clock") if "clock" in declared else None
+    when.fields(known=_KNOWN, required=("column", "format"))
+    form = when.field("format").text()
+    zone = _read_zone(when.field("zone")) if "zone" in when else None
+    read = iso_reader(zone) if form == "iso" else pattern_reader(form, when, zone)
+    clock = _clock(when.field("clock")) if "clock" in when else None
     if clock is not None and re.search("%[HI]", form):
-        raise MappingError(f"{place}.clock", "the format reads a time of day, so that no clock is left to declare")
-    return TimeColumn(columns.part(declared, place), read, zone, clock)
+        raise when.field("clock").fault("the format reads a time of day, so that no clock is left to declare")
+    return TimeColumn(columns.part(when), read, zone, clock)
 
 
 def _begins_a_month(at: int) -> bool:
@@ -104,16 +104,15 @@ def _begins_a_month(at: int) -> bool:
     return begins == begins.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def _read_zone(document: object, place: str) -> ZoneInfo:
-    name = text(document, place)
+def _read_zone(declaration: Document) -> ZoneInfo:
     try:
-        return zone_named(name)
+        return zone_named(declaration.text())
     except KeyError:
-        raise MappingError(place, "the IANA name of a time zone is expected, such as Europe/Stockholm") from None
+        raise declaration.fault("the IANA name of a time zone is expected, such as Europe/Stockholm") from None
 
 
-def _clock(document: object, place: str) -> time:
-    written = text(document, place)
+def _clock(declaration: Document) -> time:
+    written = declaration.text()
     if not _CLOCK.fullmatch(written):
-        raise MappingError(place, 'a time of day like "09:00" is expected')
+        raise declaration.fault('a time of day like "09:00" is expected')
     return time.fromisoformat(written)

@@ -5,7 +5,6 @@ from fractions import Fraction
 
 from appraisal.domain.committee import CommitteeGrade
 from appraisal.domain.digest import Plain, digest
-from appraisal.domain.errors import NotGradable
 from appraisal.domain.grade import Graded
 from appraisal.domain.indicators import registry_digest
 from appraisal.domain.outcomes import Trigger, applying
@@ -15,6 +14,7 @@ from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured
 from appraisal.domain.sums import MOST_BITS, too_precise
 from common.kernel.exact import ratio_text
+from common.kernel.faults import Fault
 from common.kernel.money import to_cents
 
 
@@ -81,7 +81,7 @@ def contributions_document(graded: Graded) -> list[dict[str, str]]:
 
 
 def exact_text(value: Fraction) -> str:
-    """The number as `p/q` in lowest terms; NotGradable `too_precise` when it would take thousands of digits."""
+    """The number as `p/q` in lowest terms; a `Fault` `too_precise` when it would take thousands of digits."""
     if max(abs(value.numerator), value.denominator).bit_length() > MOST_BITS:
         raise too_precise()
     return ratio_text(value)
@@ -101,7 +101,7 @@ def _texts(values: Mapping[str, Fraction]) -> dict[str, str]:
 def _pay(graded: Graded, base: Fraction) -> dict[str, object]:
     rule, scale = graded.scheme.pay, graded.scheme.scale
     if rule is None or scale is None:
-        raise NotGradable("no_pay_rule", "performance_base", f"{graded.scheme.reference} has no rule for performance pay")
+        raise Fault(("performance_base",), "no_pay_rule", f"{graded.scheme.reference} has no rule for performance pay")
     pay: Pay = rule.pay(base, graded.score_exact, scale.deciding(graded.score_exact))
     return {
         "exact": exact_text(pay.exact),

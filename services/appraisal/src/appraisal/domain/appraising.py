@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from appraisal.domain.digest import Fact, Plain, grade_digest
-from appraisal.domain.errors import NotGradable
 from appraisal.domain.grade import Graded, grade_period
 from appraisal.domain.indicators import registry_document
 from appraisal.domain.org import Member, OrgSnapshot
@@ -13,6 +12,7 @@ from appraisal.domain.raters import GroupRatings
 from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured
 from common.kernel.exact import parse_exact, ratio_text
+from common.kernel.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def appraise(inputs: Inputs) -> Appraised:
         groups = _groups(inputs.org.raters_of(member), ratings.get(member.employee_id, ()))
         try:
             graded = grade_period(inputs.scheme, measured, groups if inputs.scheme.rated_section else None)
-        except NotGradable as reason:
-            not_graded[member.employee_id] = reason.code
+        except Fault as fault:
+            not_graded[member.employee_id] = fault.rule
             continue
         name = grade_digest(
             facts=[*map(_digested, facts), *_rated(groups)],

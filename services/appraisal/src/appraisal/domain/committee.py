@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from appraisal.domain.cycle import Period
-from appraisal.domain.document import Part
-from appraisal.domain.errors import NotGradable
+from appraisal.domain.document import parts, texts, word
+from common.kernel.documents import Document
+from common.kernel.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,10 @@ class Axis:
     period: Period
 
     def step(self, word: str) -> int:
-        """How far `word` is from the best one, from 0 on; NotGradable `unknown_word`."""
+        """How far `word` is from the best one, from 0 on; a `Fault` `unknown_word`."""
         known = self.aliases.get(word, word)
         if known not in self.words:
-            raise NotGradable("unknown_word", f"axes.{self.id}", f"the words of this axis are {', '.join(self.words)}")
+            raise Fault(("axes", self.id), "unknown_word", f"the words of this axis are {', '.join(self.words)}")
         return self.words.index(known)
 
 
@@ -46,13 +47,13 @@ class Committee:
     def grade(self, words: Mapping[str, str]) -> CommitteeGrade:
         """The grade of a pair of words by axis; a mixed pair is proposed as the lower one, a missing second axis is provisional.
 
-        Raises NotGradable: `unknown_axis`, `axis_missing` (the first one), `unknown_word`.
+        Raises a `Fault`: `unknown_axis`, `axis_missing` (the first one), `unknown_word`.
         """
         for axis in words:
             if axis not in (self.first.id, self.second.id):
-                raise NotGradable("unknown_axis", f"axes.{axis}", f"the axes are {self.first.id} and {self.second.id}")
+                raise Fault(("axes", axis), "unknown_axis", f"the axes are {self.first.id} and {self.second.id}")
         if self.first.id not in words:
-            raise NotGradable("axis_missing", f"axes.{self.first.id}", "there is no grade without this axis")
+            raise Fault(("axes", self.first.id), "axis_missing", "there is no grade without this axis")
         first = self.first.step(words[self.first.id])
         if self.second.id not in words:
             return CommitteeGrade(self.grades[first], proposed=False, provisional=True)
@@ -60,36 +61,36 @@ class Committee:
         return CommitteeGrade(self.grades[max(first, second)], proposed=first != second, provisional=False)
 
 
-def committee_from(part: Part) -> Committee:
-    """The committee of a scheme's `committee` object; BadScheme unless each axis has one word for each grade."""
-    part.only("grades", "axes")
-    rows = part.parts("grades")
+def committee_from(part: Document) -> Committee:
+    """The committee of a scheme's `committee` object; a `Fault` unless each axis has one word for each grade."""
+    part.fields(known=("grades", "axes"))
+    rows = parts(part.field("grades"))
     for row in rows:
-        row.only("grade", "en")
-    grades = tuple(row.text("grade") for row in rows)
+        row.fields(known=("grade", "en"))
+    grades = tuple(row.field("grade").text() for row in rows)
     if not grades or len(set(grades)) != len(grades):
-        raise part.bad("grades", "twice" if grades else "required", "grades are listed once each, from the best to the worst")
-    axes = part.parts("axes")
+        raise part.field("grades").fault("grades are listed once each, from the best to the worst", "twice" if grades else "required")
+    axes = parts(part.field("axes"))
     if len(axes) != 2:
-        raise part.bad("axes", "two_axes", "there are two axes")
+        raise part.field("axes").fault("there are two axes", "two_axes")
     return Committee(
         grades,
-        {row.text("grade"): row.text("en") for row in rows},
+        {row.field("grade").text(): row.field("en").text() for row in rows},
         _axis_from(axes[0], len(grades)),
         _axis_from(axes[1], len(grades)),
     )
 
 
-def _axis_from(part: Part, steps: int) -> Axis:
-    part.only("id", "zh", "words", "aliases", "period")
-    words = part.texts("words")
+def _axis_from(part: Document, steps: int) -> Axis:
+    part.fields(known=("id", "zh", "words", "aliases", "period"))
+    words = texts(part.field("words"))
     if len(words) != steps:
-        raise part.bad("words", "words_match", f"an axis has one word for each of the {steps} grades")
+        raise part.field("words").fault(f"an axis has one word for each of the {steps} grades", "words_match")
     aliases = {}
-    if part.has("aliases"):
-        other = part.part("aliases")
-        for alias in other.values:
-            aliases[alias] = other.text(alias)
+    if "aliases" in part:
+        other = part.field("aliases")
+        for alias in other.fields():
+            aliases[alias] = other.field(alias).text()
             if aliases[alias] not in words:
-                raise other.bad(alias, "unknown_word", f"stands for one of {', '.join(words)}")
-    return Axis(part.text("id"), words, aliases, part.word("period", Period))
+                raise other.field(alias).fault(f"stands for one of {', '.join(words)}", "unknown_word")
+    return Axis(part.field("id").text(), words, aliases, word(part.field("period"), Period))

@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Any
 
 from appraisal.domain.appraising import KpiFact
-from appraisal.domain.errors import NotGradable
 from appraisal.domain.explain import name_of
 from appraisal.domain.grade import grade_period
 from appraisal.domain.raters import GroupRatings
@@ -18,6 +17,7 @@ from appraisal.domain.scale import Band, Scale
 from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured, WeightedIndicator
 from common.kernel.exact import parse_exact, ratio_text
+from common.kernel.faults import Fault
 
 _MOST = 1000
 """More further successes than this are no advice."""
@@ -84,7 +84,7 @@ def next_grade(
 ) -> NextGrade | None:
     """What would have made the next grade, one indicator at a time; None at the top, and where nothing has bands.
 
-    `units` tells what one case of an indicator counts, 1 where nothing is said. Raises NotGradable as `grade_period` does.
+    `units` tells what one case of an indicator counts, 1 where nothing is said. Raises a `Fault` as `grade_period` does.
     """
     if scheme.scale is None:
         return None
@@ -97,7 +97,7 @@ def next_grade(
     def better(name: str, one: Measured) -> bool:
         try:
             return order[grade_period(scheme, {**measured, name: one}, ratings).grade] > order[now.grade]
-        except NotGradable:
+        except Fault:
             return False
 
     def way(used: WeightedIndicator) -> Way:
@@ -150,11 +150,12 @@ def _next_of(document: Mapping[str, Any], inputs: Mapping[str, Any], scheme: Sch
     }
     means = {group: GroupRatings((parse_exact(mean),)) for group, mean in inputs["group_means"].items()}
     ratings = means if scheme.rated_section else None
+    told, units = parse_exact(document["score_exact"]), _units(inputs["facts"])
     try:
-        if grade_period(scheme, measured, ratings).score_exact != parse_exact(document["score_exact"]):
+        if grade_period(scheme, measured, ratings).score_exact != told:
             return None
-        return next_grade(scheme, measured, ratings, _units(inputs["facts"]))
-    except NotGradable:
+        return next_grade(scheme, measured, ratings, units)
+    except Fault:
         return None
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from appraisal.domain.errors import NotGradable
 from appraisal.domain.raters import GroupRatings, Judgement, RatersRate
 from appraisal.domain.scale import Scale
 from appraisal.domain.scheme import Scheme, WhenNotAssessable
 from appraisal.domain.sections import Measured, Section
 from appraisal.domain.sums import total
+from common.kernel.faults import Fault, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,18 @@ def grade_period(
     """The grade of one cycle from indicators, ratings, or both; what was not given at all leaves its sections out (X-33).
 
     An indicator that is missing or has a denominator of 0 is not assessable: its weight goes to the rest of its section, and
-    a section without any gives its weight to the others. Raises NotGradable: `no_score_scale`, `nothing_to_grade`,
+    a section without any gives its weight to the others. Raises a `Fault`: `no_score_scale`, `nothing_to_grade`,
     `unknown_indicator`, `no_rater_groups`, `not_assessable`, `out_of_range`, and those of `Raters.judged`.
     """
     scale = _scale_of(scheme)
     if indicators is None and ratings is None:
-        raise NotGradable("nothing_to_grade", "", "neither indicators nor ratings are given")
+        raise Fault((), "nothing_to_grade", "neither indicators nor ratings are given")
     attainment = _attainment(scheme, indicators)
     judgement = _judgement(scheme, ratings)
     missing = _not_assessable(scheme, attainment) if indicators is not None else {}
     sheets = tuple(_sheets(scheme, attainment, judgement))
     if not sheets:
-        raise NotGradable("not_assessable", "indicators", "there is nothing to judge by in any section")
+        raise Fault(("indicators",), "not_assessable", "there is nothing to judge by in any section")
     contributions = tuple(_weighed(sheets, judgement))
     capped_by = tuple(gate.indicator for gate in scheme.gates if _opened(indicators, gate.indicator))
     score = total(leaf.points for leaf in contributions)
@@ -115,9 +115,9 @@ def grade_period(
 
 
 def grade_score(scheme: Scheme, score: Fraction) -> Graded:
-    """The grade of a score that somebody else computed; NotGradable `out_of_range` outside 0 to 100."""
+    """The grade of a score that somebody else computed; a `Fault` `out_of_range` outside 0 to 100."""
     scale = _scale_of(scheme)
-    _in_range(score, "score")
+    _in_range(score, ("score",))
     whole = (Contribution("score", "", Fraction(1), score),)
     return Graded(scheme, score, scale.displayed(score), scale.grade_of(score), whole)
 
@@ -125,19 +125,19 @@ def grade_score(scheme: Scheme, score: Fraction) -> Graded:
 def grade_year(scheme: Scheme, scores: Sequence[Fraction], post: str | None = None) -> Graded:
     """The year-end grade: the arithmetic mean of the scores of the cycles that there were (D11-34, X-19).
 
-    `partial_year` when there are fewer than the cycles of a year for this post (a manager's is one, D11-35). Raises NotGradable:
+    `partial_year` when there are fewer than the cycles of a year for this post (a manager's is one, D11-35). Raises a `Fault`:
     `unknown_post`, `too_few_periods`, `too_many_periods`, `out_of_range`.
     """
     scale = _scale_of(scheme)
     period = scheme.cycle.period_of(post)
     if period is None:
-        raise NotGradable("unknown_post", "post", f"this scheme's posts are {', '.join(scheme.cycle.posts) or 'not told apart'}")
+        raise Fault(("post",), "unknown_post", f"this scheme's posts are {', '.join(scheme.cycle.posts) or 'not told apart'}")
     if len(scores) > period.per_year:
-        raise NotGradable("too_many_periods", "period_scores", f"a year has {period.per_year} cycles under this scheme")
+        raise Fault(("period_scores",), "too_many_periods", f"a year has {period.per_year} cycles under this scheme")
     if len(scores) < min(scheme.cycle.least_periods, period.per_year):
-        raise NotGradable("too_few_periods", "period_scores", f"a year needs {scheme.cycle.least_periods} at least")
+        raise Fault(("period_scores",), "too_few_periods", f"a year needs {scheme.cycle.least_periods} at least")
     for index, one in enumerate(scores):
-        _in_range(one, f"period_scores[{index}]")
+        _in_range(one, ("period_scores", index))
     share = Fraction(1, len(scores))
     contributions = tuple(Contribution(f"period_{number}", "", share, one) for number, one in enumerate(scores, start=1))
     mean = total(leaf.points for leaf in contributions)
@@ -147,13 +147,13 @@ def grade_year(scheme: Scheme, scores: Sequence[Fraction], post: str | None = No
 
 def _scale_of(scheme: Scheme) -> Scale:
     if scheme.scale is None:
-        raise NotGradable("no_score_scale", "scheme", f"{scheme.reference} grades in words, without scores")
+        raise Fault(("scheme",), "no_score_scale", f"{scheme.reference} grades in words, without scores")
     return scheme.scale
 
 
-def _in_range(score: Fraction, where: str) -> None:
+def _in_range(score: Fraction, where: Where) -> None:
     if not 0 <= score <= 100:
-        raise NotGradable("out_of_range", where, "a score lies from 0 to 100")
+        raise Fault(where, "out_of_range", "a score lies from 0 to 100")
 
 
 def _attainment(scheme: Scheme, indicators: Mapping[str, Measured] | None) -> dict[str, Fraction]:
@@ -164,9 +164,9 @@ def _attainment(scheme: Scheme, indicators: Mapping[str, Measured] | None) -> di
     found: dict[str, Fraction] = {}
     for name, measured in given.items():
         if name not in used and name not in gates:
-            raise NotGradable("unknown_indicator", f"indicators.{name}", f"{scheme.reference} does not weigh this indicator")
+            raise Fault(("indicators", name), "unknown_indicator", f"{scheme.reference} does not weigh this indicator")
         if measured.numerator < 0 or measured.denominator < 0:
-            raise NotGradable("out_of_range", f"indicators.{name}", "a numerator or denominator below 0 counts nothing")
+            raise Fault(("indicators", name), "out_of_range", "a numerator or denominator below 0 counts nothing")
     for name, one in used.items():
         value = one.attainment(given[name]) if name in given else None
         if value is not None:
@@ -179,7 +179,7 @@ def _not_assessable(scheme: Scheme, attainment: Mapping[str, Fraction]) -> dict[
     missing = {one.id: section.weight * one.share for section in scheme.sections for one in section.indicators if one.id not in attainment}
     if missing and scheme.when_not_assessable is WhenNotAssessable.REFUSE:
         name = next(iter(missing))
-        raise NotGradable("not_assessable", f"indicators.{name}", "this scheme gives no grade while an indicator cannot be judged")
+        raise Fault(("indicators", name), "not_assessable", "this scheme gives no grade while an indicator cannot be judged")
     return missing
 
 
@@ -188,10 +188,10 @@ def _judgement(scheme: Scheme, ratings: Mapping[str, GroupRatings] | None) -> Ju
         return None
     rated = scheme.rated_section
     if rated is None or rated.raters is None:
-        raise NotGradable("no_rater_groups", "ratings", f"{scheme.reference} has no section that rater groups fill in")
+        raise Fault(("ratings",), "no_rater_groups", f"{scheme.reference} has no section that rater groups fill in")
     for group, given in ratings.items():
         for index, one in enumerate(given.submitted):
-            _in_range(one, f"ratings.{group}[{index}]")
+            _in_range(one, ("ratings", group, index))
     return rated.raters.judged(ratings)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from appraisal.domain.document import Part
+from appraisal.domain.document import count, flag, parts, texts, word
+from common.kernel.documents import Document
 
 
 class Trigger(StrEnum):
@@ -35,21 +36,21 @@ def applying(rules: Iterable[OutcomeRule], grade: str, *, trigger: Trigger, time
     return tuple(rule for rule in rules if rule.applies(grade, trigger, times))
 
 
-def outcomes_from(whole: Part, grades: Sequence[str]) -> tuple[OutcomeRule, ...]:
-    """The outcome rules of a scheme; BadScheme when one is about a grade that the scale does not have."""
+def outcomes_from(whole: Document, grades: Sequence[str]) -> tuple[OutcomeRule, ...]:
+    """The outcome rules of a scheme; a `Fault` when one is about a grade that the scale does not have."""
     rules = []
-    for part in whole.parts("outcomes"):
-        part.only("outcome", "grades", "trigger", "times", "confirm", "source")
+    for part in parts(whole.field("outcomes")):
+        part.fields(known=("outcome", "grades", "trigger", "times", "confirm", "source"))
         rule = OutcomeRule(
-            outcome=part.text("outcome"),
-            grades=part.texts("grades"),
-            trigger=part.word("trigger", Trigger, Trigger.CYCLE),
-            times=part.count("times", "1"),
-            confirm=part.flag("confirm", default=False),
-            source=part.text("source", ""),
+            outcome=part.field("outcome").text(),
+            grades=texts(part.field("grades")),
+            trigger=word(part.field("trigger"), Trigger, Trigger.CYCLE),
+            times=count(part.field("times"), "1"),
+            confirm=flag(part.field("confirm"), default=False),
+            source=part.field("source").text(""),
         )
         for grade in rule.grades:
             if grade not in grades:
-                raise part.bad("grades", "unknown_grade", f"{grade} is no grade of this scheme")
+                raise part.field("grades").fault(f"{grade} is no grade of this scheme", "unknown_grade")
         rules.append(rule)
     return tuple(rules)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from appraisal.domain.document import Part
+from appraisal.domain.document import flag, percent, word
+from common.kernel.documents import Document
 
 
 class Reading(StrEnum):
@@ -51,12 +52,12 @@ class PayRule:
         return Pay(readings[self.reading], failed, failed and self.base_pay_deducted, readings)
 
 
-def pay_from(part: Part) -> PayRule:
+def pay_from(part: Document) -> PayRule:
     """The pay rule of a scheme's `pay` object."""
-    part.only("pass_line", "deducted_percent", "reading", "base_pay_deducted")
+    part.fields(known=("pass_line", "deducted_percent", "reading", "base_pay_deducted"))
     return PayRule(
-        pass_line=part.percent("pass_line"),
-        deducted=part.percent("deducted_percent") / 100,
-        reading=part.word("reading", Reading, Reading.A),
-        base_pay_deducted=part.flag("base_pay_deducted", default=False),
+        pass_line=percent(part.field("pass_line")),
+        deducted=percent(part.field("deducted_percent")) / 100,
+        reading=word(part.field("reading"), Reading, Reading.A),
+        base_pay_deducted=flag(part.field("base_pay_deducted"), default=False),
     )

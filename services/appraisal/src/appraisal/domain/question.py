@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from appraisal.domain.answer import answer_in_words, answer_with_score
-from appraisal.domain.errors import BadScheme, NotGradable
 from appraisal.domain.grade import Graded, grade_period, grade_score, grade_year
 from appraisal.domain.raters import GroupRatings
 from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured
-from common.kernel.exact import NotExact, parse_exact
-from common.kernel.known_fields import unknown_field
+from common.kernel.documents import Document, by_rule
+from common.kernel.faults import Fault
 
 FindScheme = Callable[[object], Scheme]
-"""Finds the scheme that a question names or holds; raises NotGradable `unknown_scheme` or BadScheme."""
+"""Finds the scheme that a question names or holds; raises a `Fault`: `UNKNOWN` where it names none, else a rule of schemes."""
+UNKNOWN = "unknown_scheme"
+"""The rule that a name breaks which no scheme has."""
+
+_QUESTION = by_rule("bad_question", fields="must be an object")
 
 _KINDS = ("score", "period_scores", "axes", "indicators", "ratings")
 _KNOWN = ("id", "scheme", "post", "performance_base", "times_failed", *_KINDS)
@@ -26,146 +29,137 @@ _HIGHEST_BASE = 10**12
 
 
 def answer(question: Mapping[str, object], find_scheme: FindScheme) -> dict[str, object]:
-    """The answer to one question, without its `id`. Raises NotGradable with the code, the field and what was expected."""
-    _refuse_unknown(question, _KNOWN, "")
+    """The answer to one question, without its `id`. Raises a `Fault` with the rule (the code), the field and what was expected."""
+    asked = Document(question, (), _QUESTION)
+    asked.fields(known=_KNOWN)
     kinds = [kind for kind in _KINDS if question.get(kind) is not None]
     if not kinds:
-        raise NotGradable("bad_question", "", f"needs one of {', '.join(_KINDS)}")
+        raise asked.fault(f"needs one of {', '.join(_KINDS)}")
     if len(kinds) > 1 and kinds != ["indicators", "ratings"]:
-        raise NotGradable("bad_question", kinds[1], f"cannot be asked together with {kinds[0]}")
-    scheme = _scheme(question, find_scheme)
+        raise asked.field(kinds[1]).fault(f"cannot be asked together with {kinds[0]}")
+    scheme = _scheme(asked.field("scheme"), find_scheme)
     if question.get("post") is not None and kinds != ["period_scores"]:
-        raise NotGradable("bad_question", "post", "belongs to a question about period_scores")
+        raise asked.field("post").fault("belongs to a question about period_scores")
     if kinds == ["axes"]:
-        return _answer_in_words(question, scheme)
-    base = _base(question.get("performance_base"))
+        return _answer_in_words(asked, scheme)
+    base = _base(asked.field("performance_base"))
     if base is not None and scheme.pay is None:
-        raise NotGradable("no_pay_rule", "performance_base", f"{scheme.reference} has no rule for performance pay")
+        raise _no_pay(asked, scheme)
     if question.get("times_failed") is not None:
-        raise NotGradable("bad_question", "times_failed", "belongs to a question about axes")
-    graded, inputs = _graded(question, kinds, scheme)
+        raise asked.field("times_failed").fault("belongs to a question about axes")
+    graded, inputs = _graded(asked, kinds, scheme)
     return answer_with_score(graded, inputs, kinds, base)
 
 
-def _scheme(question: Mapping[str, object], find_scheme: FindScheme) -> Scheme:
-    if question.get("scheme") is None:
-        raise NotGradable("unknown_scheme", "scheme", "names no scheme")
+def _scheme(wanted: Document, find_scheme: FindScheme) -> Scheme:
+    if wanted.value is None:
+        raise wanted.fault("names no scheme", UNKNOWN)
     try:
-        return find_scheme(question["scheme"])
-    except BadScheme as error:
-        path = error.field if error.field.startswith("scheme") else f"scheme.{error.field}".rstrip(".")
-        raise NotGradable("bad_scheme", path, f"{error.rule}: {error.message}") from error
+        return find_scheme(wanted.value)
+    except Fault as fault:
+        if fault.rule == UNKNOWN:
+            raise
+        inside = (step for step in fault.where if step != "")  # a field without a name is told by what holds it
+        raise wanted.fault(f"{fault.rule}: {fault.what}", "bad_scheme", *inside) from fault
 
 
-def _graded(question: Mapping[str, object], kinds: list[str], scheme: Scheme) -> "tuple[Graded, dict[str, object]]":
+def _graded(asked: Document, kinds: list[str], scheme: Scheme) -> "tuple[Graded, dict[str, object]]":
     if kinds == ["score"]:
-        score = _number(question["score"], "score", "bad_score")
+        score = _number(asked.field("score"), "bad_score")
         return grade_score(scheme, score), {"score": score}
-    post = question.get("post")
-    if post is not None and not isinstance(post, str):
-        raise NotGradable("unknown_post", "post", "must be text")
+    post = asked.field("post")
+    if post.value is not None and not isinstance(post.value, str):
+        raise post.fault("must be text", "unknown_post")
     if kinds == ["period_scores"]:
-        scores = _scores(question["period_scores"], "period_scores")
-        return grade_year(scheme, scores, post), {"period_scores": scores, "post": post or ""}
-    indicators = _indicators(question["indicators"]) if "indicators" in kinds else None
-    ratings = _ratings(question["ratings"]) if "ratings" in kinds else None
+        scores = _scores(asked.field("period_scores"))
+        return grade_year(scheme, scores, post.value), {"period_scores": scores, "post": post.value or ""}
+    indicators = _indicators(asked.field("indicators")) if "indicators" in kinds else None
+    ratings = _ratings(asked.field("ratings")) if "ratings" in kinds else None
     return grade_period(scheme, indicators, ratings), {"indicators": indicators, "ratings": ratings}
 
 
-def _answer_in_words(question: Mapping[str, object], scheme: Scheme) -> dict[str, object]:
+def _answer_in_words(asked: Document, scheme: Scheme) -> dict[str, object]:
+    axes = asked.field("axes")
     if scheme.committee is None:
-        raise NotGradable("no_axes", "axes", f"{scheme.reference} grades by score")
-    axes = _object(question["axes"], "axes")
+        raise axes.fault(f"{scheme.reference} grades by score", "no_axes")
     words = {}
-    for axis, word in axes.items():
+    for axis, word in axes.fields().items():
         if word is None:
             continue
         if not isinstance(word, str):
-            raise NotGradable("unknown_word", f"axes.{axis}", "must be a word of this axis")
+            raise axes.fault("must be a word of this axis", "unknown_word", axis)
         words[axis] = word
-    if question.get("performance_base") is not None:
-        raise NotGradable("no_pay_rule", "performance_base", f"{scheme.reference} has no rule for performance pay")
-    times = question.get("times_failed")
-    times_failed = 1 if times is None else _count(times, "times_failed")
+    if asked.field("performance_base").value is not None:
+        raise _no_pay(asked, scheme)
+    times = asked.field("times_failed")
+    times_failed = 1 if times.value is None else _count(times)
     return answer_in_words(scheme, scheme.committee.grade(words), words, times_failed)
 
 
-def _indicators(value: object) -> dict[str, Measured]:
+def _no_pay(asked: Document, scheme: Scheme) -> Fault:
+    return asked.field("performance_base").fault(f"{scheme.reference} has no rule for performance pay", "no_pay_rule")
+
+
+def _indicators(indicators: Document) -> dict[str, Measured]:
     measured = {}
-    for name, row in _object(value, "indicators").items():
-        where = f"indicators.{name}"
+    for name, row in indicators.fields().items():
         if row is None:
             continue
-        rate = _object(row, where)
-        _refuse_unknown(rate, ("numerator", "denominator"), where)
-        numerator, denominator = (_number(rate.get(key), f"{where}.{key}", "bad_number") for key in ("numerator", "denominator"))
+        rate = indicators.field(name)
+        rate.fields(known=("numerator", "denominator"))
+        numerator, denominator = (_number(rate.field(key), "bad_number") for key in ("numerator", "denominator"))
         measured[name] = Measured(numerator, denominator)
     return measured
 
 
-def _ratings(value: object) -> dict[str, GroupRatings]:
-    return {group: _group(given, f"ratings.{group}") for group, given in _object(value, "ratings").items()}
+def _ratings(ratings: Document) -> dict[str, GroupRatings]:
+    return {group: _group(ratings.field(group)) for group in ratings.fields()}
 
 
-def _group(value: object, where: str) -> GroupRatings:
+def _group(given: Document) -> GroupRatings:
     """One group's scores: a list, nothing at all, or `{"assigned": 3, "submitted": […]}`."""
-    if value is None:
+    if given.value is None:
         return GroupRatings(())
-    if isinstance(value, list):
-        return GroupRatings(_scores(value, where))
-    if not isinstance(value, dict):
-        raise NotGradable("bad_ratings", where, 'must be a list of scores or {"assigned": 3, "submitted": [...]}')
-    _refuse_unknown(value, ("assigned", "submitted"), where)
-    given = value.get("submitted")
-    submitted = _scores([] if given is None else given, f"{where}.submitted")
-    if value.get("assigned") is None:
-        raise NotGradable("bad_count", f"{where}.assigned", "is missing: how many raters were asked")
-    assigned = _count(value.get("assigned"), f"{where}.assigned")
-    if len(submitted) > assigned:
-        raise NotGradable("bad_ratings", f"{where}.submitted", "more raters have rated than were asked")
-    return GroupRatings(submitted, assigned)
+    if isinstance(given.value, list):
+        return GroupRatings(_scores(given))
+    if not isinstance(given.value, dict):
+        raise given.fault('must be a list of scores or {"assigned": 3, "submitted": [...]}', "bad_ratings")
+    given.fields(known=("assigned", "submitted"))
+    submitted, assigned = given.field("submitted"), given.field("assigned")
+    scores = () if submitted.value is None else _scores(submitted)
+    if assigned.value is None:
+        raise assigned.fault("is missing: how many raters were asked", "bad_count")
+    number = _count(assigned)
+    if len(scores) > number:
+        raise submitted.fault("more raters have rated than were asked", "bad_ratings")
+    return GroupRatings(scores, number)
 
 
-def _refuse_unknown(given: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
-    if found := unknown_field(given, known):
-        name, said = found
-        raise NotGradable("unknown_field", f"{where}.{name}" if where else name, said)
+def _scores(given: Document) -> tuple[Fraction, ...]:
+    if not isinstance(given.value, list):
+        raise given.fault("must be a list of scores", "bad_score")
+    if len(given.value) > _MOST_SCORES:
+        raise given.fault(f"has at most {_MOST_SCORES} scores, not {len(given.value)}", "bad_score")
+    return tuple(_number(score, "bad_score") for score in given.items())
 
 
-def _scores(value: object, where: str) -> tuple[Fraction, ...]:
-    if not isinstance(value, list):
-        raise NotGradable("bad_score", where, "must be a list of scores")
-    if len(value) > _MOST_SCORES:
-        raise NotGradable("bad_score", where, f"has at most {_MOST_SCORES} scores, not {len(value)}")
-    return tuple(_number(score, f"{where}[{index}]", "bad_score") for index, score in enumerate(value))
+def _number(given: Document, rule: str) -> Fraction:
+    if given.value is None:
+        raise given.fault('is missing: a decimal like "83.025" or a ratio like "887/10" is expected', rule)
+    return given.number(rule)
 
 
-def _object(value: object, where: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise NotGradable("bad_question", where, "must be an object")
-    return value
-
-
-def _number(value: object, where: str, code: str) -> Fraction:
-    if value is None:
-        raise NotGradable(code, where, 'is missing: a decimal like "83.025" or a ratio like "887/10" is expected')
-    try:
-        return parse_exact(value)
-    except NotExact as error:
-        raise NotGradable(code, where, str(error)) from error
-
-
-def _count(value: object, where: str) -> int:
-    number = _number(value, where, "bad_count")
+def _count(given: Document) -> int:
+    number = _number(given, "bad_count")
     if number.denominator != 1 or not 0 <= number <= 10_000:
-        raise NotGradable("bad_count", where, "must be a whole number from 0 to 10000")
+        raise given.fault("must be a whole number from 0 to 10000", "bad_count")
     return int(number)
 
 
-def _base(value: object) -> Fraction | None:
-    if value is None:
+def _base(given: Document) -> Fraction | None:
+    if given.value is None:
         return None
-    base = _number(value, "performance_base", "bad_number")
+    base = _number(given, "bad_number")
     if not 0 <= base <= _HIGHEST_BASE:
-        raise NotGradable("out_of_range", "performance_base", f"must be from 0 to {_HIGHEST_BASE}")
+        raise given.fault(f"must be from 0 to {_HIGHEST_BASE}", "out_of_range")
     return base

@@ -6,9 +6,10 @@ from enum import StrEnum
 from fractions import Fraction
 from itertools import combinations
 
-from appraisal.domain.document import Part
-from appraisal.domain.errors import NotGradable
+from appraisal.domain.document import parts, percent, texts, word
 from appraisal.domain.sums import total
+from common.kernel.documents import Document
+from common.kernel.faults import Fault
 
 
 class WhenMissing(StrEnum):
@@ -68,18 +69,18 @@ class Raters:
     def judged(self, ratings: Mapping[str, GroupRatings]) -> "Judgement":
         """The weights and means of the groups that count.
 
-        Raises NotGradable: `unknown_group`, `<required>_missing` (`superior_missing`), and `ratings_missing` for a group that
+        Raises a `Fault`: `unknown_group`, `<required>_missing` (`superior_missing`), and `ratings_missing` for a group that
         exists but handed in nothing, unless the scheme says otherwise.
         """
         for group in ratings:
             if group not in self.groups:
-                raise NotGradable("unknown_group", f"ratings.{group}", f"this scheme's groups are {', '.join(self.groups)}")
+                raise Fault(("ratings", group), "unknown_group", f"this scheme's groups are {', '.join(self.groups)}")
         existing = [group for group in self.groups if group in ratings and ratings[group].exists]
         if self.required not in existing:
-            raise NotGradable(f"{self.required}_missing", f"ratings.{self.required}", "nobody can be graded without this group")
+            raise Fault(("ratings", self.required), f"{self.required}_missing", "nobody can be graded without this group")
         silent = [group for group in existing if not ratings[group].submitted]
         if silent and (self.when_missing is WhenMissing.REFUSE or self.required in silent):
-            raise NotGradable("ratings_missing", f"ratings.{silent[0]}", "its raters were asked and none has rated yet")
+            raise Fault(("ratings", silent[0]), "ratings_missing", "its raters were asked and none has rated yet")
         counted = [group for group in existing if group not in silent]
         weights = self.table[frozenset(counted)]
         return Judgement(
@@ -98,34 +99,34 @@ class Judgement:
     incomplete: tuple[str, ...]
 
 
-def raters_from(part: Part) -> Raters:
-    """The rater groups of a section's `raters` object; BadScheme unless every set of groups with the required one has weights."""
-    part.only("groups", "required", "weights", "when_missing", "rate")
-    groups = part.texts("groups")
-    required = part.text("required")
+def raters_from(part: Document) -> Raters:
+    """The rater groups of a section's `raters` object; a `Fault` unless every set of groups with the required one has weights."""
+    part.fields(known=("groups", "required", "weights", "when_missing", "rate"))
+    groups = texts(part.field("groups"))
+    required = part.field("required").text()
     if required not in groups:
-        raise part.bad("required", "unknown_group", f"must be one of {', '.join(groups)}")
+        raise part.field("required").fault(f"must be one of {', '.join(groups)}", "unknown_group")
     if len(groups) > 6:
-        raise part.bad("groups", "too_many", "at most six groups")
+        raise part.field("groups").fault("at most six groups", "too_many")
     table: dict[frozenset[str], dict[str, Fraction]] = {}
-    for row in part.parts("weights"):
-        row.only(*groups)
-        weights = {group: row.percent(group) / 100 for group in row.values}
+    for row in parts(part.field("weights")):
+        row.fields(known=groups)
+        weights = {group: percent(row.field(group)) / 100 for group in row.value}
         if sum(weights.values(), Fraction(0)) != 1:
-            raise row.bad("", "weights_sum", "the weights of the groups that exist must sum to 100")
+            raise row.fault("the weights of the groups that exist must sum to 100", "weights_sum")
         if frozenset(weights) in table:
-            raise row.bad("", "twice", "two rows are about the same groups")
+            raise row.fault("two rows are about the same groups", "twice")
         table[frozenset(weights)] = weights
     for existing in _with_required(groups, required):
         if existing not in table:
             missing = " + ".join(group for group in groups if group in existing)
-            raise part.bad("weights", "weights_cover", f"no row says what weighs how much when there are only {missing}")
+            raise part.field("weights").fault(f"no row says what weighs how much when there are only {missing}", "weights_cover")
     return Raters(
         groups,
         required,
         table,
-        part.word("when_missing", WhenMissing, WhenMissing.REFUSE),
-        part.word("rate", RatersRate, RatersRate.SECTION),
+        word(part.field("when_missing"), WhenMissing, WhenMissing.REFUSE),
+        word(part.field("rate"), RatersRate, RatersRate.SECTION),
     )
 
 

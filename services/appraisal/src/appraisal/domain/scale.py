@@ -5,7 +5,8 @@ from fractions import Fraction
 from itertools import pairwise
 from math import floor
 
-from appraisal.domain.document import Part
+from appraisal.domain.document import parts, percent, texts
+from common.kernel.documents import Document
 
 LOWEST, HIGHEST = Fraction(0), Fraction(100)
 _ROUNDINGS = {"false": None, "true": 2, "0": 0, "1": 1, "2": 2}
@@ -61,36 +62,36 @@ class Scale:
         return next(band for band in reversed(self.bands) if band.lower <= score)
 
 
-def scale_from(part: Part) -> Scale:
-    """The scale of a scheme's `scale` object; BadScheme unless the bands cover 0 to 100 with no gap and no overlap."""
-    part.only("bands", "round_before_banding")
-    rows = sorted((_band_from(row) for row in part.parts("bands")), key=lambda band: band.lower)
+def scale_from(part: Document) -> Scale:
+    """The scale of a scheme's `scale` object; a `Fault` unless the bands cover 0 to 100 with no gap and no overlap."""
+    part.fields(known=("bands", "round_before_banding"))
+    rows = sorted((_band_from(row) for row in parts(part.field("bands"))), key=lambda band: band.lower)
     if not rows:
-        raise part.bad("bands", "required", "a scale has at least one band")
+        raise part.field("bands").fault("a scale has at least one band", "required")
     if rows[0].lower != LOWEST or rows[-1].upper != HIGHEST:
-        raise part.bad("bands", "bands_cover", "the bands must reach from 0 to 100")
+        raise part.field("bands").fault("the bands must reach from 0 to 100", "bands_cover")
     for below, above in pairwise(rows):
         if below.upper != above.lower:
             what = "leave a gap" if below.upper < above.lower else "overlap"
-            raise part.bad("bands", "bands_meet", f"{below.grade} and {above.grade} {what}")
+            raise part.field("bands").fault(f"{below.grade} and {above.grade} {what}", "bands_meet")
     names = [name for band in rows for name in (band.grade, *band.aliases)]
     if len(set(names)) != len(names):
-        raise part.bad("bands", "twice", "two bands go by one name")
-    rounding = part.text("round_before_banding", "false")
+        raise part.field("bands").fault("two bands go by one name", "twice")
+    rounding = part.field("round_before_banding").text("false")
     if rounding not in _ROUNDINGS:
-        raise part.bad("round_before_banding", "unknown_word", "must be false, or the number of decimals: 0, 1 or 2")
+        raise part.field("round_before_banding").fault("must be false, or the number of decimals: 0, 1 or 2", "unknown_word")
     return Scale(tuple(rows), _ROUNDINGS[rounding])
 
 
-def _band_from(part: Part) -> Band:
-    part.only("grade", "en", "from", "to", "aliases")
-    lower, upper = part.percent("from"), part.percent("to")
+def _band_from(part: Document) -> Band:
+    part.fields(known=("grade", "en", "from", "to", "aliases"))
+    lower, upper = percent(part.field("from")), percent(part.field("to"))
     if lower >= upper:
-        raise part.bad("to", "bands_cover", "a band ends above its start")
+        raise part.field("to").fault("a band ends above its start", "bands_cover")
     for key, edge in (("from", lower), ("to", upper)):
         if (edge * 100).denominator != 1:
-            raise part.bad(key, "edge_decimals", "an edge has at most two decimals, or no displayed score could respect it")
-    return Band(part.text("grade"), part.text("en"), lower, upper, part.texts("aliases"))
+            raise part.field(key).fault("an edge has at most two decimals, or no displayed score could respect it", "edge_decimals")
+    return Band(part.field("grade").text(), part.field("en").text(), lower, upper, texts(part.field("aliases")))
 
 
 def _half_up(score: Fraction, decimals: int) -> Fraction:

@@ -13,12 +13,14 @@ from enum import StrEnum
 from appraisal.domain.committee import Committee, committee_from
 from appraisal.domain.cycle import Period
 from appraisal.domain.digest import Plain, digest
-from appraisal.domain.document import Part, plain
+from appraisal.domain.document import SCHEME, count, parts, plain, word
 from appraisal.domain.outcomes import OutcomeRule, outcomes_from
 from appraisal.domain.pay import PayRule, pay_from
 from appraisal.domain.raters import RatersRate
 from appraisal.domain.scale import Scale, scale_from
 from appraisal.domain.sections import Section, sections_from
+from common.kernel.documents import Document
+from common.kernel.faults import Fault
 from common.kernel.zones import ZoneInfo, zone_named
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,47}")
@@ -93,39 +95,39 @@ class Scheme:
 def scheme_from(value: object) -> Scheme:
     """The scheme of a document out of JSON or YAML; numbers may be numbers or text, but no binary floats.
 
-    Raises BadScheme with the path of the field and the rule that it breaks; the first one found.
+    Raises a `Fault` with the path of the field and the rule that it breaks; the first one found.
     """
     document = plain(value)
     if not isinstance(document, Mapping):
-        raise Part({}).bad("", "not_an_object", "a scheme is an object")
-    whole = Part(document)
-    whole.only(*_DECIDING, *_CARRIED)
-    name = whole.part("name")
-    name.only("zh", "en")
-    scale = scale_from(whole.part("scale")) if whole.has("scale") else None
-    committee = committee_from(whole.part("committee")) if whole.has("committee") else None
+        raise Fault((), "not_an_object", "a scheme is an object")
+    whole = Document(document, (), SCHEME)
+    whole.fields(known=(*_DECIDING, *_CARRIED))
+    name = whole.field("name")
+    name.fields(known=("zh", "en"))
+    scale = scale_from(whole.field("scale")) if "scale" in whole else None
+    committee = committee_from(whole.field("committee")) if "committee" in whole else None
     if (scale is None) == (committee is None):
-        raise whole.bad("scale", "one_scale", "a scheme has either a scale or a committee")
-    sections = sections_from(whole) if whole.has("sections") else ()
+        raise whole.field("scale").fault("a scheme has either a scale or a committee", "one_scale")
+    sections = sections_from(whole) if "sections" in whole else ()
     if committee is not None and sections:
-        raise whole.bad("sections", "one_scale", "a committee grades in words: it has no sections")
+        raise whole.field("sections").fault("a committee grades in words: it has no sections", "one_scale")
     grades = committee.grades if committee is not None else tuple(band.grade for band in scale.bands) if scale is not None else ()
-    pay = pay_from(whole.part("pay")) if whole.has("pay") else None
+    pay = pay_from(whole.field("pay")) if "pay" in whole else None
     if pay is not None and scale is None:
-        raise whole.bad("pay", "one_scale", "pay follows from a score, and a committee gives none")
+        raise whole.field("pay").fault("pay follows from a score, and a committee gives none", "one_scale")
     scheme = Scheme(
         id=_matching(whole, "id", _ID, "lower-case letters, digits and hyphens, at most 48"),
         version=_matching(whole, "version", _VERSION, "a whole number from 1 on"),
-        zh=name.text("zh"),
-        en=name.text("en"),
-        cycle=_cycle_from(whole.part("cycle")),
+        zh=name.field("zh").text(),
+        en=name.field("en").text(),
+        cycle=_cycle_from(whole.field("cycle")),
         scale=scale,
         sections=sections,
         committee=committee,
         pay=pay,
         gates=_gates_from(whole, grades),
         outcomes=outcomes_from(whole, grades),
-        when_not_assessable=whole.word("when_not_assessable", WhenNotAssessable, WhenNotAssessable.REDISTRIBUTE),
+        when_not_assessable=word(whole.field("when_not_assessable"), WhenNotAssessable, WhenNotAssessable.REDISTRIBUTE),
         document=document,
         digest=digest(document),
     )
@@ -133,54 +135,55 @@ def scheme_from(value: object) -> Scheme:
     return scheme
 
 
-def _matching(part: Part, key: str, pattern: re.Pattern[str], what: str) -> str:
-    value = part.text(key)
+def _matching(part: Document, key: str, pattern: re.Pattern[str], what: str) -> str:
+    value = part.field(key).text()
     if pattern.fullmatch(value) is None:
-        raise part.bad(key, "bad_name", f"must be {what}")
+        raise part.field(key).fault(f"must be {what}", "bad_name")
     return value
 
 
-def _cycle_from(part: Part) -> CycleRule:
-    part.only("period", "zone", "posts", "least_periods", "first_day")
-    posts = part.part("posts") if part.has("posts") else Part({})
-    period = part.word("period", Period)
-    first_day = part.count("first_day", "1", most=28)
+def _cycle_from(part: Document) -> CycleRule:
+    part.fields(known=("period", "zone", "posts", "least_periods", "first_day"))
+    posts = part.field("posts", {})
+    posts.fields()
+    period = word(part.field("period"), Period)
+    first_day = count(part.field("first_day"), "1", most=28)
     if first_day > 1 and period is not Period.MONTH:
-        raise part.bad("first_day", "out_of_range", "only a month may start on another day than the first")
+        raise part.field("first_day").fault("only a month may start on another day than the first", "out_of_range")
     return CycleRule(
         period=period,
         zone=_zone_from(part),
-        posts={post: posts.word(post, Period) for post in posts.values},
-        least_periods=part.count("least_periods", "1", most=period.per_year),
+        posts={post: word(posts.field(post), Period) for post in posts.value},
+        least_periods=count(part.field("least_periods"), "1", most=period.per_year),
         first_day=first_day,
     )
 
 
-def _zone_from(part: Part) -> ZoneInfo:
+def _zone_from(part: Document) -> ZoneInfo:
     try:
-        return zone_named(part.text("zone", "Asia/Shanghai"))
+        return zone_named(part.field("zone").text("Asia/Shanghai"))
     except KeyError as error:
-        raise part.bad("zone", "unknown_zone", "must be a time zone of the IANA data base") from error
+        raise part.field("zone").fault("must be a time zone of the IANA data base", "unknown_zone") from error
 
 
-def _gates_from(whole: Part, grades: tuple[str, ...]) -> tuple[Gate, ...]:
+def _gates_from(whole: Document, grades: tuple[str, ...]) -> tuple[Gate, ...]:
     gates = []
-    for part in whole.parts("gates"):
-        part.only("indicator", "cap")
-        gate = Gate(part.text("indicator"), part.text("cap"))
+    for part in parts(whole.field("gates")):
+        part.fields(known=("indicator", "cap"))
+        gate = Gate(part.field("indicator").text(), part.field("cap").text())
         if gate.cap not in grades:
-            raise part.bad("cap", "unknown_grade", f"{gate.cap} is no grade of this scheme")
+            raise part.field("cap").fault(f"{gate.cap} is no grade of this scheme", "unknown_grade")
         gates.append(gate)
-    if gates and not whole.has("scale"):
-        raise whole.bad("gates", "one_scale", "a gate caps the grade of a score")
+    if gates and "scale" not in whole:
+        raise whole.field("gates").fault("a gate caps the grade of a score", "one_scale")
     return tuple(gates)
 
 
-def _check_whole(scheme: Scheme, whole: Part) -> None:
+def _check_whole(scheme: Scheme, whole: Document) -> None:
     averaged = {used.id for section in scheme.sections for used in section.indicators}
     for gate in scheme.gates:
         if gate.indicator in averaged:
-            raise whole.bad("gates", "gate_averaged", f"{gate.indicator} is a gate and must not be averaged in a section too")
+            raise whole.field("gates").fault(f"{gate.indicator} is a gate and must not be averaged in a section too", "gate_averaged")
     rated = scheme.rated_section
     if rated is not None and rated.raters is not None and rated.raters.rate is RatersRate.WHOLE and len(scheme.sections) == 1:
-        raise whole.bad("sections", "one_source", "group weights of the whole need another section than the rated one")
+        raise whole.field("sections").fault("group weights of the whole need another section than the rated one", "one_source")

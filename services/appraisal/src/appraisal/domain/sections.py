@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from appraisal.domain.document import Part
+from appraisal.domain.document import number, parts, percent
 from appraisal.domain.raters import Raters, raters_from
+from common.kernel.documents import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,49 +49,51 @@ class Section:
     raters: Raters | None = None
 
 
-def sections_from(whole: Part) -> tuple[Section, ...]:
-    """The sections of a scheme; BadScheme unless their weights sum to 100 and at most one is filled in by rater groups."""
-    sections = tuple(_section_from(part) for part in whole.parts("sections"))
+def sections_from(whole: Document) -> tuple[Section, ...]:
+    """The sections of a scheme; a `Fault` unless their weights sum to 100 and at most one is filled in by rater groups."""
+    sections = tuple(_section_from(part) for part in parts(whole.field("sections")))
     if sum((section.weight for section in sections), Fraction(0)) != 1:
-        raise whole.bad("sections", "weights_sum", "the weights of the sections must sum to 100")
+        raise whole.field("sections").fault("the weights of the sections must sum to 100", "weights_sum")
     ids = [section.id for section in sections] + [used.id for section in sections for used in section.indicators]
     if len(set(ids)) != len(ids):
-        raise whole.bad("sections", "twice", "a section or an indicator stands here twice")
+        raise whole.field("sections").fault("a section or an indicator stands here twice", "twice")
     rated = [section for section in sections if section.raters is not None]
     if len(rated) > 1:
-        raise whole.bad("sections", "one_rated", "rater groups fill in one section, since a question carries one set of ratings")
+        raise whole.field("sections").fault("rater groups fill in one section, since a question carries one set of ratings", "one_rated")
     return sections
 
 
-def _section_from(part: Part) -> Section:
-    part.only("id", "zh", "en", "weight", "indicators", "raters")
-    if part.has("indicators") == part.has("raters"):
-        raise part.bad("", "one_source", "a section has either indicators or raters")
+def _section_from(part: Document) -> Section:
+    part.fields(known=("id", "zh", "en", "weight", "indicators", "raters"))
+    if ("indicators" in part) == ("raters" in part):
+        raise part.fault("a section has either indicators or raters", "one_source")
     return Section(
-        id=part.text("id"),
-        zh=part.text("zh"),
-        en=part.text("en"),
+        id=part.field("id").text(),
+        zh=part.field("zh").text(),
+        en=part.field("en").text(),
         weight=_share(part),
-        indicators=_indicators_from(part) if part.has("indicators") else (),
-        raters=raters_from(part.part("raters")) if part.has("raters") else None,
+        indicators=_indicators_from(part) if "indicators" in part else (),
+        raters=raters_from(part.field("raters")) if "raters" in part else None,
     )
 
 
-def _indicators_from(section: Part) -> tuple[WeightedIndicator, ...]:
+def _indicators_from(section: Document) -> tuple[WeightedIndicator, ...]:
     found = []
-    for part in section.parts("indicators"):
-        part.only("id", "weight", "zero_at", "full_at")
-        used = WeightedIndicator(part.text("id"), _share(part), part.number("zero_at", "0"), part.number("full_at", "100"))
+    for part in parts(section.field("indicators")):
+        part.fields(known=("id", "weight", "zero_at", "full_at"))
+        used = WeightedIndicator(
+            part.field("id").text(), _share(part), number(part.field("zero_at"), "0"), number(part.field("full_at"), "100")
+        )
         if used.zero_at == used.full_at:
-            raise part.bad("full_at", "no_curve", "must differ from zero_at")
+            raise part.field("full_at").fault("must differ from zero_at", "no_curve")
         found.append(used)
     if sum((used.share for used in found), Fraction(0)) != 1:
-        raise section.bad("indicators", "weights_sum", "the weights of a section's indicators must sum to 100")
+        raise section.field("indicators").fault("the weights of a section's indicators must sum to 100", "weights_sum")
     return tuple(found)
 
 
-def _share(part: Part) -> Fraction:
-    share = part.percent("weight") / 100
+def _share(part: Document) -> Fraction:
+    share = percent(part.field("weight")) / 100
     if share == 0:
-        raise part.bad("weight", "out_of_range", "must be more than 0: what does not count is left out")
+        raise part.field("weight").fault("must be more than 0: what does not count is left out", "out_of_range")
     return share

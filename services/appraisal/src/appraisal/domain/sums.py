@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from fractions import Fraction
 
-from appraisal.domain.errors import NotGradable
+from common.kernel.faults import Fault
 
 MOST_BITS = 14_000
 """About 4,200 digits: Python writes no longer integers, and no score needs them."""
 
 
 def total(values: Iterable[Fraction]) -> Fraction:
-    """The exact sum; NotGradable `too_precise` as soon as it would take thousands of digits."""
+    """The exact sum; a `Fault` `too_precise` as soon as it would take thousands of digits."""
     found = Fraction(0)
     for value in values:
         found += value
@@ -19,6 +19,6 @@ def total(values: Iterable[Fraction]) -> Fraction:
     return found
 
 
-def too_precise() -> NotGradable:
+def too_precise() -> Fault:
     """The refusal, to be raised."""
-    return NotGradable("too_precise", "", "the exact answer has more than four thousand digits")
+    return Fault((), "too_precise", "the exact answer has more than four thousand digits")
