@@ -63,6 +63,20 @@ def test_what_rfc_3339_calls_an_instant_is_read(text: str, means: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("2026-08-03T09:05:60Z", "a leap second is the last one of a month"),
+        ("1990-12-31T23:59:60+08:00", "a leap second is the last one of a month"),
+        ("2026-02-30T09:05:00Z", "no such day"),
+        ("2026-08-03T09:05:00", "with an offset"),
+    ],
+)
+def test_what_is_wrong_with_an_instant_is_told(text: str, what: str) -> None:
+    with pytest.raises(Fault, match=what):
+        instant_of(text)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "2026-08-03909:05:00Z",

@@ -16,9 +16,9 @@ _HALF_DAY = DAY // 2
 FIRST_YEAR, LAST_YEAR = 1900, 2299
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|(60))(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
-_MINUTE = len("2026-01-01T00:00:")
+_MINUTE, _SECOND = len("2026-01-01T00:00:"), len("2026-01-01T00:00:00")
 
 
 def instant_of(text: str) -> datetime:
@@ -27,24 +27,35 @@ def instant_of(text: str) -> datetime:
     A leap second is the first instant of the next minute. Raises a `Fault` `bad_instant` for anything else: Python's own reader
     takes any character for the `T`, week dates, and texts without an offset or without seconds.
     """
-    match = _INSTANT.fullmatch(text)
-    if match is None:
+    if not _INSTANT.fullmatch(text):
         raise Fault((), "bad_instant", "a date and time with an offset is expected, such as 2026-08-03T09:05:00+08:00 (RFC 3339)")
     try:
-        if match[1]:
-            return _leap_second(text)
-        return datetime.fromisoformat(text if text[-1] != "z" else f"{text[:-1]}Z")
+        at, leap = written_time(text)
+        is_known = not leap or begins_a_month(at)
     except (ValueError, OverflowError):
         raise Fault((), "bad_instant", "there is no such day") from None
-
-
-def _leap_second(text: str) -> datetime:
-    offset = text[-6:] if text[-1] not in "Zz" else "Z"
-    after = datetime.fromisoformat(f"{text[:_MINUTE]}59{offset}") + timedelta(seconds=1)
-    in_utc = after.astimezone(UTC)
-    if (in_utc.day, in_utc.hour, in_utc.minute) != (1, 0, 0):
+    if not is_known:
         raise Fault((), "bad_instant", "a leap second is the last one of a month in UTC: the second 60 is expected nowhere else")
-    return after
+    return at
+
+
+def written_time(text: str) -> tuple[datetime, bool]:
+    """The time that `2026-01-01T00:00:00` names, with its fraction and its offset where it has them, and whether it is a second 60.
+
+    A second 60 is the first instant of the next minute. Fractions beyond microseconds are cut. `ValueError` where there is none.
+    """
+    if text[-1] == "z":
+        text = f"{text[:-1]}Z"
+    if text[_MINUTE:_SECOND] != "60":
+        return datetime.fromisoformat(text), False
+    offset = text[_SECOND:].lstrip(".0123456789")
+    return datetime.fromisoformat(f"{text[:_MINUTE]}59{offset}") + timedelta(seconds=1), True
+
+
+def begins_a_month(at: datetime) -> bool:
+    """Whether a month begins with the minute of the instant in UTC: a leap second is the last one of a month."""
+    in_utc = at.astimezone(UTC)
+    return (in_utc.day, in_utc.hour, in_utc.minute) == (1, 0, 0)
 
 
 def parse_instant(value: object, where: Where) -> datetime:

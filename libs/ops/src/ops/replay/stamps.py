@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timezone
 from typing import NamedTuple
 
 from common.kernel.documents import Document
+from common.kernel.instants import instant_of, written_time
 from common.kernel.zones import ZoneInfo
 from ops.replay.zone_words import UNSURE, WORD, is_fixed, offset_of
 
@@ -42,16 +43,13 @@ def iso_reader(zone: ZoneInfo | None) -> Reader:
 
     def read(stamp: str) -> Stamp:
         if _PLAIN.fullmatch(stamp):
-            return Stamp(datetime.fromisoformat(stamp), False)
+            return Stamp(instant_of(stamp), False)
         match = _ISO.fullmatch(stamp)
         if match is None or (match[2] is None and match[6] and match[6][0] in "+-"):
             raise ValueError
         day, hour, minute, second, fraction, word = match.groups()
-        leap = second == "60"
-        time = f"{hour or '00'}:{minute or '00'}:{'59' if leap else second or '00'}.{(fraction or '')[:6]:0<6}"
-        found = datetime.fromisoformat(f"{day}T{time}")
-        if leap:
-            found = found.replace(microsecond=0) + timedelta(seconds=1)
+        date = day if "-" in day else f"{day[:4]}-{day[4:6]}-{day[6:]}"
+        found, leap = written_time(f"{date}T{hour or '00'}:{minute or '00'}:{second or '00'}.{fraction or '0'}")
         return Stamp(found if word is None else found.replace(tzinfo=offset_of(word, zone, found.year)), hour is None, leap)
 
     return read

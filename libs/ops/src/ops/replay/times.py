@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
 from common.kernel.documents import Document
-from common.kernel.instants import FIRST_YEAR, LAST_YEAR, from_micros, to_micros
+from common.kernel.instants import FIRST_YEAR, LAST_YEAR, begins_a_month, from_micros, to_micros
 from common.kernel.zones import ZoneInfo, zone_named
 from ops.replay.declarations import Columns
 from ops.replay.missing import Part
@@ -66,7 +66,7 @@ class TimeColumn:
             told = self._local(found) if found.tzinfo is None else Instant(to_micros(found))
         except (ValueError, OverflowError):
             raise Unusable("bad_time" if value else "no_time") from None
-        if leap and not _begins_a_month(told.at):
+        if leap and not begins_a_month(from_micros(told.at, UTC)):
             raise Unusable("bad_time")
         return told
 
@@ -96,12 +96,6 @@ def read_time(when: Document, columns: Columns) -> TimeColumn:
     if clock is not None and re.search("%[HI]", form):
         raise when.field("clock").fault("the format reads a time of day, so that no clock is left to declare")
     return TimeColumn(columns.part(when), read, zone, clock)
-
-
-def _begins_a_month(at: int) -> bool:
-    """Whether a month begins at the instant in UTC: a leap second is the last one of a month."""
-    begins = from_micros(at, UTC)
-    return begins == begins.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def _read_zone(declaration: Document) -> ZoneInfo:
