@@ -127,6 +127,16 @@ def test_an_open_clock_that_goes_over_to_another_policy_takes_all_that_it_promis
     assert [event.policy for event in case.told(SlaClockMet)] == ["dispatch@2"]
 
 
+def test_what_fell_due_before_an_event_at_a_policys_own_instant_is_told_as_the_policy_before_it_promised() -> None:
+    first = policy_of(target={"working_seconds": 36000}, thresholds=["1/2"])
+    second = policy_of(2, target={"working_seconds": 72000})
+    case = OneClock(first, PolicyVersion(parse_policy(second), at(6), applies_to_open=True, event_id="p2"))
+    case.say("started", at(0))
+    case.say("owner_changed", at(6), owner="employee:E2")
+    assert [(event.at, event.policy) for event in case.told(SlaClockAtRisk)] == [(at(5), "dispatch@1")]
+    assert case.clock.state.deadline == at(20)
+
+
 URGENT = {
     "policy": "dispatch",
     "version": 1,

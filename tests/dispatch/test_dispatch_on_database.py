@@ -22,6 +22,7 @@ from common.contracts.claims.intake import Nature
 from common.contracts.envelope import Record
 from common.contracts.event import Event
 from common.contracts.fields import Priority
+from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockMet, SlaClockPaused, SlaClockRederived, SlaClockResumed, SlaClockStarted
 from common.contracts.topics import consumed_by
@@ -150,6 +151,20 @@ async def test_both_promises_are_met_and_the_solution_is_credited_to_the_technic
     met = {event.stage: event.elapsed_working_seconds for event in await dispatch.published(SlaClockMet)}
     assert met == {"assignment": "3600", "completion": str(6 * 3600)}
     assert await dispatch.facts("R1-w1") == {("in_time_solution", "employee:E1"): ("1", "1", at("10:00", "2025-07-08"))}
+
+
+async def test_a_fact_names_the_last_fifty_events_of_its_case_as_its_sources(dispatch: ServiceOnDatabase) -> None:
+    *before, last = a_case("R1")
+    halts = [
+        step("R1-w1", at(f"15:{minute:02}"), id=f"{name}{number}")
+        for number in range(1, 30)
+        for step, name, minute in ((held_up, "h", 2 * number), (taken_up, "t", 2 * number + 1))
+    ]
+    await dispatch.apply([*before, *halts, last])
+    [fact] = await dispatch.published(KpiRecorded)
+    assert len(fact.source_event_ids) == 50
+    assert {"h29", "t29"} < set(fact.source_event_ids)
+    assert not {"h1", "t1"} & set(fact.source_event_ids)
 
 
 async def test_a_request_that_needs_nobody_on_site_gets_no_work_order(dispatch: ServiceOnDatabase) -> None:

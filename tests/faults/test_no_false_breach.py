@@ -156,6 +156,17 @@ async def test_a_service_that_was_down_for_an_hour_blames_nobody_who_was_in_time
     await assert_kept(hasty, story)
 
 
+@pytest.mark.parametrize(("minutes", "holds_back"), [(10, True), (20, False)])
+async def test_a_partition_that_stays_behind_holds_timers_back_for_15_minutes_in_all_however_often_it_is_looked_at(
+    hasty: ServiceOnDatabase, minutes: int, holds_back: bool
+) -> None:
+    lodged = ComplaintLodged(complaint_id="B1", customer_id="K1", category="noise", region="north", handled_by="E1")
+    await hasty.apply([claim(lodged, now() - 3 * HOUR)])
+    for ago in (minutes, minutes / 2, 0):
+        await look(hasty, now() - timedelta(minutes=ago), more=1)
+    assert (await hasty.timers.fire() == 0) is holds_back
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_replay_of_a_year_blames_nobody_who_was_in_time(complaints: ServiceOnDatabase, seed: int) -> None:
     random = Random(seed)

@@ -4,13 +4,17 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.harness import ServiceOnDatabase, service_on
+from tests.faults.timer_worker import worker_on
+from tests.harness import ServiceOnDatabase, claim, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
+from common.contracts.claims.operator import CalendarPublished
 from common.contracts.envelope import Record
 from common.contracts.sla_clocks import SlaClockBreached
 from common.contracts.topics import consumed_by
+from common.kernel.calendars import built_in
 from common.kernel.wall_clock import now
+from common.sla.policy import load_policy
 from common.store import positions
 from ops.simulation.claims import Ledger
 
@@ -47,6 +51,20 @@ async def test_the_quiet_of_a_history_begins_anew_after_an_outage(complaints: Se
     again = now() + timedelta(seconds=seconds)
     await _look(complaints, again)
     assert await complaints.rows(query) == ([{"replayed_at": again}] if begins_anew else before)
+
+
+async def test_a_rule_that_becomes_known_lets_no_time_pass_in_a_history_that_may_go_on(complaints: ServiceOnDatabase) -> None:
+    patient = worker_on(complaints.database, load_policy("complaints"), quiet=timedelta(hours=1))
+    document = built_in("cn").to_json()
+    published = CalendarPublished(calendar="cn@9", name="cn", version=9, document=document)
+    await complaints.apply([claim(published, now() - timedelta(days=1))])
+    await _look(complaints, now())
+    assert await patient.fire() == 1, "the complaint's clocks know the new calendar"
+    assert await patient.fire() == 0
+    assert await complaints.published(SlaClockBreached) == []
+    while await complaints.timers.fire():
+        pass
+    assert await complaints.published(SlaClockBreached), "once the history has been quiet for long enough"
 
 
 async def _look(complaints: ServiceOnDatabase, at: datetime) -> None:

@@ -150,9 +150,11 @@ async def test_a_redrive_replays_the_queue_in_order_once_and_only_when_the_defec
     await complaints.apply(map(record, steps("P1")[:-1]))
     assert await queued(complaints) == [f"P1-{step}" for step in STEPS[2:-1]]
 
+    assert await complaints.rows("UPDATE parked_keys SET redrive = true RETURNING aggregate") == [{"aggregate": "complaints:P1"}]
     assert not await complaints.consumer.redrive("complaints:P1")
     assert await queued(complaints) == [f"P1-{step}" for step in STEPS[2:-1]]
     assert await decided(complaints, "P1") == DECIDED[:3]
+    assert await complaints.rows("SELECT redrive FROM parked_keys") == [{"redrive": False}], "it is not tried again unasked"
 
     defect.mend()
     await complaints.apply(map(record, steps("P1")[-1:]))  # mended, and yet it queues: what came before it is not replayed
@@ -296,6 +298,20 @@ async def test_more_than_fifty_defects_in_a_row_halt_their_partition_until_the_m
         await base.run("UPDATE parked_keys SET redrive = true")
         await until("all are free", _none(base, "SELECT count(*) FROM parked_keys"), 60)
         assert await base.one("SELECT count(*) FROM complaints WHERE id LIKE 'H%'") == len(broken)
+
+
+@pytest.mark.real
+async def test_fifty_defects_are_not_too_many_and_one_success_among_them_begins_a_new_row(
+    complaints: ServiceOnDatabase, defect: Defect
+) -> None:
+    first, second = ([f"{name}{number}" for number in range(STOP_AFTER)] for name in "AB")
+    defect.keys = {*first, *second, "C"}
+    await complaints.apply(record(lodged(key)) for key in first)
+    assert complaints.consumer.halts_wanted() == []
+    await complaints.apply(record(lodged(key)) for key in ("good", *second))
+    assert complaints.consumer.halts_wanted() == []
+    await complaints.apply([record(lodged("C"))])
+    assert complaints.consumer.halts_wanted() == [(TOPIC, 0)]
 
 
 @pytest.mark.real

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,14 +16,18 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from tests.faults.kit import until
+from tests.faults.timer_worker import note_that_all_is_read, worker_on
 from tests.harness import ServiceOnDatabase, claim, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.sla_clocks import SlaClockBreached
 from common.kernel.wall_clock import now
 from common.runtime.consumer import EventConsumer
 from common.runtime.metrics import ChassisMetrics
+from common.runtime.timers import pause_before
 from common.sla.policy import parse_policy
 from common.store import positions, timers
 from complaints.handlers import HANDLERS
@@ -49,6 +53,7 @@ FROM outbox WHERE type = 'sla_clock.breached'
 """
 
 
+_BLOCKED = "SELECT count(*) AS number FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 _MANY = """
 INSERT INTO timers (id, aggregate, kind, due_at, state, version, replayed)
 SELECT 'far ' || n, 'complaints:F' || n, 'clock', now() + interval '1 day', 'armed', 1, false FROM generate_series(1, 20000) AS n
@@ -171,3 +176,27 @@ async def test_a_round_reads_only_the_timers_that_are_due(complaints: ServiceOnD
         await connection.execute(text("ANALYZE timers"))
         plan = "\n".join((await connection.execute(text(f"EXPLAIN {timers._DUE.text}"), limits)).scalars())
     assert "Index Cond: (due_at <" in plan, plan
+
+
+async def test_a_deadline_that_moves_while_a_worker_is_about_to_fire_it_does_not_fire_anew(complaints: ServiceOnDatabase) -> None:
+    await _promise(complaints, len(STAGES), now() - timedelta(minutes=1), 0)
+    await note_that_all_is_read(complaints.database)
+    worker = worker_on(complaints.database, parse_policy(POLICY))
+    async with complaints.database.transaction() as other:
+        await other.execute(text("SELECT FROM complaints FOR UPDATE"))
+        firing = asyncio.create_task(worker.fire())
+
+        async def waits() -> bool:
+            return firing.done() or bool((await complaints.rows(_BLOCKED))[0]["number"])
+
+        await until("the worker has seen what is due, and waits for the complaint", waits)
+        await other.execute(text("UPDATE timers SET due_at = now() + interval '1 day', version = version + 1"))
+    with suppress(DBAPIError):  # on a very slow machine the worker has stopped waiting: it has fired nothing either
+        await firing
+    assert await complaints.rows("SELECT DISTINCT state FROM timers") == [{"state": "armed"}]
+    assert await complaints.published(SlaClockBreached) == []
+
+
+@pytest.mark.parametrize(("due_in", "seconds"), [(None, 1), (3600, 1), (0.4, 0.4), (0.01, 0.05), (-7200, 0.05)])
+def test_a_worker_sleeps_until_the_next_deadline_a_second_at_most_and_never_not_at_all(due_in: float | None, seconds: float) -> None:
+    assert pause_before(due_in) == seconds

@@ -68,6 +68,17 @@ async def test_claims_that_come_in_the_wrong_order_wait_and_are_applied_in_the_r
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("at_once", [1, 200], ids=["one by one", "in one batch"])
+async def test_claims_that_waited_take_effect_by_when_they_happened_and_not_by_when_they_came(
+    complaints: ServiceOnDatabase, at_once: int
+) -> None:
+    later = claim("complaint.verification_begun", "C1", id="C1-begun", at=LATER + timedelta(seconds=1), by="E1")
+    await complaints.apply(map(record, (later, told("C1"), lodged("C1"))), at_once=at_once)
+    steps = [row["type"] for row in await complaints.rows("SELECT type FROM outbox WHERE aggregatetype = 'complaints' ORDER BY id")]
+    assert steps == ["complaint.received", "complaint.acknowledged", "complaint.verification_started"]
+
+
+@pytest.mark.real
 async def test_what_a_running_batch_is_about_to_release_cannot_expire_beside_it(complaints: ServiceOnDatabase) -> None:
     await complaints.apply([record(told("C1"))])
     async with complaints.database.transaction() as batch:

@@ -138,7 +138,13 @@ class TimerWorker:
         return [named for ref in refs if (named := self._unit_of_work.named(ref)) is not None]
 
     async def _until_next(self) -> float:
-        """How long to sleep: exactly until the next due instant when it is near; a second at most, since others arm timers too."""
         async with self._database.transaction() as connection:
-            seconds = await timers.seconds_until_next(connection)
-        return 1.0 if seconds is None else min(max(seconds, 0.05), 1.0)
+            return pause_before(await timers.seconds_until_next(connection))
+
+
+def pause_before(due_in: float | None) -> float:
+    """How long to sleep when the next timer is due in so many seconds: exactly so long when that is near, None when there is none.
+
+    A second at most, since others arm timers too; a twentieth at least, since one that is due may have to wait until it may fire.
+    """
+    return 1.0 if due_in is None else min(max(due_in, 0.05), 1.0)
