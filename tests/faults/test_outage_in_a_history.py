@@ -54,7 +54,7 @@ async def test_the_quiet_of_a_history_begins_anew_after_an_outage(complaints: Se
 
 
 async def test_a_rule_that_becomes_known_lets_no_time_pass_in_a_history_that_may_go_on(complaints: ServiceOnDatabase) -> None:
-    patient = worker_on(complaints.database, load_policy("complaints"), quiet=timedelta(hours=1))
+    patient = worker_on(complaints.database, load_policy("complaints"), replay_idle=timedelta(hours=1))
     document = built_in("cn").to_json()
     published = CalendarPublished(calendar="cn@9", name="cn", version=9, document=document)
     await complaints.apply([claim(published, now() - timedelta(days=1))])
