@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import typer
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -28,8 +28,16 @@ def kafka_prefix() -> str:
 
 
 def database_address(given: str | None) -> str:
-    """The PostgreSQL server's URL: the option, else DATABASE_URL."""
-    return _one_of(given, "DATABASE_URL", "--database postgresql://USER@HOST:PORT/postgres")
+    """The PostgreSQL server's URL: the option, else DATABASE_URL; ends the command when it is no such URL, without repeating it."""
+    found = _one_of(given, "DATABASE_URL", "--database postgresql://USER@HOST:PORT/postgres")
+    try:
+        is_one = make_url(found).drivername in ("postgresql", "postgres")
+    except (ArgumentError, ValueError):
+        is_one = False
+    if not is_one:
+        typer.echo("--database or DATABASE_URL: expected postgresql://USER@HOST:PORT/postgres.", err=True)
+        raise typer.Exit(2)
+    return found
 
 
 @asynccontextmanager
