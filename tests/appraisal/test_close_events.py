@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from appraisal.domain.appraising import Appraised
-from appraisal.domain.closing import Closing, ClosingState
-from appraisal.domain.cycle import Span
+from appraisal.domain.cycle import Cycle, CycleStatus
+from appraisal.domain.grading import CycleGrades
+from appraisal.domain.period import Span
 from appraisal.presets import find_scheme
 from appraisal.repository import UnitOfWork
 from appraisal.use_cases import publish_grades
@@ -23,11 +23,11 @@ SPAN = Span(datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC))
 
 def published(not_graded: int, unknown: int) -> list[Event]:
     """What a close decides that could grade nobody."""
-    closing = Closing(
+    closing = Cycle(
         id="2026Q3|department-360@1",
         cycle="2026Q3",
         scheme="department-360@1",
-        status=ClosingState.CLOSING,
+        status=CycleStatus.CLOSING,
         as_of=AS_OF,
         for_real=False,
         requested_by="close-1",
@@ -39,7 +39,7 @@ def published(not_graded: int, unknown: int) -> list[Event]:
     batch = Transaction("appraisal", UnitOfWork, RulebookCache(load_policy("appraisal")))
     uow = UnitOfWork(batch, Cause("test", AS_OF, AS_OF))
     uow.changes["cycles", closing.id] = (UnitOfWork.cycles, closing, False)
-    publish_grades(closing, scheme, SPAN, Appraised((), persons, subjects), {}, AS_OF, uow)
+    publish_grades(closing, scheme, SPAN, CycleGrades((), persons, subjects), {}, AS_OF, uow)
     return [event for event, _ in uow.outgoing]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.counted import counted
 
-from appraisal.domain.cycle import Period, cycle_containing, cycle_from, span_of
+from appraisal.domain.period import PeriodLength, period_containing, period_named, span_of
 from common.kernel.zones import ZoneInfo, zone_named
 
 SHANGHAI = zone_named("Asia/Shanghai")
@@ -27,14 +27,14 @@ ZONES = ["Asia/Shanghai", "UTC", "Europe/Berlin", "America/Asuncion", "Asia/Beir
     ],
 )
 def test_a_cycle_runs_from_local_midnight_to_local_midnight(written: str, start: str, end: str) -> None:
-    span = span_of(cycle_from(written), SHANGHAI)
+    span = span_of(period_named(written), SHANGHAI)
     assert span.start == datetime.fromisoformat(f"{start}T00:00:00+08:00")
     assert span.end == datetime.fromisoformat(f"{end}T00:00:00+08:00")
-    assert cycle_from(written).id == written
+    assert period_named(written).id == written
 
 
 def test_the_first_midnight_belongs_to_a_cycle_and_the_last_to_the_next() -> None:
-    span = span_of(cycle_from("2026Q3"), SHANGHAI)
+    span = span_of(period_named("2026Q3"), SHANGHAI)
     assert span.start in span
     assert span.end not in span
     assert span.end - timedelta(microseconds=1) in span
@@ -42,24 +42,24 @@ def test_the_first_midnight_belongs_to_a_cycle_and_the_last_to_the_next() -> Non
 
 def test_where_the_clocks_skip_midnight_the_cycle_starts_when_they_change() -> None:
     # In Paraguay 1 October 2017 began at 01:00, four hours behind UTC until then.
-    assert span_of(cycle_from("2017Q4"), zone_named("America/Asuncion")).start == datetime(2017, 10, 1, 4, tzinfo=UTC)
+    assert span_of(period_named("2017Q4"), zone_named("America/Asuncion")).start == datetime(2017, 10, 1, 4, tzinfo=UTC)
 
 
 def test_where_midnight_comes_twice_the_cycle_starts_at_the_first_and_is_told_in_utc() -> None:
     # In Cuba 1 November 2020 had the hour after midnight twice, first four and then five hours behind UTC.
-    start = span_of(cycle_from("2020-11"), zone_named("America/Havana")).start
+    start = span_of(period_named("2020-11"), zone_named("America/Havana")).start
     assert (start.isoformat(), start.tzinfo) == ("2020-11-01T04:00:00+00:00", UTC)
 
 
 def test_a_month_may_run_from_the_16th_to_the_15th() -> None:
-    july = span_of(cycle_from("2026-07"), SHANGHAI, first_day=16)
+    july = span_of(period_named("2026-07"), SHANGHAI, first_day=16)
     assert (july.start, july.end) == (
         datetime.fromisoformat("2026-06-16T00:00:00+08:00"),
         datetime.fromisoformat("2026-07-16T00:00:00+08:00"),
     )
-    january = span_of(cycle_from("2026-01"), SHANGHAI, first_day=16)
+    january = span_of(period_named("2026-01"), SHANGHAI, first_day=16)
     assert january.start == datetime.fromisoformat("2025-12-16T00:00:00+08:00")
-    assert cycle_containing(january.start, Period.MONTH, SHANGHAI, first_day=16).id == "2026-01"
+    assert period_containing(january.start, PeriodLength.MONTH, SHANGHAI, first_day=16).id == "2026-01"
 
 
 @pytest.mark.parametrize(
@@ -67,30 +67,32 @@ def test_a_month_may_run_from_the_16th_to_the_15th() -> None:
 )
 def test_anything_else_is_no_cycle(written: str) -> None:
     with pytest.raises(ValueError, match="written"):
-        cycle_from(written)
+        period_named(written)
 
 
 @pytest.mark.parametrize(("written", "first_day"), [("2026Q3", 16), ("2026-07", 29), ("2026-07", 0)])
 def test_only_a_month_may_start_late_and_only_on_a_day_that_every_month_has(written: str, first_day: int) -> None:
     with pytest.raises(ValueError, match="month"):
-        span_of(cycle_from(written), SHANGHAI, first_day=first_day)
+        span_of(period_named(written), SHANGHAI, first_day=first_day)
 
 
 @given(
     at=st.datetimes(datetime(1975, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - Hypothesis wants bounds without a zone
-    period=st.sampled_from(Period),
+    period=st.sampled_from(PeriodLength),
     zone=st.sampled_from(ZONES).map(zone_named),
     first_day=st.integers(1, 28),
 )
 @counted(300, proof=3_000)
-def test_every_instant_belongs_to_exactly_one_cycle_of_each_length(at: datetime, period: Period, zone: ZoneInfo, first_day: int) -> None:
-    if period is not Period.MONTH:
+def test_every_instant_belongs_to_exactly_one_cycle_of_each_length(
+    at: datetime, period: PeriodLength, zone: ZoneInfo, first_day: int
+) -> None:
+    if period is not PeriodLength.MONTH:
         first_day = 1
     at = at.replace(tzinfo=UTC)
-    cycle = cycle_containing(at, period, zone, first_day=first_day)
+    cycle = period_containing(at, period, zone, first_day=first_day)
     span = span_of(cycle, zone, first_day=first_day)
     assert at in span
-    assert cycle_from(cycle.id) == cycle
-    following = cycle_containing(span.end, period, zone, first_day=first_day)
+    assert period_named(cycle.id) == cycle
+    following = period_containing(span.end, period, zone, first_day=first_day)
     assert span_of(following, zone, first_day=first_day).start == span.end
     assert following != cycle

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.harness import ServiceOnDatabase, service_on
 
 from appraisal import jobs, repository
-from appraisal.domain.appraising import Rating
-from appraisal.domain.closing import Closing, ClosingState
+from appraisal.domain.cycle import Cycle, CycleStatus
+from appraisal.domain.grading import Rating
 from appraisal.domain.org import Member, OrgSnapshot
 from appraisal.repository import UnitOfWork
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.real
 AS_OF = datetime(2026, 10, 12, tzinfo=UTC)
 KEY = "2026Q3|department-360@1"
 CUT = {"kpi-facts/0": 0}
-ASKED = Closing(KEY, "2026Q3", "department-360@1", ClosingState.CLOSING, AS_OF, for_real=False, requested_by="close-1", cut=CUT)
+ASKED = Cycle(KEY, "2026Q3", "department-360@1", CycleStatus.CLOSING, AS_OF, for_real=False, requested_by="close-1", watermarks=CUT)
 
 
 @pytest.fixture
@@ -54,18 +54,18 @@ async def test_a_close_that_was_asked_for_again_meanwhile_is_not_graded_with_the
     organisation = snapshot("hq", 1, member("B1"), member("S1", "B1"))
     await UnitOfWork.org_snapshots.write(connection, [(organisation, 1)], [])
     read_before = await repository.cycle_of(connection, KEY)
-    again = replace(ASKED, as_of=datetime(2026, 11, 1, tzinfo=UTC), requested_by="close-2", cut={})
+    again = replace(ASKED, as_of=datetime(2026, 11, 1, tzinfo=UTC), requested_by="close-2", watermarks={})
     await UnitOfWork.cycles.write(connection, [], [(again, 2)])
 
     await jobs._grade(running, connection, read_before)
     assert await repository.cycle_of(connection, KEY) == again
     assert list(await connection.execute(text("SELECT id FROM outbox"))) == []
-    await repository.set_cut(connection, read_before, {"kpi-facts/0": 7})
+    await repository.set_watermarks(connection, read_before, {"kpi-facts/0": 7})
     assert await repository.cycle_of(connection, KEY) == again
 
-    await repository.set_cut(connection, again, CUT)
+    await repository.set_watermarks(connection, again, CUT)
     await jobs._grade(running, connection, await repository.cycle_of(connection, KEY))
-    assert (await repository.cycle_of(connection, KEY)).status is ClosingState.CLOSED
+    assert (await repository.cycle_of(connection, KEY)).status is CycleStatus.CLOSED
 
 
 async def test_a_cycle_that_another_replica_has_closed_is_not_closed_again(

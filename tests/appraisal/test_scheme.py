@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from appraisal.domain.cycle import Period
 from appraisal.domain.indicators import indicator
+from appraisal.domain.period import PeriodLength
 from appraisal.domain.raters import WhenMissing
 from appraisal.domain.scheme import scheme_from
 from appraisal.presets import PRESETS, Schemes, read_document, read_scheme
@@ -70,8 +70,8 @@ def test_the_department_scheme_has_the_weights_bands_and_posts_of_its_rule_book(
     assert [(band.grade, int(band.lower), int(band.upper)) for band in scheme.scale.bands] == [
         ("差", 0, 60), ("较差", 60, 70), ("中", 70, 80), ("良", 80, 90), ("优", 90, 100),
     ]  # fmt: skip
-    assert scheme.cycle.period_of(None) is Period.QUARTER
-    assert scheme.cycle.period_of("manager") is Period.YEAR
+    assert scheme.cycle.period_of(None) is PeriodLength.QUARTER
+    assert scheme.cycle.period_of("manager") is PeriodLength.YEAR
     assert scheme.cycle.zone.key == "Asia/Shanghai"
 
 

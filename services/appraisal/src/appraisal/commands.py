@@ -68,7 +68,7 @@ def calculate(context: typer.Context) -> None:
 @app.command(cls=TyperCommand, add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def explain(context: typer.Context) -> None:
     """Why a published grade is what it is: EMPLOYEE --cycle 2026Q3; its parts, facts and events, and what was missing for the next."""
-    from appraisal.explaining import run
+    from appraisal.explain_command import run
 
     raise typer.Exit(run(context.args))
 

@@ -9,7 +9,7 @@ from asyncpg import UniqueViolationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from appraisal.domain.appraising import KpiFact
+from appraisal.domain.grading import KpiFact
 from common.store.database import driver
 
 _COLUMNS = (

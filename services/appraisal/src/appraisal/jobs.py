@@ -1,4 +1,4 @@
-"""Time in: cycles that were asked to close are graded once everything before their cut was handled (decisions 27)."""
+"""Time in: cycles that were asked to close are graded once everything before their watermarks was handled (decisions 27)."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,9 +7,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from appraisal import fact_store, repository, use_cases
-from appraisal.domain.appraising import Inputs, appraise
-from appraisal.domain.closing import Closing, ClosingState, posts_of, span_under
-from appraisal.domain.cycle import Span
+from appraisal.domain.cycle import Cycle, CycleStatus, posts_of, span_under
+from appraisal.domain.grading import GradingInputs, grade_cycle
+from appraisal.domain.period import Span
 from appraisal.presets import find_scheme
 from appraisal.repository import UnitOfWork
 from common.contracts.cause import Cause
@@ -29,7 +29,7 @@ _FACTS = ("kpi-facts",)
 
 @every(0.5)
 async def close_cycles(chassis: Chassis) -> None:
-    """Brings each closing cycle one step further: cut, then graded."""
+    """Brings each closing cycle one step further: its watermarks are taken, then it is graded."""
     async with chassis.database.transaction() as connection:
         closing = await repository.closing_cycles(connection)
     for id in closing:
@@ -51,73 +51,73 @@ async def _one_step_or_park(chassis: Chassis, id: str) -> None:
 
 
 async def _one_step(chassis: Chassis, connection: AsyncConnection, id: str) -> None:
-    """The cut is taken in two: first the claims, whose facts then have to reach `kpi-facts`, then the facts.
+    """The watermarks are taken in two: first the claims, whose facts then have to reach `kpi-facts`, then the facts.
 
-    Over a hole in the logs nothing is cut or graded; a cut that was taken before the hole was found is taken anew when it has ended.
+    Over a hole in the logs none is taken and nothing is graded; those that were taken before it was found are taken anew when it has ended.
     """
-    closing = await repository.cycle_of(connection, id)
-    if closing.status is not ClosingState.CLOSING:  # another replica was faster
+    cycle = await repository.cycle_of(connection, id)
+    if cycle.status is not CycleStatus.CLOSING:  # another replica was faster
         return
     if (hole := await holes.open_hole(connection)) is not None:
-        await repository.set_cut(connection, closing, {})
-        _waits(chassis, closing, f"{hole}: see aftersales holes list")
-    elif not closing.cut:
-        await _cut(chassis, connection, closing, _CLAIMS)
-    elif not await repository.has_passed(connection, closing.cut) or await repository.has_unsent_facts(connection):
+        await repository.set_watermarks(connection, cycle, {})
+        _waits(chassis, cycle, f"{hole}: see aftersales holes list")
+    elif not cycle.watermarks:
+        await _take_watermarks(chassis, connection, cycle, _CLAIMS)
+    elif not await repository.has_passed(connection, cycle.watermarks) or await repository.has_unsent_facts(connection):
         return
-    elif not any(place.startswith("kpi-facts/") for place in closing.cut):
-        await _cut(chassis, connection, closing, _FACTS)
+    elif not any(place.startswith("kpi-facts/") for place in cycle.watermarks):
+        await _take_watermarks(chassis, connection, cycle, _FACTS)
     else:
-        await _grade(chassis, connection, closing)
+        await _grade(chassis, connection, cycle)
 
 
-async def _cut(chassis: Chassis, connection: AsyncConnection, closing: Closing, topics: Collection[str]) -> None:
-    """Adds the ends of topics to the cut, unless the look at them has found a hole just now."""
+async def _take_watermarks(chassis: Chassis, connection: AsyncConnection, cycle: Cycle, topics: Collection[str]) -> None:
+    """Adds the ends of topics to the watermarks, unless the look at them has found a hole just now."""
     ends = await chassis.ends_of(topics)
     if await holes.open_hole(connection) is None:
-        await repository.set_cut(connection, closing, {**closing.cut, **ends})
+        await repository.set_watermarks(connection, cycle, {**cycle.watermarks, **ends})
 
 
-def _waits(chassis: Chassis, closing: Closing, for_: str) -> None:
+def _waits(chassis: Chassis, cycle: Cycle, for_: str) -> None:
     """Says once for what a cycle waits."""
-    if chassis.logged.get(closing.id) != for_:
-        chassis.logged[closing.id] = for_
-        log.warning("cycle_waits", cycle=closing.id, for_=for_)
+    if chassis.logged.get(cycle.id) != for_:
+        chassis.logged[cycle.id] = for_
+        log.warning("cycle_waits", cycle=cycle.id, for_=for_)
 
 
-async def _grade(chassis: Chassis, connection: AsyncConnection, closing: Closing) -> None:
+async def _grade(chassis: Chassis, connection: AsyncConnection, cycle: Cycle) -> None:
     transaction = Transaction(chassis.name, UnitOfWork, chassis.consumer.rulebook)
-    await transaction.load(connection, [(UnitOfWork.cycles, closing.id)])
-    if closing != transaction.held((UnitOfWork.cycles.name, closing.id)).value:
+    await transaction.load(connection, [(UnitOfWork.cycles, cycle.id)])
+    if cycle != transaction.held((UnitOfWork.cycles.name, cycle.id)).value:
         return  # before the lock was ours another replica graded it, or it was asked for again: its cut is not the one that was looked at
-    scheme = find_scheme(closing.scheme)
+    scheme = find_scheme(cycle.scheme)
     assert scheme is not None  # a close under an unknown scheme was refused
-    span = span_under(scheme, closing.cycle, closing.as_of)
+    span = span_under(scheme, cycle.cycle, cycle.as_of)
     assert isinstance(span, Span)  # so was one before the end
     org = await repository.org_as_of(connection, span.end)
     if org is None:
-        _waits(chassis, closing, "an org snapshot from before its end")
+        _waits(chassis, cycle, "an org snapshot from before its end")
         return
-    appraised = appraise(
-        Inputs(
+    appraised = grade_cycle(
+        GradingInputs(
             scheme=scheme,
             org=org,
-            posts=posts_of(scheme, closing.cycle),
-            facts=await fact_store.facts_between(connection, span.start, span.end, closing.as_of),
-            ratings=await repository.ratings_of(connection, closing.cycle, closing.scheme),
+            posts=posts_of(scheme, cycle.cycle),
+            facts=await fact_store.facts_between(connection, span.start, span.end, cycle.as_of),
+            ratings=await repository.ratings_of(connection, cycle.cycle, cycle.scheme),
             tzdata=data_version(),
         )
     )
-    before = await repository.latest_grades(connection, closing.id)
+    before = await repository.latest_grades(connection, cycle.id)
     moment = now()
-    cause = Cause(f"cycle:{closing.id}:{closing.requested_by}", closing.as_of, moment, closing.requested_by, replay_of=closing.replay_of)
+    cause = Cause(f"cycle:{cycle.id}:{cycle.requested_by}", cycle.as_of, moment, cycle.requested_by, replay_of=cycle.replay_of)
     rows: list[Any] = []
-    transaction.run(cause, lambda uow: rows.extend(use_cases.publish_grades(closing, scheme, span, appraised, before, moment, uow)))
+    transaction.run(cause, lambda uow: rows.extend(use_cases.publish_grades(cycle, scheme, span, appraised, before, moment, uow)))
     await repository.add_grades(connection, rows)
     await transaction.save(connection)
     chassis.relay.wake()
-    chassis.logged.pop(closing.id, None)
-    log.info("cycle_closed", cycle=closing.id, graded=len(appraised.grades), new_versions=len(rows), not_graded=len(appraised.not_graded))
+    chassis.logged.pop(cycle.id, None)
+    log.info("cycle_closed", cycle=cycle.id, graded=len(appraised.grades), new_versions=len(rows), not_graded=len(appraised.not_graded))
 
 
 @every(2)

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from appraisal.domain.appraising import Rating
-from appraisal.domain.closing import Closing
+from appraisal.domain.cycle import Cycle
+from appraisal.domain.grading import Rating
 from appraisal.domain.org import OrgSnapshot, together
 from appraisal.domain.scheme import Scheme
 from appraisal.presets import find_scheme
@@ -24,7 +24,7 @@ class UnitOfWork(ChassisUnitOfWork):
 
     org_snapshots = Aggregates(OrgSnapshotRow, OrgSnapshot)
     ratings = Aggregates(RatingRow, Rating)
-    cycles = Aggregates(CycleRow, Closing)
+    cycles = Aggregates(CycleRow, Cycle)
 
     def scheme(self, reference: str) -> Scheme | None:
         """The scheme of that reference, None when there is none."""
@@ -40,9 +40,9 @@ _VERSIONS = text("""
 SELECT version, document, inputs FROM grades WHERE subject = :subject AND starts_with(grade_key, :cycle)
 """)
 _ONE = text("id = :id")
-# by the event that asked for it: a cut for one close is none for the next
-_CUT = text("""
-UPDATE cycles SET state = jsonb_set(state, '{cut}', CAST(:cut AS jsonb))
+# by the event that asked for it: the watermarks of one close are none for the next
+_WATERMARKS = text("""
+UPDATE cycles SET state = jsonb_set(state, '{watermarks}', CAST(:watermarks AS jsonb))
 WHERE id = :id AND state ->> 'status' = 'closing' AND state ->> 'requested_by' = :requested_by
 """)
 
@@ -52,21 +52,21 @@ async def closing_cycles(connection: AsyncConnection) -> list[str]:
     return list((await connection.execute(_CLOSING)).scalars())
 
 
-async def cycle_of(connection: AsyncConnection, id: str) -> Closing:
+async def cycle_of(connection: AsyncConnection, id: str) -> Cycle:
     """One cycle as it stands now."""
     (found,) = await UnitOfWork.cycles.find(connection, _ONE, {"id": id})
     return found
 
 
-async def set_cut(connection: AsyncConnection, closing: Closing, cut: Mapping[str, int]) -> None:
+async def set_watermarks(connection: AsyncConnection, cycle: Cycle, watermarks: Mapping[str, int]) -> None:
     """Notes up to where a closing cycle will look; nothing when another replica has closed it meanwhile."""
-    await connection.execute(_CUT, {"id": closing.id, "requested_by": closing.requested_by, "cut": json.dumps(cut)})
+    await connection.execute(_WATERMARKS, {"id": cycle.id, "requested_by": cycle.requested_by, "watermarks": json.dumps(watermarks)})
 
 
-async def has_passed(connection: AsyncConnection, cut: Mapping[str, int]) -> bool:
-    """Whether everything before `cut` was handled."""
+async def has_passed(connection: AsyncConnection, watermarks: Mapping[str, int]) -> bool:
+    """Whether everything before the watermarks was handled."""
     passed = {f"{topic}/{partition}": offset for (topic, partition), offset in (await positions.next_offsets(connection)).items()}
-    return all(passed.get(place, 0) >= end for place, end in cut.items())
+    return all(passed.get(place, 0) >= end for place, end in watermarks.items())
 
 
 async def has_unsent_facts(connection: AsyncConnection) -> bool:

@@ -6,12 +6,12 @@ from fractions import Fraction
 from typing import Any
 
 from appraisal.domain.answer import contributions_document, exact_text
-from appraisal.domain.appraising import Appraised, PersonalGrade, Rating
-from appraisal.domain.closing import Closing, ClosingState, span_under
-from appraisal.domain.cycle import Span
-from appraisal.domain.explain import reason_en, reason_zh
+from appraisal.domain.cycle import Cycle, CycleStatus, span_under
+from appraisal.domain.grading import CycleGrades, PersonalGrade, Rating
 from appraisal.domain.org import Member, OrgSnapshot
 from appraisal.domain.outcomes import Trigger, applying
+from appraisal.domain.period import Span
+from appraisal.domain.reason import reason_en, reason_zh
 from appraisal.domain.scheme import Scheme
 from appraisal.repository import UnitOfWork
 from appraisal.tables import GradeRow
@@ -89,7 +89,7 @@ def record_kpi(reported: KpiReported, uow: UnitOfWork) -> None:
     )
 
 
-def begin_close(asked: CycleCloseRequested, existing: Closing | None, uow: UnitOfWork) -> None:
+def begin_close(asked: CycleCloseRequested, existing: Cycle | None, uow: UnitOfWork) -> None:
     """A cycle begins to close: what is known as of the instant asked for will be graded."""
     scheme = uow.scheme(asked.scheme)
     if scheme is None:
@@ -103,21 +103,21 @@ def begin_close(asked: CycleCloseRequested, existing: Closing | None, uow: UnitO
         uow.reject(asked, span)
         return
     if existing is None:
-        closing = Closing(
+        cycle = Cycle(
             id=asked.cycle_key,
             cycle=asked.cycle,
             scheme=asked.scheme,
-            status=ClosingState.CLOSING,
+            status=CycleStatus.CLOSING,
             as_of=asked.as_of,
             for_real=asked.for_real,
             requested_by=asked.envelope.id,
             replay_of=asked.envelope.replay_of,
         )
-        uow.cycles.add(closing)
+        uow.cycles.add(cycle)
         return
     match existing.again(asked.as_of, for_real=asked.for_real, requested_by=asked.envelope.id):
-        case Closing() as closing:
-            uow.cycles.save(closing)
+        case Cycle() as cycle:
+            uow.cycles.save(cycle)
         case Refused() as refused:
             uow.reject(asked, refused)
 
@@ -128,10 +128,10 @@ def cycle_key(cycle: str, scheme: str) -> str:
 
 
 def publish_grades(
-    closing: Closing,
+    cycle: Cycle,
     scheme: Scheme,
     span: Span,
-    appraised: Appraised,
+    appraised: CycleGrades,
     before: Mapping[str, GradeRow],
     recorded_at: datetime,
     uow: UnitOfWork,
@@ -139,16 +139,16 @@ def publish_grades(
     """The cycle is closed: a new version of each grade whose inputs have changed, what follows from it, and the close itself."""
     rows = []
     for personal in appraised.grades:
-        key = f"{closing.id}|employee:{personal.member.employee_id}"
+        key = f"{cycle.id}|employee:{personal.member.employee_id}"
         last = before.get(key)
         if last is None or last.digest != personal.digest:
-            rows.append(_publish_grade(closing, scheme, personal, key, last, recorded_at, uow))
-    uow.cycles.save(closing.closed())
-    _publish_close(closing, span, appraised, uow)
+            rows.append(_publish_grade(cycle, scheme, personal, key, last, recorded_at, uow))
+    uow.cycles.save(cycle.closed())
+    _publish_close(cycle, span, appraised, uow)
     return rows
 
 
-def _publish_close(closing: Closing, span: Span, appraised: Appraised, uow: UnitOfWork) -> None:
+def _publish_close(cycle: Cycle, span: Span, appraised: CycleGrades, uow: UnitOfWork) -> None:
     """The close, and in events of their own whoever has no room in it: an event has a largest size, an organisation has none."""
     not_graded, unknown = list(appraised.not_graded.items()), list(appraised.unknown_subjects)
     first, *others = [
@@ -157,13 +157,13 @@ def _publish_close(closing: Closing, span: Span, appraised: Appraised, uow: Unit
     ]
     uow.publish(
         CycleClosed(
-            cycle_key=closing.id,
-            cycle=closing.cycle,
-            scheme=closing.scheme,
-            as_of=closing.as_of,
+            cycle_key=cycle.id,
+            cycle=cycle.cycle,
+            scheme=cycle.scheme,
+            as_of=cycle.as_of,
             starts_at=span.start,
             ends_at=span.end,
-            cut=dict(closing.cut),
+            cut=dict(cycle.watermarks),
             graded=len(appraised.grades),
             not_graded=first[0],
             not_graded_count=len(not_graded),
@@ -174,8 +174,8 @@ def _publish_close(closing: Closing, span: Span, appraised: Appraised, uow: Unit
     for part, (persons, subjects) in enumerate(others, 1):
         uow.publish(
             CycleExceptionsListed(
-                cycle_key=closing.id,
-                as_of=closing.as_of,
+                cycle_key=cycle.id,
+                as_of=cycle.as_of,
                 part=part,
                 parts=len(others),
                 not_graded=persons,
@@ -185,12 +185,12 @@ def _publish_close(closing: Closing, span: Span, appraised: Appraised, uow: Unit
 
 
 def _publish_grade(
-    closing: Closing, scheme: Scheme, personal: PersonalGrade, key: str, last: GradeRow | None, recorded_at: datetime, uow: UnitOfWork
+    cycle: Cycle, scheme: Scheme, personal: PersonalGrade, key: str, last: GradeRow | None, recorded_at: datetime, uow: UnitOfWork
 ) -> GradeRow:
     graded, number = personal.graded, 1 if last is None else last.version + 1
     told: dict[str, Any] = {
         "grade_key": key,
-        "cycle": closing.cycle,
+        "cycle": cycle.cycle,
         "scheme": scheme.reference,
         "subject": f"employee:{personal.member.employee_id}",
         "version": number,
@@ -206,19 +206,19 @@ def _publish_grade(
         "reason_zh": reason_zh(graded, personal.measured),
         "reason_en": reason_en(graded, personal.measured),
         "digest": personal.digest,
-        "as_of": closing.as_of,
+        "as_of": cycle.as_of,
     }
     published = GradePublished(**told)
     uow.publish(published)
     uow.publish(GradeRecorded(**told, supersedes=None if last is None else last.version))
     # history pays nobody: what was replayed or simulated has outcomes only when it was closed for real (decisions 5)
-    pays = closing.for_real or not (personal.replay_of or closing.replay_of)
+    pays = cycle.for_real or not (personal.replay_of or cycle.replay_of)
     standing = list(last.outcomes) if last is not None else []
     outcomes = _publish_outcomes(scheme, published, last, uow) if pays else standing
     return GradeRow(
         grade_key=key,
         version=number,
-        cycle_key=closing.id,
+        cycle_key=cycle.id,
         subject=published.subject,
         score=published.score,
         grade=published.grade,

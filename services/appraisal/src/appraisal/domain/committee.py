@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from appraisal.domain.cycle import Period
 from appraisal.domain.document import parts, texts, word
+from appraisal.domain.period import PeriodLength
 from common.kernel.documents import Document
 from common.kernel.faults import Fault
 
@@ -16,7 +16,7 @@ class Axis:
     id: str
     words: tuple[str, ...]
     aliases: Mapping[str, str]
-    period: Period
+    period: PeriodLength
 
     def step(self, word: str) -> int:
         """How far `word` is from the best one, from 0 on; a `Fault` `unknown_word`."""
@@ -93,4 +93,4 @@ def _axis_from(part: Document, steps: int) -> Axis:
             aliases[alias] = other.field(alias).text()
             if aliases[alias] not in words:
                 raise other.field(alias).fault(f"stands for one of {', '.join(words)}", "unknown_word")
-    return Axis(part.field("id").text(), words, aliases, word(part.field("period"), Period))
+    return Axis(part.field("id").text(), words, aliases, word(part.field("period"), PeriodLength))

@@ -1,106 +1,63 @@
-"""Appraisal cycles: which instants `2026Q3` takes in, and which cycle an instant belongs to."""
+"""The close of a cycle: asked for, bounded by watermarks, graded; again with later knowledge, which makes new versions (decisions 27)."""
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
-from common.kernel.zones import ZoneInfo
+from appraisal.domain.period import Span, period_named, span_of
+from appraisal.domain.scheme import Scheme
+from common.kernel.errors import Refused
 
-_WRITTEN = re.compile(r"(?P<year>[0-9]{4})(?:Q(?P<quarter>[1-4])|H(?P<half>[12])|-(?P<month>0[1-9]|1[0-2]))?")
-_FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
+class CycleStatus(StrEnum):
+    """Where a cycle stands."""
 
-class Period(StrEnum):
-    """How long a cycle is (X-04)."""
-
-    MONTH = "month"
-    QUARTER = "quarter"
-    HALF_YEAR = "half_year"
-    YEAR = "year"
-
-    @property
-    def months(self) -> int:
-        """The number of calendar months in one period."""
-        return {Period.MONTH: 1, Period.QUARTER: 3, Period.HALF_YEAR: 6, Period.YEAR: 12}[self]
-
-    @property
-    def per_year(self) -> int:
-        """How many periods make a year: 12, 4, 2 or 1."""
-        return 12 // self.months
+    CLOSING = "closing"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """One period of one year: `number` counts from 1 inside the year."""
+    """One cycle of one scheme. `watermarks` tell up to which offset of each partition it will have looked; empty before they are known."""
 
-    period: Period
-    year: int
-    number: int
+    id: str
+    cycle: str
+    scheme: str
+    status: CycleStatus
+    as_of: datetime
+    for_real: bool
+    requested_by: str
+    """The id of the event that asked."""
+    replay_of: str = ""
+    watermarks: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def id(self) -> str:
-        """The cycle as it is written: `2026-07`, `2026Q3`, `2026H2`, `2026`."""
-        return (
-            f"{self.year:04}"
-            + {
-                Period.MONTH: f"-{self.number:02}",
-                Period.QUARTER: f"Q{self.number}",
-                Period.HALF_YEAR: f"H{self.number}",
-                Period.YEAR: "",
-            }[self.period]
-        )
+    def again(self, as_of: datetime, *, for_real: bool, requested_by: str) -> "Cycle | Refused":
+        """Closed once more, with what has become known since."""
+        if self.status is CycleStatus.CLOSING:
+            return Refused("one_close_at_a_time", was=self.status)
+        if as_of <= self.as_of:
+            return Refused("later_than_the_last_close", was=self.status, field="as_of")
+        return replace(self, status=CycleStatus.CLOSING, as_of=as_of, for_real=for_real, requested_by=requested_by, watermarks={})
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A half-open span of instants in UTC: `start` belongs to it, `end` does not."""
-
-    start: datetime
-    end: datetime
-
-    def __contains__(self, at: datetime) -> bool:
-        return self.start <= at < self.end
+    def closed(self) -> "Cycle":
+        """Graded."""
+        return replace(self, status=CycleStatus.CLOSED)
 
 
-def cycle_from(written: str) -> Cycle:
-    """The cycle that `2026Q3`, `2026-07`, `2026H2` or `2026` names; ValueError for anything else."""
-    match = _WRITTEN.fullmatch(written)
-    if match is None or not _FIRST_YEAR <= int(match["year"]) <= _LAST_YEAR:
-        raise ValueError("a cycle is written 2026-07, 2026Q3, 2026H2 or 2026")
-    year = int(match["year"])
-    if match["quarter"]:
-        return Cycle(Period.QUARTER, year, int(match["quarter"]))
-    if match["half"]:
-        return Cycle(Period.HALF_YEAR, year, int(match["half"]))
-    if match["month"]:
-        return Cycle(Period.MONTH, year, int(match["month"]))
-    return Cycle(Period.YEAR, year, 1)
+def span_under(scheme: Scheme, cycle: str, as_of: datetime) -> Span | Refused:
+    """The instants of a cycle under a scheme; refused when the scheme has no such cycles, or before the cycle has ended."""
+    period = period_named(cycle).period
+    if period not in {scheme.cycle.period, *scheme.cycle.posts.values()}:
+        return Refused("a_cycle_of_the_scheme", field="cycle")
+    span = span_of(period_named(cycle), scheme.cycle.zone, first_day=scheme.cycle.first_day if period is scheme.cycle.period else 1)
+    if as_of < span.end:
+        return Refused("not_before_its_end", field="as_of")
+    return span
 
 
-def span_of(cycle: Cycle, zone: ZoneInfo, *, first_day: int = 1) -> Span:
-    """The instants of `cycle`: from local midnight to local midnight in `zone` (decisions 26).
-
-    With a `first_day` after 1 a month runs from that day of the month before to the same day of its own: `2026-07` with
-    16 is 16 June to 15 July (X-15). Every month has the days 1 to 28; other values, and longer periods, are a ValueError.
-    """
-    if not 1 <= first_day <= 28 or (first_day > 1 and cycle.period is not Period.MONTH):
-        raise ValueError("only a month may start on another day than the first, and not after the 28th")
-    first = cycle.year * 12 + (cycle.number - 1) * cycle.period.months - (1 if first_day > 1 else 0)
-    return Span(_midnight(first, first_day, zone), _midnight(first + cycle.period.months, first_day, zone))
-
-
-def cycle_containing(at: datetime, period: Period, zone: ZoneInfo, *, first_day: int = 1) -> Cycle:
-    """The cycle of that length whose span holds the instant `at` (with an offset)."""
-    local = at.astimezone(zone)
-    month = local.year * 12 + local.month - 1
-    if first_day > 1 and local.day >= first_day:
-        month += 1
-    year, index = divmod(month, 12)
-    return Cycle(period, year, index // period.months + 1)
-
-
-def _midnight(month: int, day: int, zone: ZoneInfo) -> datetime:
-    # In UTC, since two instants of one zone compare by their wall clocks. Fold 0 is the first of two midnights, and where
-    # the clocks skip midnight it is the instant of the change: the first instant of that date.
-    return datetime(month // 12, month % 12 + 1, day, tzinfo=zone).astimezone(UTC)
+def posts_of(scheme: Scheme, cycle: str) -> frozenset[str]:
+    """The posts that are graded in this cycle: those whose cycles are as long as this one."""
+    period = period_named(cycle).period
+    posts = ("manager", "supervisor", "specialist")
+    return frozenset(post for post in posts if (scheme.cycle.posts.get(post) or scheme.cycle.period) is period)

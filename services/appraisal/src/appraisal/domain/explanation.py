@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from appraisal.domain.appraising import KpiFact
-from appraisal.domain.explain import name_of
 from appraisal.domain.grade import grade_period
+from appraisal.domain.grading import KpiFact
 from appraisal.domain.raters import GroupRatings
+from appraisal.domain.reason import name_of
 from appraisal.domain.scale import Band, Scale
 from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured, WeightedIndicator

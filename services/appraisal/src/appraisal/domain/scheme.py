@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from appraisal.domain.committee import Committee, committee_from
-from appraisal.domain.cycle import Period
 from appraisal.domain.digest import Plain, digest
 from appraisal.domain.document import SCHEME, count, parts, plain, word
 from appraisal.domain.outcomes import OutcomeRule, outcomes_from
 from appraisal.domain.pay import PayRule, pay_from
+from appraisal.domain.period import PeriodLength
 from appraisal.domain.raters import RatersRate
 from appraisal.domain.scale import Scale, scale_from
 from appraisal.domain.sections import Section, sections_from
@@ -42,13 +42,13 @@ class WhenNotAssessable(StrEnum):
 class CycleRule:
     """How long a cycle is, for each post where posts differ (D11-34, D11-35), in which zone, and what a year needs (X-19)."""
 
-    period: Period
+    period: PeriodLength
     zone: ZoneInfo
-    posts: Mapping[str, Period]
+    posts: Mapping[str, PeriodLength]
     least_periods: int = 1
     first_day: int = 1
 
-    def period_of(self, post: str | None) -> Period | None:
+    def period_of(self, post: str | None) -> PeriodLength | None:
         """The period for a post; the scheme's own without a post; None for a post that the scheme does not know."""
         return self.period if post is None else self.posts.get(post)
 
@@ -146,14 +146,14 @@ def _cycle_from(part: Document) -> CycleRule:
     part.fields(known=("period", "zone", "posts", "least_periods", "first_day"))
     posts = part.field("posts", {})
     posts.fields()
-    period = word(part.field("period"), Period)
+    period = word(part.field("period"), PeriodLength)
     first_day = count(part.field("first_day"), "1", most=28)
-    if first_day > 1 and period is not Period.MONTH:
+    if first_day > 1 and period is not PeriodLength.MONTH:
         raise part.field("first_day").fault("only a month may start on another day than the first", "out_of_range")
     return CycleRule(
         period=period,
         zone=_zone_from(part),
-        posts={post: word(posts.field(post), Period) for post in posts.value},
+        posts={post: word(posts.field(post), PeriodLength) for post in posts.value},
         least_periods=count(part.field("least_periods"), "1", most=period.per_year),
         first_day=first_day,
     )

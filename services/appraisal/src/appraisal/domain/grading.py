@@ -63,7 +63,7 @@ class PersonalGrade:
 
 
 @dataclass(frozen=True, slots=True)
-class Appraised:
+class CycleGrades:
     """A graded cycle: who has a grade, who has none and why, and whom facts are about that the organisation does not know."""
 
     grades: tuple[PersonalGrade, ...]
@@ -72,7 +72,7 @@ class Appraised:
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class GradingInputs:
     """What a cycle is graded from."""
 
     scheme: Scheme
@@ -85,7 +85,7 @@ class Inputs:
     calendar: Plain = field(default_factory=dict)
 
 
-def appraise(inputs: Inputs) -> Appraised:
+def grade_cycle(inputs: GradingInputs) -> CycleGrades:
     """Grades everybody of the organisation whose post is graded in this cycle."""
     by_person: dict[str, list[KpiFact]] = {}
     for fact in inputs.facts:
@@ -125,7 +125,7 @@ def appraise(inputs: Inputs) -> Appraised:
         grades.append(PersonalGrade(member, graded, measured, facts, name, replay_of))
     known = {f"employee:{one.employee_id}" for one in inputs.org.members}
     unknown = sorted(subject for subject in by_person if subject.startswith("employee:") and subject not in known)
-    return Appraised(tuple(grades), not_graded, tuple(unknown))
+    return CycleGrades(tuple(grades), not_graded, tuple(unknown))
 
 
 def _measured(facts: Sequence[KpiFact]) -> dict[str, Measured]:

@@ -123,9 +123,9 @@ async def _recomputed(connection: Any, found: Found) -> str | None:
     from datetime import datetime
 
     from appraisal import repository
-    from appraisal.domain.appraising import Inputs, appraise
-    from appraisal.domain.closing import posts_of, span_under
-    from appraisal.domain.cycle import Span
+    from appraisal.domain.cycle import posts_of, span_under
+    from appraisal.domain.grading import GradingInputs, grade_cycle
+    from appraisal.domain.period import Span
 
     document = found.document
     scheme = find_scheme(document["scheme"])
@@ -137,7 +137,7 @@ async def _recomputed(connection: Any, found: Found) -> str | None:
         return None
     number = document["subject"].partition(":")[2]
     ratings = [one for one in await repository.ratings_of(connection, document["cycle"], document["scheme"]) if one.appraisee == number]
-    again = appraise(Inputs(scheme, org, posts_of(scheme, document["cycle"]), facts_of(found.inputs), ratings, data_version()))
+    again = grade_cycle(GradingInputs(scheme, org, posts_of(scheme, document["cycle"]), facts_of(found.inputs), ratings, data_version()))
     return next((one.digest for one in again.grades if one.member.employee_id == number), None)
 
 
@@ -209,7 +209,7 @@ def _last_lines(told: Mapping[str, Any]) -> list[str]:
 
 
 def _way(way: Mapping[str, Any]) -> str:
-    from appraisal.domain.explain import name_of
+    from appraisal.domain.reason import name_of
 
     turned = None if way["of_the_missed"] is None else f"{way['of_the_missed']} of the missed made good"
     further = None if way["further"] is None else f"{way['further']} more successes"
