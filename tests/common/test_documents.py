@@ -5,15 +5,15 @@ from fractions import Fraction
 
 import pytest
 
-from common.kernel.documents import Document, by_rule
+from common.kernel.documents import Node, by_rule
 from common.kernel.faults import Fault, Where, place
 
 WORDING = by_rule("bad_order")
 ORDER = {"parts": [{"name": "belt", "number": 2, "weight": "1/3"}, {"name": "", "number": True, "urgent": "yes"}], "note": None}
 
 
-def order() -> Document:
-    return Document(ORDER, (), WORDING)
+def order() -> Node:
+    return Node(ORDER, (), WORDING)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 from common.kernel.calendar_json import ranges_text
 from common.kernel.calendars import BUILT_IN, built_in, named
 from common.kernel.clock_json import inline_key, read_event, seconds, write_doubt, write_state
-from common.kernel.documents import Document, by_rule
+from common.kernel.documents import Node, by_rule
 from common.kernel.faults import Fault, Where
 from common.kernel.instants import ordinal_on, to_micros
 from common.kernel.json_lines import error
@@ -42,7 +42,7 @@ class Questions:
 
     def answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """The answer without the `id`, or an `error` with code, field and message."""
-        asked = Document(question, (), _QUESTION)
+        asked = Node(question, (), _QUESTION)
         try:
             match _form(asked):
                 case "target":
@@ -58,7 +58,7 @@ class Questions:
         except Fault as fault:
             return error(fault)
 
-    def _deadline(self, asked: Document) -> dict[str, Any]:
+    def _deadline(self, asked: Node) -> dict[str, Any]:
         calendar, start, pauses = self._calendar(asked), _micros(asked.field("start")), _pauses(asked)
         target = read_target(asked.value["target"], ("target",))
         due = due_at(calendar, start, target, pauses)
@@ -73,7 +73,7 @@ class Questions:
                 answer["steps"] = _steps(calendar, running_spans(start, due, pauses))
         return answer
 
-    def _between(self, asked: Document) -> dict[str, Any]:
+    def _between(self, asked: Node) -> dict[str, Any]:
         calendar, start, end = self._calendar(asked), _micros(asked.field("start")), _micros(asked.field("end"))
         if end < start:
             raise asked.field("end").fault("the end lies before the start", "end_before_start")
@@ -81,13 +81,13 @@ class Questions:
         answer = {"working_seconds": seconds(worked(calendar, start, end, pauses))}
         return self._finished(asked, calendar, (start, end), answer, running_spans(start, end, pauses))
 
-    def _at(self, asked: Document) -> dict[str, Any]:
+    def _at(self, asked: Node) -> dict[str, Any]:
         calendar, at = self._calendar(asked), _micros(asked.field("at"))
         working = calendar.timeline.is_working(at)
         open_now = [calendar.timeline.open_stretch(at)] if working else []
         return self._finished(asked, calendar, (at, at), {"working": working}, open_now)
 
-    def _date(self, asked: Document) -> dict[str, Any]:
+    def _date(self, asked: Node) -> dict[str, Any]:
         calendar, day = self._calendar(asked), asked.field("date").date()
         hours = calendar.hours_of(day)
         answer: dict[str, Any] = {"working_day": bool(hours), "ranges": ranges_text(hours)}
@@ -96,7 +96,7 @@ class Questions:
             answer["steps"] = [_step(calendar, stretch) for stretch in calendar.timeline.stretches_of(day.toordinal())]
         return answer
 
-    def _clock(self, asked: Document) -> dict[str, Any]:
+    def _clock(self, asked: Node) -> dict[str, Any]:
         listed = asked.field("events")
         if not isinstance(listed.value, list):
             raise listed.fault("a list of events is expected", "bad_event")
@@ -124,14 +124,14 @@ class Questions:
         return write_state(clock, explain=_explained(asked))
 
     def _finished(
-        self, asked: Document, calendar: Calendar, span: tuple[int, int], answer: dict[str, Any], counted: list[Stretch]
+        self, asked: Node, calendar: Calendar, span: tuple[int, int], answer: dict[str, Any], counted: list[Stretch]
     ) -> dict[str, Any]:
         answer |= _doubt(calendar, *span)
         if _explained(asked):
             answer["steps"] = _steps(calendar, counted)
         return answer
 
-    def _calendar(self, asked: Document) -> Calendar:
+    def _calendar(self, asked: Node) -> Calendar:
         document = asked.field("calendar").value
         if not isinstance(document, str):
             return self._inline_calendar(document, ("calendar",))
@@ -155,7 +155,7 @@ class Questions:
         return calendar
 
 
-def _form(asked: Document) -> str:
+def _form(asked: Node) -> str:
     """Which of its fields tells what a question asks; no question has a field that its answer would not go by."""
     asked.fields(known=_KNOWN)
     forms = [form for form in _FORMS if form in asked]
@@ -174,16 +174,16 @@ def _doubt(calendar: Calendar, start: int, end: int) -> dict[str, Any]:
     return write_doubt(calendar.doubt(calendar.date_of(start), calendar.date_of(max(start, end - 1))))
 
 
-def _micros(given: Document) -> int:
+def _micros(given: Node) -> int:
     return to_micros(given.instant())
 
 
-def _pauses(asked: Document) -> list[Pause]:
+def _pauses(asked: Node) -> list[Pause]:
     pauses = asked.field("pauses")
     return [] if pauses.value is None else read_pauses(pauses.value, pauses.where)
 
 
-def _explained(asked: Document) -> bool:
+def _explained(asked: Node) -> bool:
     return asked.field("explain").value is True
 
 

@@ -4,7 +4,7 @@ import re
 from datetime import date
 from typing import Any, TypedDict
 
-from common.kernel.documents import Document, by_rule
+from common.kernel.documents import Node, by_rule
 from common.kernel.faults import Fault, Where
 from common.kernel.instants import parse_date
 from common.kernel.timeline import Hours
@@ -38,7 +38,7 @@ class CalendarParts(TypedDict):
 
 def read_calendar(document: object, where: Where) -> CalendarParts:
     """The parts of a calendar document that stands there; raises a `Fault` `bad_calendar` or `unknown_field` for the first wrong value."""
-    whole = Document(document, where, _CALENDAR)
+    whole = Node(document, where, _CALENDAR)
     whole.fields(known=tuple(CalendarParts.__annotations__), required=("time_zone", "weekly_hours"))
     make_up_hours, unsure_from = whole.field("make_up_hours"), whole.field("unsure_from")
     parts: CalendarParts = {
@@ -90,7 +90,7 @@ def _time_text(seconds: int) -> str:
     return f"{text}:{seconds % 60:02}" if seconds % 60 else text
 
 
-def _zone(zone: Document) -> str:
+def _zone(zone: Node) -> str:
     name = zone.value
     if not isinstance(name, str):
         raise zone.fault("the name of a time zone is expected")
@@ -101,24 +101,24 @@ def _zone(zone: Document) -> str:
     return name
 
 
-def _week(week: Document) -> tuple[tuple[Hours, ...], ...]:
+def _week(week: Node) -> tuple[tuple[Hours, ...], ...]:
     week.fields(known=WEEKDAYS)
     return tuple(_ranges(week.field(name, [])) for name in WEEKDAYS)
 
 
-def _date(day: Document) -> date | None:
+def _date(day: Node) -> date | None:
     return None if day.value is None else day.date("bad_calendar")
 
 
-def _dates(days: Document) -> frozenset[date]:
+def _dates(days: Node) -> frozenset[date]:
     return frozenset(day.date("bad_calendar") for day in days.items())
 
 
-def _date_hours(hours: Document) -> dict[date, tuple[Hours, ...]]:
+def _date_hours(hours: Node) -> dict[date, tuple[Hours, ...]]:
     return {parse_date(day, hours.where, "bad_calendar"): _ranges(hours.field(day)) for day in hours.fields()}
 
 
-def _ranges(ranges: Document) -> tuple[Hours, ...]:
+def _ranges(ranges: Node) -> tuple[Hours, ...]:
     found = []
     if len(pieces := ranges.items()) > _MOST_RANGES:
         raise ranges.fault(f"a day has at most {_MOST_RANGES} ranges, not {len(pieces)}")
@@ -131,7 +131,7 @@ def _ranges(ranges: Document) -> tuple[Hours, ...]:
     return tuple(sorted(found))
 
 
-def _seconds(text: str, piece: Document, latest: int) -> int:
+def _seconds(text: str, piece: Node, latest: int) -> int:
     match = _TIME.fullmatch(text)
     if match:
         hours, minutes, seconds = (int(part or 0) for part in match.groups())
@@ -140,7 +140,7 @@ def _seconds(text: str, piece: Document, latest: int) -> int:
     raise piece.fault('a time like "09:00" is expected, as an end up to "24:00"')
 
 
-def _month_day(given: Document) -> MonthDay:
+def _month_day(given: Node) -> MonthDay:
     if isinstance(given.value, str):
         try:
             day = parse_date(f"2024-{given.value}", given.where)  # a year with 29 February

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from common.kernel.clock_events import KINDS
-from common.kernel.documents import Document, by_rule
+from common.kernel.documents import Node, by_rule
 from common.kernel.exact import decimal_text
 from common.kernel.faults import Where
 from common.kernel.instants import SECOND
@@ -35,7 +35,7 @@ def read_event(document: object, where: Where, calendar_key: Callable[[object, W
 
     `calendar_key` turns a calendar (a name or a whole one) into the name under which `fold` will find it.
     """
-    event = Document(document, where, _EVENT)
+    event = Node(document, where, _EVENT)
     event.fields()
     event_id, kind = event.field("id").text(), event.field("type").text()
     if kind not in EVENT_FIELDS:
@@ -48,21 +48,22 @@ def read_event(document: object, where: Where, calendar_key: Callable[[object, W
     return KINDS[kind](id=event_id, at=at, sequence=sequence.value, **own)
 
 
-def _fields_of(kind: str, event: Document, calendar_key: Callable[[object, Where], str]) -> dict[str, Any]:
+def _fields_of(kind: str, event: Node, calendar_key: Callable[[object, Where], str]) -> dict[str, Any]:
     """What an event of this type states besides what every event does."""
-    target, calendar, owner = (event.field(name) for name in ("target", "calendar", "owner"))
     match kind:
         case "started":
+            target, calendar = event.field("target"), event.field("calendar")
             return {
                 "target": read_target(target.value, target.where),
                 "calendar": calendar_key(calendar.value, calendar.where),
-                "owner": owner.text(UNASSIGNED),
+                "owner": event.field("owner").text(UNASSIGNED),
             }
         case "paused":
             return {"party": event.field("party").text(UNASSIGNED), "reason": event.field("reason").text("")}
         case "owner_changed":
-            return {"owner": owner.text()}
+            return {"owner": event.field("owner").text()}
         case "changed":
+            target, calendar = event.field("target"), event.field("calendar")
             if target.value is None and calendar.value is None:
                 raise event.fault("a change states a target, a calendar or both")
             return {

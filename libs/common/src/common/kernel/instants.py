@@ -16,7 +16,7 @@ _HALF_DAY = DAY // 2
 FIRST_YEAR, LAST_YEAR = 1900, 2299
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|(60))(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _MINUTE, _SECOND = len("2026-01-01T00:00:"), len("2026-01-01T00:00:00")
 
@@ -27,11 +27,16 @@ def instant_of(text: str) -> datetime:
     A leap second is the first instant of the next minute. Raises a `Fault` `bad_instant` for anything else: Python's own reader
     takes any character for the `T`, week dates, and texts without an offset or without seconds.
     """
-    if not _INSTANT.fullmatch(text):
+    match = _INSTANT.fullmatch(text)
+    if match is None:
         raise Fault((), "bad_instant", "a date and time with an offset is expected, such as 2026-08-03T09:05:00+08:00 (RFC 3339)")
+    if text[-1] == "z":
+        text = f"{text[:-1]}Z"
     try:
-        at, leap = written_time(text)
-        is_known = not leap or begins_a_month(at)
+        if not match[1]:
+            return datetime.fromisoformat(text)
+        at = after_second_60(text)
+        is_known = begins_a_month(at)
     except (ValueError, OverflowError):
         raise Fault((), "bad_instant", "there is no such day") from None
     if not is_known:
@@ -39,17 +44,10 @@ def instant_of(text: str) -> datetime:
     return at
 
 
-def written_time(text: str) -> tuple[datetime, bool]:
-    """The time that `2026-01-01T00:00:00` names, with its fraction and its offset where it has them, and whether it is a second 60.
-
-    A second 60 is the first instant of the next minute. Fractions beyond microseconds are cut. `ValueError` where there is none.
-    """
-    if text[-1] == "z":
-        text = f"{text[:-1]}Z"
-    if text[_MINUTE:_SECOND] != "60":
-        return datetime.fromisoformat(text), False
+def after_second_60(text: str) -> datetime:
+    """The first instant after the leap second `2016-12-31T23:59:60`, with its offset if it has one; `ValueError` for no such day."""
     offset = text[_SECOND:].lstrip(".0123456789")
-    return datetime.fromisoformat(f"{text[:_MINUTE]}59{offset}") + timedelta(seconds=1), True
+    return datetime.fromisoformat(f"{text[:_MINUTE]}59{offset}") + timedelta(seconds=1)
 
 
 def begins_a_month(at: datetime) -> bool:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Literal
 
-from common.kernel.documents import Document, by_rule
+from common.kernel.documents import Node, by_rule
 from common.kernel.faults import Where
 from common.kernel.instants import SECOND, to_micros
 from common.kernel.timeline import Stretch, Timeline
@@ -47,7 +47,7 @@ _TARGET = by_rule("bad_target", fields='an object like {"working_seconds": 28800
 
 def read_target(value: object, where: Where) -> Target:
     """The target that a JSON object states; raises a `Fault` `bad_target` or `unknown_field`. Parts of a microsecond are rounded up."""
-    target = Document(value, where, _TARGET)
+    target = Node(value, where, _TARGET)
     match target.fields(known=TARGET_FIELDS):
         case {"working_seconds": _, **rest} if not rest:
             return WorkingTime(ceil(_amount(target.field("working_seconds")) * SECOND))
@@ -66,14 +66,14 @@ def read_target(value: object, where: Where) -> Target:
 
 def read_pauses(value: object, where: Where) -> list[Pause]:
     """Pauses as [from, to] pairs, `to` null while one is open; raises a `Fault` `bad_instant` or `end_before_start`."""
-    pauses = Document(value, where, _PAUSES)
+    pauses = Node(value, where, _PAUSES)
     pairs = pauses.items()
     if len(pairs) > _MOST_PAUSES:
         raise pauses.fault(f"at most {_MOST_PAUSES} pauses are taken, not {len(pairs)}")
     return [_pause(pair) for pair in pairs]
 
 
-def _pause(pair: Document) -> Pause:
+def _pause(pair: Node) -> Pause:
     if not isinstance(pair.value, list) or len(pair.value) != 2:
         raise pair.fault("a pair [from, to] is expected")
     begin, end = pair.items()
@@ -155,7 +155,7 @@ def _merged(pauses: Iterable[Pause]) -> list[Pause]:
     return found
 
 
-def _amount(given: Document) -> Fraction:
+def _amount(given: Node) -> Fraction:
     if (amount := given.number()) < 0:
         raise given.fault("a target cannot be negative")
     return amount

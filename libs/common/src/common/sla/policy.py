@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from common.contracts.yaml_files import read_yaml
-from common.kernel.documents import Document, by_rule
+from common.kernel.documents import Node, by_rule
 from common.kernel.exact import parse_exact
 from common.kernel.faults import Fault
 from common.kernel.targets import Target, WorkingTime, read_target
@@ -35,7 +35,7 @@ class Threshold:
     notify: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, one: Document) -> "Threshold":
+    def read(cls, one: Node) -> "Threshold":
         """From `3/4`, `{at: 3/4, notify: [dispatcher]}` or `{before: {working_seconds: 3600}, notify: […]}`; a `Fault` otherwise."""
         if not isinstance(one.value, Mapping):
             return cls(share=_share(one))
@@ -120,7 +120,7 @@ def shipped_document(package: str) -> dict[str, Any]:
 
 def parse_policy(document: Mapping[str, Any]) -> Policy:
     """A policy from its document; a `Fault` names the first place that is wrong. Whether its calendars are known is not asked."""
-    whole = Document(document, (), _POLICY)
+    whole = Node(document, (), _POLICY)
     whole.fields(known=POLICY_FIELDS)
     name = whole.field("policy").text(what="the name of a service is expected")
     version = whole.field("version").integer(1, _HIGHEST_VERSION, f"a whole number from 1 to {_HIGHEST_VERSION} is expected")
@@ -131,7 +131,7 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
     return Policy(ref, tuple(rules), calendars, document)
 
 
-def _stage(stage: str, entries: Document, ref: str, calendars: Mapping[str, Calendar]) -> list[tuple[Mapping[str, str], Promise]]:
+def _stage(stage: str, entries: Node, ref: str, calendars: Mapping[str, Calendar]) -> list[tuple[Mapping[str, str], Promise]]:
     if not isinstance(entries.value, list) or not entries.value:
         raise entries.fault("a list of rules is expected")
     rules = [_rule(stage, entry, ref, calendars) for entry in entries.items()]
@@ -140,7 +140,7 @@ def _stage(stage: str, entries: Document, ref: str, calendars: Mapping[str, Cale
     return rules
 
 
-def _rule(stage: str, entry: Document, ref: str, calendars: Mapping[str, Calendar]) -> tuple[Mapping[str, str], Promise]:
+def _rule(stage: str, entry: Node, ref: str, calendars: Mapping[str, Calendar]) -> tuple[Mapping[str, str], Promise]:
     entry.fields(known=RULE_FIELDS)
     for name in ("target", "calendar"):
         if name not in entry:
@@ -159,7 +159,7 @@ def _rule(stage: str, entry: Document, ref: str, calendars: Mapping[str, Calenda
     return when.value, Promise(stage, target, own if own in calendars else calendar.value, thresholds, indicators, pauses)
 
 
-def _share(given: Document) -> Fraction:
+def _share(given: Node) -> Fraction:
     try:
         share = parse_exact(str(given.value) if isinstance(given.value, float) else given.value)
     except Fault:
@@ -169,7 +169,7 @@ def _share(given: Document) -> Fraction:
     return share
 
 
-def _target(given: Document) -> Target:
+def _target(given: Node) -> Target:
     try:
         return read_target(given.value, given.where)
     except Fault as fault:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from common.contracts.event import Event
 from common.contracts.topics import BY_NAME, EVENTS
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 from common.kernel.faults import Where
 from ops.replay.declarations import Columns, meant
 from ops.replay.field_values import NOTHING, FieldValue, read_field
@@ -26,7 +26,7 @@ class ClaimRule:
     fields: tuple[FieldValue, ...]
 
 
-def read_claim(declaration: Document, columns: Columns, moments: tuple[str, ...], sets: Collection[str], salt: str) -> ClaimRule:
+def read_claim(declaration: Node, columns: Columns, moments: tuple[str, ...], sets: Collection[str], salt: str) -> ClaimRule:
     """The claim that a declaration describes; `sets` are what rules set, `salt` is what pseudonyms are made with."""
     declaration.fields(known=("claim", "when", "fields"), required=("claim", "when", "fields"))
     named, fields = declaration.field("claim"), declaration.field("fields")

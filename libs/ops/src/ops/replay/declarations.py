@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-from common.kernel.documents import Document, Wording
+from common.kernel.documents import Node, Wording
 from ops.replay.missing import Part
 
 RULE = "bad_mapping"
@@ -33,19 +33,19 @@ _MAPPING = Wording(
 )
 
 
-def declared(document: object, *where: str | int) -> Document:
+def declared(document: object, *where: str | int) -> Node:
     """A declaration of a mapping that stands there."""
-    return Document(document, where, _MAPPING)
+    return Node(document, where, _MAPPING)
 
 
-def some(declaration: Document) -> list[Document]:
+def some(declaration: Node) -> list[Node]:
     """The items of a list that has one at least."""
     if not declaration.value:
         raise declaration.fault(declaration.wording.items[1])
     return declaration.items()
 
 
-def words(declaration: Document) -> frozenset[str]:
+def words(declaration: Node) -> frozenset[str]:
     """A list of texts, perhaps an empty one."""
     if not isinstance(declaration.value, list):
         raise declaration.fault('a list of texts is expected, such as ["?", "N/A"]')
@@ -64,7 +64,7 @@ class Columns:
         """Where the values of the column stand in a row."""
         return self._index.setdefault(name, len(self._index))
 
-    def part(self, declaration: Document, meaning: Iterable[str] = ()) -> Part:
+    def part(self, declaration: Node, meaning: Iterable[str] = ()) -> Part:
         """The column that `{column, missing}` names; `missing` there counts in place of the general words.
 
         `meaning` are words to which the mapping gives a meaning in this place.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 from ops.replay.declarations import Columns
 from ops.replay.rows import Row, Unusable
 
@@ -90,7 +90,7 @@ class FieldValue:
         return f"{self.prefix}{found}{self.suffix}"
 
 
-def read_field(declaration: Document, name: str, columns: Columns, sets: Collection[str], salt: str) -> FieldValue:
+def read_field(declaration: Node, name: str, columns: Columns, sets: Collection[str], salt: str) -> FieldValue:
     """The field that a declaration describes; `sets` are what rules set, `salt` is what pseudonyms are made with."""
     if not isinstance(declaration.value, dict):
         return FieldValue(name, None, otherwise=declaration.value)
@@ -118,7 +118,7 @@ def read_field(declaration: Document, name: str, columns: Columns, sets: Collect
     )
 
 
-def _source(declaration: Document, columns: Columns, meaning: Iterable[str], sets: Collection[str]) -> tuple[Source, frozenset[str]]:
+def _source(declaration: Node, columns: Columns, meaning: Iterable[str], sets: Collection[str]) -> tuple[Source, frozenset[str]]:
     """Where the value is taken from, and the words that stand for nothing there."""
     match [name for name in ("column", "set", "row") if name in declaration]:
         case ["column"]:

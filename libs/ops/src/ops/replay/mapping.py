@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.contracts.yaml_files import read_yaml
 from common.kernel.calendars import BUILT_IN, built_in
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 from common.kernel.faults import Fault
 from common.kernel.instants import ordinal_on
 from common.kernel.working_time import Calendar
@@ -164,14 +164,14 @@ def read_mapping(document: object) -> Mapping:
     )
 
 
-def _name(declaration: Document) -> str:
+def _name(declaration: Node) -> str:
     name = declaration.text()
     if len(name) > 64 or not name.isprintable():
         raise declaration.fault("a name of at most 64 characters in one line is expected")
     return name
 
 
-def _delimiter(declaration: Document) -> str:
+def _delimiter(declaration: Node) -> str:
     found = declaration.value
     if not isinstance(found, str) or len(found) != 1 or found in '"\r\n\0':
         hint = r', written "\t" for a tab' if found == r"\t" else ""
@@ -179,7 +179,7 @@ def _delimiter(declaration: Document) -> str:
     return found
 
 
-def _encoding(declaration: Document) -> str:
+def _encoding(declaration: Node) -> str:
     name = declaration.text()
     try:
         found = codecs.lookup(name)
@@ -189,7 +189,7 @@ def _encoding(declaration: Document) -> str:
     return "utf-8-sig" if found.name == "utf-8" else found.name
 
 
-def _roles(columns_of: Document, columns: Columns, answers: Table[str, str], *, cases: bool) -> dict[str, Part]:
+def _roles(columns_of: Node, columns: Columns, answers: Table[str, str], *, cases: bool) -> dict[str, Part]:
     known, others = (CASE_COLUMNS, COMPLAINT_COLUMNS) if cases else (COMPLAINT_COLUMNS, CASE_COLUMNS)
     found: dict[str, Part] = {}
     for role in columns_of.fields():
@@ -212,7 +212,7 @@ def _roles(columns_of: Document, columns: Columns, answers: Table[str, str], *, 
     return found
 
 
-def _times(times: Document, names: tuple[str, ...], columns: Columns) -> dict[str, TimeColumn]:
+def _times(times: Node, names: tuple[str, ...], columns: Columns) -> dict[str, TimeColumn]:
     times.fields(known=names, required=names)
     found = {name: read_time(times.field(name), columns) for name in names}
     if len({time.part.column for time in found.values()}) < len(names):
@@ -220,7 +220,7 @@ def _times(times: Document, names: tuple[str, ...], columns: Columns) -> dict[st
     return found
 
 
-def _calendar(declaration: Document) -> Calendar:
+def _calendar(declaration: Node) -> Calendar:
     name = declaration.value
     if isinstance(name, str) and name not in BUILT_IN:
         raise declaration.fault(f"there is no calendar {name[:64]!r}; {meant(name, BUILT_IN)}")
@@ -229,13 +229,13 @@ def _calendar(declaration: Document) -> Calendar:
     return calendar
 
 
-def _answers(answers: Document, *, cases: bool) -> dict[str, str]:
+def _answers(answers: Node, *, cases: bool) -> dict[str, str]:
     if cases:
         raise answers.fault("they belong to the kind complaints")
     return {said: answers.field(said).one_of(("yes", "no", "not_answered")) for said in answers.fields()}
 
 
-def _rules(rows: Document, columns: Columns, meanings: tuple[str, ...]) -> tuple[Rule, ...]:
+def _rules(rows: Node, columns: Columns, meanings: tuple[str, ...]) -> tuple[Rule, ...]:
     found: list[Rule] = []
     for item in some(rows):
         if found and not found[-1].tests:
@@ -244,7 +244,7 @@ def _rules(rows: Document, columns: Columns, meanings: tuple[str, ...]) -> tuple
     return tuple(found)
 
 
-def _rule(row: Document, columns: Columns, meanings: tuple[str, ...]) -> Rule:
+def _rule(row: Node, columns: Columns, meanings: tuple[str, ...]) -> Rule:
     row.fields(known=("where", "means", "skip", "set"))
     if ("means" in row) == ("skip" in row):
         raise row.fault("exactly one of means and skip is expected")
@@ -261,11 +261,11 @@ def _rule(row: Document, columns: Columns, meanings: tuple[str, ...]) -> Rule:
     )
 
 
-def _column(name: str, where: Document, columns: Columns) -> int:
+def _column(name: str, where: Node, columns: Columns) -> int:
     return columns.index(declared(name, *where.where).text())
 
 
-def _wanted(declaration: Document) -> frozenset[str]:
+def _wanted(declaration: Node) -> frozenset[str]:
     wanted = declaration.value if isinstance(declaration.value, list) else [declaration.value]
     if not wanted:
         raise declaration.fault("a text, or a list with at least one, is expected")

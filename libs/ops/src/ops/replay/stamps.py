@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timezone
 from typing import NamedTuple
 
-from common.kernel.documents import Document
-from common.kernel.instants import instant_of, written_time
+from common.kernel.documents import Node
+from common.kernel.instants import after_second_60, instant_of
 from common.kernel.zones import ZoneInfo
 from ops.replay.zone_words import UNSURE, WORD, is_fixed, offset_of
 
@@ -49,13 +49,14 @@ def iso_reader(zone: ZoneInfo | None) -> Reader:
             raise ValueError
         day, hour, minute, second, fraction, word = match.groups()
         date = day if "-" in day else f"{day[:4]}-{day[4:6]}-{day[6:]}"
-        found, leap = written_time(f"{date}T{hour or '00'}:{minute or '00'}:{second or '00'}.{fraction or '0'}")
+        text, leap = f"{date}T{hour or '00'}:{minute or '00'}:{second or '00'}.{fraction or '0'}", second == "60"
+        found = after_second_60(text) if leap else datetime.fromisoformat(text)
         return Stamp(found if word is None else found.replace(tzinfo=offset_of(word, zone, found.year)), hour is None, leap)
 
     return read
 
 
-def pattern_reader(form: str, when: Document, zone: ZoneInfo | None) -> Reader:
+def pattern_reader(form: str, when: Node, zone: ZoneInfo | None) -> Reader:
     """Reads stamps of a strptime pattern; raises a `Fault` of the declaration `when` for one that cannot tell a day, or no zone.
 
     A zone that stands in the stamp is read, also where it is a part of the pattern that is always the same, as `UTC`.
@@ -88,7 +89,7 @@ def _with_hole(stamp: str, bare: str, zone: ZoneInfo | None) -> datetime:
     raise ValueError
 
 
-def _check_directives(directives: list[str], declaration: Document) -> None:
+def _check_directives(directives: list[str], declaration: Node) -> None:
     if not directives:
         raise declaration.fault("iso is expected, or a pattern of Python's strptime such as %d.%m.%Y %H:%M:%S")
     for directive in directives:
@@ -105,7 +106,7 @@ def _check_directives(directives: list[str], declaration: Document) -> None:
         raise declaration.fault("the pattern reads no year, so it names no day")
 
 
-def _check_samples(bare: str, declaration: Document, dated: bool) -> None:
+def _check_samples(bare: str, declaration: Node, dated: bool) -> None:
     """Writes two times in the pattern and reads them back: the day must come back, and the hour where there is one."""
     for sample in _SAMPLES:
         try:
@@ -118,7 +119,7 @@ def _check_samples(bare: str, declaration: Document, dated: bool) -> None:
             raise declaration.fault("the pattern does not name an hour of the day")
 
 
-def _always(form: str, zone: ZoneInfo | None, when: Document) -> timezone | None:
+def _always(form: str, zone: ZoneInfo | None, when: Node) -> timezone | None:
     """The zone that each stamp of the pattern ends with, as in `%H:%M:%S UTC`; it must not contradict the declared one."""
     for match in _ZONE.finditer(_DIRECTIVE.sub(_HOLE, form)):
         word = match[0]

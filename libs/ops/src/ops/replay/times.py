@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 from common.kernel.instants import FIRST_YEAR, LAST_YEAR, begins_a_month, from_micros, to_micros
 from common.kernel.zones import ZoneInfo, zone_named
 from ops.replay.declarations import Columns
@@ -86,7 +86,7 @@ class TimeColumn:
         return self.zone
 
 
-def read_time(when: Document, columns: Columns) -> TimeColumn:
+def read_time(when: Node, columns: Columns) -> TimeColumn:
     """`{column, format: iso | a strptime pattern, zone: an IANA name, clock: "HH:MM" for mere dates, missing}`."""
     when.fields(known=_KNOWN, required=("column", "format"))
     form = when.field("format").text()
@@ -98,14 +98,14 @@ def read_time(when: Document, columns: Columns) -> TimeColumn:
     return TimeColumn(columns.part(when), read, zone, clock)
 
 
-def _read_zone(declaration: Document) -> ZoneInfo:
+def _read_zone(declaration: Node) -> ZoneInfo:
     try:
         return zone_named(declaration.text())
     except KeyError:
         raise declaration.fault("the IANA name of a time zone is expected, such as Europe/Stockholm") from None
 
 
-def _clock(declaration: Document) -> time:
+def _clock(declaration: Node) -> time:
     written = declaration.text()
     if not _CLOCK.fullmatch(written):
         raise declaration.fault('a time of day like "09:00" is expected')

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from appraisal.domain.document import parts, texts, word
 from appraisal.domain.period import PeriodLength
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 from common.kernel.faults import Fault
 
 
@@ -61,7 +61,7 @@ class Committee:
         return CommitteeGrade(self.grades[max(first, second)], proposed=first != second, provisional=False)
 
 
-def committee_from(part: Document) -> Committee:
+def committee_from(part: Node) -> Committee:
     """The committee of a scheme's `committee` object; a `Fault` unless each axis has one word for each grade."""
     part.fields(known=("grades", "axes"))
     rows = parts(part.field("grades"))
@@ -81,7 +81,7 @@ def committee_from(part: Document) -> Committee:
     )
 
 
-def _axis_from(part: Document, steps: int) -> Axis:
+def _axis_from(part: Node, steps: int) -> Axis:
     part.fields(known=("id", "zh", "words", "aliases", "period"))
     words = texts(part.field("words"))
     if len(words) != steps:

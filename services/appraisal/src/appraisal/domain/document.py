@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from appraisal.domain.digest import Plain
-from common.kernel.documents import Document, Wording
+from common.kernel.documents import Node, Wording
 from common.kernel.exact import parse_exact
 from common.kernel.faults import Fault, Where
 
@@ -55,7 +55,7 @@ def plain(value: object, where: Where = (), depth: int = 0) -> Plain:
             raise Fault(where, "not_text", "is neither text, number, list nor object")
 
 
-def number(part: Document, default: str | None = None) -> Fraction:
+def number(part: Node, default: str | None = None) -> Fraction:
     """The exact number that a part of a scheme is."""
     try:
         return parse_exact(part.text(default), most_digits=_MOST_DIGITS)
@@ -65,7 +65,7 @@ def number(part: Document, default: str | None = None) -> Fraction:
         raise part.fault(f'must be an exact number of at most {_MOST_DIGITS} digits: "79.995" or "1/3"', "not_a_number") from None
 
 
-def percent(part: Document, default: str | None = None) -> Fraction:
+def percent(part: Node, default: str | None = None) -> Fraction:
     """The exact number from 0 to 100 that a part is, as it is written (not divided by 100)."""
     value = number(part, default)
     if not 0 <= value <= 100:
@@ -73,7 +73,7 @@ def percent(part: Document, default: str | None = None) -> Fraction:
     return value
 
 
-def count(part: Document, default: str | None = None, *, most: int = 1000) -> int:
+def count(part: Node, default: str | None = None, *, most: int = 1000) -> int:
     """The whole number from 1 to `most` that a part is."""
     value = number(part, default)
     if value.denominator != 1 or not 1 <= value <= most:
@@ -81,7 +81,7 @@ def count(part: Document, default: str | None = None, *, most: int = 1000) -> in
     return int(value)
 
 
-def flag(part: Document, *, default: bool) -> bool:
+def flag(part: Node, *, default: bool) -> bool:
     """The truth of a part: `true` or `false`."""
     value = part.text(str(default).lower())
     if value not in _TRUTH:
@@ -89,12 +89,12 @@ def flag(part: Document, *, default: bool) -> bool:
     return _TRUTH[value]
 
 
-def word(part: Document, words: type[_Word], default: _Word | None = None) -> _Word:
+def word(part: Node, words: type[_Word], default: _Word | None = None) -> _Word:
     """The word that a part is, one of `words`."""
     return words(part.one_of([str(one) for one in words], default))
 
 
-def items(part: Document) -> list[Document]:
+def items(part: Node) -> list[Node]:
     """The items of a list, which is empty when the part is absent."""
     if part.value is None:
         return []
@@ -104,7 +104,7 @@ def items(part: Document) -> list[Document]:
     return found
 
 
-def parts(part: Document) -> list[Document]:
+def parts(part: Node) -> list[Node]:
     """The objects of a list, which is empty when the part is absent."""
     found = items(part)
     for one in found:
@@ -112,7 +112,7 @@ def parts(part: Document) -> list[Document]:
     return found
 
 
-def texts(part: Document) -> tuple[str, ...]:
+def texts(part: Node) -> tuple[str, ...]:
     """The texts of a list, each once; empty when the part is absent."""
     found: list[str] = []
     for one in items(part):

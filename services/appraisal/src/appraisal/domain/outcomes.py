@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from appraisal.domain.document import count, flag, parts, texts, word
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 
 
 class Trigger(StrEnum):
@@ -36,7 +36,7 @@ def applying(rules: Iterable[OutcomeRule], grade: str, *, trigger: Trigger, time
     return tuple(rule for rule in rules if rule.applies(grade, trigger, times))
 
 
-def outcomes_from(whole: Document, grades: Sequence[str]) -> tuple[OutcomeRule, ...]:
+def outcomes_from(whole: Node, grades: Sequence[str]) -> tuple[OutcomeRule, ...]:
     """The outcome rules of a scheme; a `Fault` when one is about a grade that the scale does not have."""
     rules = []
     for part in parts(whole.field("outcomes")):

@@ -5,7 +5,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from appraisal.domain.document import flag, percent, word
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 
 
 class Reading(StrEnum):
@@ -52,7 +52,7 @@ class PayRule:
         return Pay(readings[self.reading], failed, failed and self.base_pay_deducted, readings)
 
 
-def pay_from(part: Document) -> PayRule:
+def pay_from(part: Node) -> PayRule:
     """The pay rule of a scheme's `pay` object."""
     part.fields(known=("pass_line", "deducted_percent", "reading", "base_pay_deducted"))
     return PayRule(

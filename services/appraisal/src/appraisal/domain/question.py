@@ -12,7 +12,7 @@ from appraisal.domain.grade import Graded, grade_period, grade_score, grade_year
 from appraisal.domain.raters import GroupRatings
 from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured
-from common.kernel.documents import Document, by_rule
+from common.kernel.documents import Node, by_rule
 from common.kernel.faults import Fault
 
 FindScheme = Callable[[object], Scheme]
@@ -30,7 +30,7 @@ _HIGHEST_BASE = 10**12
 
 def answer(question: Mapping[str, object], find_scheme: FindScheme) -> dict[str, object]:
     """The answer to one question, without its `id`. Raises a `Fault` with the rule (the code), the field and what was expected."""
-    asked = Document(question, (), _QUESTION)
+    asked = Node(question, (), _QUESTION)
     asked.fields(known=_KNOWN)
     kinds = [kind for kind in _KINDS if question.get(kind) is not None]
     if not kinds:
@@ -51,7 +51,7 @@ def answer(question: Mapping[str, object], find_scheme: FindScheme) -> dict[str,
     return answer_with_score(graded, inputs, kinds, base)
 
 
-def _scheme(wanted: Document, find_scheme: FindScheme) -> Scheme:
+def _scheme(wanted: Node, find_scheme: FindScheme) -> Scheme:
     if wanted.value is None:
         raise wanted.fault("names no scheme", UNKNOWN)
     try:
@@ -63,7 +63,7 @@ def _scheme(wanted: Document, find_scheme: FindScheme) -> Scheme:
         raise wanted.fault(f"{fault.rule}: {fault.what}", "bad_scheme", *inside) from fault
 
 
-def _graded(asked: Document, kinds: list[str], scheme: Scheme) -> "tuple[Graded, dict[str, object]]":
+def _graded(asked: Node, kinds: list[str], scheme: Scheme) -> "tuple[Graded, dict[str, object]]":
     if kinds == ["score"]:
         score = _number(asked.field("score"), "bad_score")
         return grade_score(scheme, score), {"score": score}
@@ -78,7 +78,7 @@ def _graded(asked: Document, kinds: list[str], scheme: Scheme) -> "tuple[Graded,
     return grade_period(scheme, indicators, ratings), {"indicators": indicators, "ratings": ratings}
 
 
-def _answer_in_words(asked: Document, scheme: Scheme) -> dict[str, object]:
+def _answer_in_words(asked: Node, scheme: Scheme) -> dict[str, object]:
     axes = asked.field("axes")
     if scheme.committee is None:
         raise axes.fault(f"{scheme.reference} grades by score", "no_axes")
@@ -96,11 +96,11 @@ def _answer_in_words(asked: Document, scheme: Scheme) -> dict[str, object]:
     return answer_in_words(scheme, scheme.committee.grade(words), words, times_failed)
 
 
-def _no_pay(asked: Document, scheme: Scheme) -> Fault:
+def _no_pay(asked: Node, scheme: Scheme) -> Fault:
     return asked.field("performance_base").fault(f"{scheme.reference} has no rule for performance pay", "no_pay_rule")
 
 
-def _indicators(indicators: Document) -> dict[str, Measured]:
+def _indicators(indicators: Node) -> dict[str, Measured]:
     measured = {}
     for name, row in indicators.fields().items():
         if row is None:
@@ -112,11 +112,11 @@ def _indicators(indicators: Document) -> dict[str, Measured]:
     return measured
 
 
-def _ratings(ratings: Document) -> dict[str, GroupRatings]:
+def _ratings(ratings: Node) -> dict[str, GroupRatings]:
     return {group: _group(ratings.field(group)) for group in ratings.fields()}
 
 
-def _group(given: Document) -> GroupRatings:
+def _group(given: Node) -> GroupRatings:
     """One group's scores: a list, nothing at all, or `{"assigned": 3, "submitted": […]}`."""
     if given.value is None:
         return GroupRatings(())
@@ -135,7 +135,7 @@ def _group(given: Document) -> GroupRatings:
     return GroupRatings(scores, number)
 
 
-def _scores(given: Document) -> tuple[Fraction, ...]:
+def _scores(given: Node) -> tuple[Fraction, ...]:
     if not isinstance(given.value, list):
         raise given.fault("must be a list of scores", "bad_score")
     if len(given.value) > _MOST_SCORES:
@@ -143,20 +143,20 @@ def _scores(given: Document) -> tuple[Fraction, ...]:
     return tuple(_number(score, "bad_score") for score in given.items())
 
 
-def _number(given: Document, rule: str) -> Fraction:
+def _number(given: Node, rule: str) -> Fraction:
     if given.value is None:
         raise given.fault('is missing: a decimal like "83.025" or a ratio like "887/10" is expected', rule)
     return given.number(rule)
 
 
-def _count(given: Document) -> int:
+def _count(given: Node) -> int:
     number = _number(given, "bad_count")
     if number.denominator != 1 or not 0 <= number <= 10_000:
         raise given.fault("must be a whole number from 0 to 10000", "bad_count")
     return int(number)
 
 
-def _base(given: Document) -> Fraction | None:
+def _base(given: Node) -> Fraction | None:
     if given.value is None:
         return None
     base = _number(given, "bad_number")

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from appraisal.domain.document import parts, percent, texts, word
 from appraisal.domain.sums import total
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 from common.kernel.faults import Fault
 
 
@@ -99,7 +99,7 @@ class Judgement:
     incomplete: tuple[str, ...]
 
 
-def raters_from(part: Document) -> Raters:
+def raters_from(part: Node) -> Raters:
     """The rater groups of a section's `raters` object; a `Fault` unless every set of groups with the required one has weights."""
     part.fields(known=("groups", "required", "weights", "when_missing", "rate"))
     groups = texts(part.field("groups"))

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import floor
 
 from appraisal.domain.document import parts, percent, texts
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 
 LOWEST, HIGHEST = Fraction(0), Fraction(100)
 _ROUNDINGS = {"false": None, "true": 2, "0": 0, "1": 1, "2": 2}
@@ -62,7 +62,7 @@ class Scale:
         return next(band for band in reversed(self.bands) if band.lower <= score)
 
 
-def scale_from(part: Document) -> Scale:
+def scale_from(part: Node) -> Scale:
     """The scale of a scheme's `scale` object; a `Fault` unless the bands cover 0 to 100 with no gap and no overlap."""
     part.fields(known=("bands", "round_before_banding"))
     rows = sorted((_band_from(row) for row in parts(part.field("bands"))), key=lambda band: band.lower)
@@ -83,7 +83,7 @@ def scale_from(part: Document) -> Scale:
     return Scale(tuple(rows), _ROUNDINGS[rounding])
 
 
-def _band_from(part: Document) -> Band:
+def _band_from(part: Node) -> Band:
     part.fields(known=("grade", "en", "from", "to", "aliases"))
     lower, upper = percent(part.field("from")), percent(part.field("to"))
     if lower >= upper:

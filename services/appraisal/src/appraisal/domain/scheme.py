@@ -19,7 +19,7 @@ from appraisal.domain.period import PeriodLength
 from appraisal.domain.raters import RatersRate
 from appraisal.domain.scale import Scale, scale_from
 from appraisal.domain.sections import Section, sections_from
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 from common.kernel.faults import Fault
 from common.kernel.zones import ZoneInfo, zone_named
 
@@ -100,7 +100,7 @@ def scheme_from(value: object) -> Scheme:
     document = plain(value)
     if not isinstance(document, Mapping):
         raise Fault((), "not_an_object", "a scheme is an object")
-    whole = Document(document, (), SCHEME)
+    whole = Node(document, (), SCHEME)
     whole.fields(known=(*_DECIDING, *_CARRIED))
     name = whole.field("name")
     name.fields(known=("zh", "en"))
@@ -135,14 +135,14 @@ def scheme_from(value: object) -> Scheme:
     return scheme
 
 
-def _matching(part: Document, key: str, pattern: re.Pattern[str], what: str) -> str:
+def _matching(part: Node, key: str, pattern: re.Pattern[str], what: str) -> str:
     value = part.field(key).text()
     if pattern.fullmatch(value) is None:
         raise part.field(key).fault(f"must be {what}", "bad_name")
     return value
 
 
-def _cycle_from(part: Document) -> CycleRule:
+def _cycle_from(part: Node) -> CycleRule:
     part.fields(known=("period", "zone", "posts", "least_periods", "first_day"))
     posts = part.field("posts", {})
     posts.fields()
@@ -159,14 +159,14 @@ def _cycle_from(part: Document) -> CycleRule:
     )
 
 
-def _zone_from(part: Document) -> ZoneInfo:
+def _zone_from(part: Node) -> ZoneInfo:
     try:
         return zone_named(part.field("zone").text("Asia/Shanghai"))
     except KeyError as error:
         raise part.field("zone").fault("must be a time zone of the IANA data base", "unknown_zone") from error
 
 
-def _gates_from(whole: Document, grades: tuple[str, ...]) -> tuple[Gate, ...]:
+def _gates_from(whole: Node, grades: tuple[str, ...]) -> tuple[Gate, ...]:
     gates = []
     for part in parts(whole.field("gates")):
         part.fields(known=("indicator", "cap"))
@@ -179,7 +179,7 @@ def _gates_from(whole: Document, grades: tuple[str, ...]) -> tuple[Gate, ...]:
     return tuple(gates)
 
 
-def _check_whole(scheme: Scheme, whole: Document) -> None:
+def _check_whole(scheme: Scheme, whole: Node) -> None:
     averaged = {used.id for section in scheme.sections for used in section.indicators}
     for gate in scheme.gates:
         if gate.indicator in averaged:

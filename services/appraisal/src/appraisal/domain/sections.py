@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from appraisal.domain.document import number, parts, percent
 from appraisal.domain.raters import Raters, raters_from
-from common.kernel.documents import Document
+from common.kernel.documents import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Section:
     raters: Raters | None = None
 
 
-def sections_from(whole: Document) -> tuple[Section, ...]:
+def sections_from(whole: Node) -> tuple[Section, ...]:
     """The sections of a scheme; a `Fault` unless their weights sum to 100 and at most one is filled in by rater groups."""
     sections = tuple(_section_from(part) for part in parts(whole.field("sections")))
     if sum((section.weight for section in sections), Fraction(0)) != 1:
@@ -63,7 +63,7 @@ def sections_from(whole: Document) -> tuple[Section, ...]:
     return sections
 
 
-def _section_from(part: Document) -> Section:
+def _section_from(part: Node) -> Section:
     part.fields(known=("id", "zh", "en", "weight", "indicators", "raters"))
     if ("indicators" in part) == ("raters" in part):
         raise part.fault("a section has either indicators or raters", "one_source")
@@ -77,7 +77,7 @@ def _section_from(part: Document) -> Section:
     )
 
 
-def _indicators_from(section: Document) -> tuple[WeightedIndicator, ...]:
+def _indicators_from(section: Node) -> tuple[WeightedIndicator, ...]:
     found = []
     for part in parts(section.field("indicators")):
         part.fields(known=("id", "weight", "zero_at", "full_at"))
@@ -92,7 +92,7 @@ def _indicators_from(section: Document) -> tuple[WeightedIndicator, ...]:
     return tuple(found)
 
 
-def _share(part: Document) -> Fraction:
+def _share(part: Node) -> Fraction:
     share = percent(part.field("weight")) / 100
     if share == 0:
         raise part.field("weight").fault("must be more than 0: what does not count is left out", "out_of_range")
