@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.counted import counted
 
-from ops.replay.mapping import Mapping, read_mapping
+from ops.replay.mapping import LogMapping, read_mapping
 from ops.replay.pass_over import report_of
 
 MEANS = {"new": "queued", "work": "working", "hold": "waiting", "done": "completed", "end": "closed", "note": "noted"}
@@ -28,7 +28,7 @@ class Line(NamedTuple):
     team: str
 
 
-def desk(when: dict[str, str], claims: list[dict[str, Any]]) -> Mapping:
+def desk(when: dict[str, str], claims: list[dict[str, Any]]) -> LogMapping:
     rules = [{"where": {"what": word}, "means": means} for word, means in MEANS.items()]
     return read_mapping(
         {

@@ -9,7 +9,7 @@ from typing import Any
 from common.kernel.working_time import Calendar
 from ops.replay.case_summary import CaseSummary, summarised
 from ops.replay.in_time import READINGS, at_the_deadline, by_the_date
-from ops.replay.mapping import Mapping
+from ops.replay.mapping import LogMapping
 from ops.replay.rows import Row
 from ops.replay.spread import Spread, decimal, in_unit
 
@@ -80,7 +80,7 @@ class _Times:
 class CaseFigures:
     """Takes case after case and holds no rows; `paused_share` is a party's part of the time from first to last row."""
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: LogMapping) -> None:
         self._mapping = mapping
         self._counts: Counter[str] = Counter()
         self._seen: dict[str, set[str]] = {"person": set(), "team": set(), "product": set()}
@@ -141,7 +141,7 @@ class CaseFigures:
         }
 
 
-def _in_time(case: CaseSummary, mapping: Mapping) -> InTime:
+def _in_time(case: CaseSummary, mapping: LogMapping) -> InTime:
     """Whether the first completion was in time, for each reading of n days."""
     if case.completed_at is None:
         return {}

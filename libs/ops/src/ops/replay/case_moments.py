@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ops.replay.mapping import Mapping
+from ops.replay.mapping import LogMapping
 from ops.replay.rows import Row, Step, Unusable
 
 WORK = ("working", "waiting", "queued")
@@ -26,7 +26,7 @@ class Standing:
         return Standing(self.done, self.holder, self.pause, self.answered, self.closed)
 
 
-def case_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) -> Row:
+def case_row(values: tuple[str, ...], number: int, rule: int, mapping: LogMapping) -> Row:
     """The row of a log of cases; raises `Unusable` for one without a case or a time."""
     case, when = mapping.role("case", values), mapping.times["at"]
     if not case:
@@ -35,7 +35,7 @@ def case_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) 
     return Row(case, at, number, rule, values, None, other, dated)
 
 
-def case_moments(before: Standing | None, row: Row, mapping: Mapping) -> tuple[list[Step], Standing]:
+def case_moments(before: Standing | None, row: Row, mapping: LogMapping) -> tuple[list[Step], Standing]:
     """The steps of a case's next row in the order of time, each legal after those before it, and how the case stands then.
 
     Work that goes to somebody else while it waits is taken up, given, accepted and held up again, all in one row. Whoever
@@ -48,7 +48,7 @@ def case_moments(before: Standing | None, row: Row, mapping: Mapping) -> tuple[l
     return steps, now
 
 
-def _moments(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:
+def _moments(now: Standing, row: Row, mapping: LogMapping) -> Iterator[str]:
     means = mapping.rules[row.rule].means
     if now.done and means in WORK:
         now.done = False
@@ -68,7 +68,7 @@ def _moments(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:
         yield "closed"
 
 
-def _work(now: Standing, row: Row, means: str, mapping: Mapping) -> Iterator[str]:
+def _work(now: Standing, row: Row, means: str, mapping: LogMapping) -> Iterator[str]:
     holder = _holder(now, row, mapping)
     changed = means != "queued" and holder != now.holder
     if now.pause is not None and (changed or means != "waiting" or row.rule != now.pause):
@@ -80,7 +80,7 @@ def _work(now: Standing, row: Row, means: str, mapping: Mapping) -> Iterator[str
         yield "accepted"
 
 
-def _completion(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:
+def _completion(now: Standing, row: Row, mapping: LogMapping) -> Iterator[str]:
     if now.holder is None:
         yield "assigned"
     team, person = _holder(now, row, mapping)
@@ -89,7 +89,7 @@ def _completion(now: Standing, row: Row, mapping: Mapping) -> Iterator[str]:
     yield "completed"
 
 
-def _holder(now: Standing, row: Row, mapping: Mapping) -> tuple[str, str]:
+def _holder(now: Standing, row: Row, mapping: LogMapping) -> tuple[str, str]:
     """The team and person that a row names; one that it does not name is the one who had the work."""
     team, person = now.holder or ("", "")
     return mapping.role("team", row.values) or team, mapping.role("person", row.values) or person

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ops.replay.case_moments import COMPLETION, WORK
-from ops.replay.mapping import Mapping
+from ops.replay.mapping import LogMapping
 from ops.replay.rows import Row
 
 ACCEPTED = ("working", "waiting")
@@ -35,7 +35,7 @@ class CaseSummary:
     queues: tuple[int, ...]
 
 
-def summarised(case: Sequence[Row], mapping: Mapping) -> CaseSummary:
+def summarised(case: Sequence[Row], mapping: LogMapping) -> CaseSummary:
     """The summary of a case whose rows stand in the order of time; its priority and product are the last that a row names."""
     means = [mapping.rules[row.rule].means for row in case]
     accepted = next((row for row, mean in zip(case, means, strict=True) if mean in ACCEPTED), None)
@@ -63,11 +63,11 @@ def summarised(case: Sequence[Row], mapping: Mapping) -> CaseSummary:
     )
 
 
-def _last(role: str, case: Sequence[Row], mapping: Mapping) -> str:
+def _last(role: str, case: Sequence[Row], mapping: LogMapping) -> str:
     return next((value for row in reversed(case) if (value := mapping.role(role, row.values))), "")
 
 
-def _handovers(case: Sequence[Row], mapping: Mapping) -> int:
+def _handovers(case: Sequence[Row], mapping: LogMapping) -> int:
     """Changes of the responsible team from one row to the next; a row that names no team changes nothing."""
     teams = [team for row in case if (team := mapping.role("team", row.values))]
     return sum(before != after for before, after in pairwise(teams))

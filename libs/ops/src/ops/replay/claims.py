@@ -14,7 +14,7 @@ from common.contracts.topics import topic_of
 from common.kernel.ids import derived_id
 from common.kernel.instants import from_micros, to_micros
 from ops.replay.claim_rules import ClaimRule
-from ops.replay.mapping import Mapping
+from ops.replay.mapping import LogMapping
 from ops.replay.rows import Row, Step, Unusable
 
 _EARLIEST = to_micros(FIRST)
@@ -62,11 +62,11 @@ class CaseClaims:
     refused: list[tuple[int, list[str]]]
 
 
-Teller = Callable[[Any, Row, Mapping], tuple[Sequence[Step], Any]]
+Teller = Callable[[Any, Row, LogMapping], tuple[Sequence[Step], Any]]
 """The steps of a row for a case that stands as its rows before have left it (None for the first), and how it stands then."""
 
 
-def claims_of(case: Iterable[Row], tell: Teller, mapping: Mapping) -> CaseClaims:
+def claims_of(case: Iterable[Row], tell: Teller, mapping: LogMapping) -> CaseClaims:
     """The claims of one case. A row of which our contracts refuse a claim makes none, and the next goes on without it.
 
     Each row is asked once, so that a case with many refusals takes no longer than one with none.
@@ -84,7 +84,7 @@ def claims_of(case: Iterable[Row], tell: Teller, mapping: Mapping) -> CaseClaims
     return found
 
 
-def _add_claims(claims: list[Planned], steps: Iterable[Step], row: Row, first: Row, mapping: Mapping) -> list[str]:
+def _add_claims(claims: list[Planned], steps: Iterable[Step], row: Row, first: Row, mapping: LogMapping) -> list[str]:
     """Adds what a row claims; why it cannot be claimed when our contracts refuse any of it, and then adds nothing."""
     before = len(claims)
     reasons: list[str] = []

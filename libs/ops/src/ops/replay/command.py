@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.kernel.faults import Fault
-from ops.replay.mapping import Mapping, load
+from ops.replay.mapping import LogMapping, load
 from ops.replay.pass_over import Pass
 from ops.replay.progress import Bar
 from ops.replay.report_file import ReportFile
@@ -58,18 +58,18 @@ def _unless_nothing_was_read(report: dict[str, Any]) -> int:
     return 1
 
 
-def _kafka(given: str | None, mapping: Mapping) -> "KafkaSettings":
+def _kafka(given: str | None, mapping: LogMapping) -> "KafkaSettings":
     from ops.connection import kafka_settings
 
     return kafka_settings(given, f"replay-{mapping.name}")
 
 
-def _calculated(table: TableFile, mapping: Mapping) -> dict[str, Any]:
+def _calculated(table: TableFile, mapping: LogMapping) -> dict[str, Any]:
     with Bar() as bar:
         return Pass(table, mapping, bar).report()
 
 
-def _published(table: TableFile, mapping: Mapping, kafka: "KafkaSettings") -> dict[str, Any]:
+def _published(table: TableFile, mapping: LogMapping, kafka: "KafkaSettings") -> dict[str, Any]:
     from ops.replay.publishing import publish
 
     replay = Pass(table, mapping)  # publishing shows its own bar

@@ -10,7 +10,7 @@ from common.kernel.faults import Fault
 from common.kernel.instants import DAY
 from ops.replay.in_time import at_the_deadline, by_the_date
 from ops.replay.local_times import readings
-from ops.replay.mapping import Mapping
+from ops.replay.mapping import LogMapping
 from ops.replay.rows import Row, Step, Unusable
 from ops.replay.spread import Spread
 from ops.replay.times import Instant
@@ -19,7 +19,7 @@ WORKING_DAYS = (1, 3)
 _PERCENTS = (50, 90, 95, 99)
 
 
-def complaint_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapping) -> Row:
+def complaint_row(values: tuple[str, ...], number: int, rule: int, mapping: LogMapping) -> Row:
     """The row as a case of its own; raises `Unusable` for a bad day, an end before the start, or a bad sum."""
     start, end = mapping.times["start"], mapping.times["end"]
     began = start.instant(start.part.of(values))
@@ -30,7 +30,7 @@ def complaint_row(values: tuple[str, ...], number: int, rule: int, mapping: Mapp
     return row
 
 
-def _between(row: Row, began: Instant, ended: Instant | None, mapping: Mapping) -> Row:
+def _between(row: Row, began: Instant, ended: Instant | None, mapping: LogMapping) -> Row:
     """The row with both instants, so that the end is not before the start; mere dates are compared as dates."""
     if ended is None:
         return row._replace(other=began.other, dated=began.dated).read_as(began.at, guessed=began.other is not None)
@@ -47,7 +47,7 @@ def _between(row: Row, began: Instant, ended: Instant | None, mapping: Mapping) 
     return told._replace(at=at, until=until, dated=dated)
 
 
-def compensation(row: Row, mapping: Mapping) -> Fraction:
+def compensation(row: Row, mapping: LogMapping) -> Fraction:
     """What the customer was given back; nothing where the column is blank."""
     given = mapping.role("compensation", row.values)
     try:
@@ -56,7 +56,7 @@ def compensation(row: Row, mapping: Mapping) -> Fraction:
         raise Unusable("bad_compensation") from None
 
 
-def answer(row: Row, mapping: Mapping) -> str:
+def answer(row: Row, mapping: LogMapping) -> str:
     """The customer's answer: yes, no or not_answered, which is also what a blank means where `answers` says nothing else."""
     said = mapping.answers.get(mapping.written("satisfaction", row.values))
     if said is None and mapping.role("satisfaction", row.values):
@@ -64,7 +64,7 @@ def answer(row: Row, mapping: Mapping) -> str:
     return said or "not_answered"
 
 
-def complaint_moments(_: None, row: Row, __: Mapping) -> tuple[list[Step], None]:
+def complaint_moments(_: None, row: Row, __: LogMapping) -> tuple[list[Step], None]:
     """Received at the start, closed at the end."""
     return [Step("received", row.at)] + ([] if row.until is None else [Step("closed", row.until)]), None
 
@@ -72,7 +72,7 @@ def complaint_moments(_: None, row: Row, __: Mapping) -> tuple[list[Step], None]
 class ComplaintFigures:
     """The figures of a table of complaints (interfaces 5): `solution_days` count from date to date."""
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: LogMapping) -> None:
         self._mapping = mapping
         self._complaints = 0
         self._days = Spread()

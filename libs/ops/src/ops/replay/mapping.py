@@ -48,7 +48,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Mapping:
+class LogMapping:
     """A mapping that was read and found consistent; columns are given by their place in `columns`."""
 
     name: str
@@ -99,7 +99,7 @@ class Mapping:
         return "" if part is None else values[part.column]
 
 
-def load(name: str) -> Mapping:
+def load(name: str) -> LogMapping:
     """The mapping of this name among those that are shipped, else of this file; raises a `Fault`."""
     shipped = SHIPPED / f"{name}.yaml"
     path = shipped if name.replace("_", "").isalnum() and shipped.is_file() else Path(name)
@@ -116,7 +116,7 @@ def load(name: str) -> Mapping:
         raise Fault((), RULE, f"{name} is not in UTF-8") from None
 
 
-def mapping_of(text: str) -> Mapping:
+def mapping_of(text: str) -> LogMapping:
     """The mapping that a YAML text declares; raises a `Fault` with the line and the place that is wrong."""
     if len(text) > LARGEST:
         raise Fault((), RULE, f"a mapping may have {LARGEST // 1024} KB; this one is larger")
@@ -133,7 +133,7 @@ def mapping_of(text: str) -> Mapping:
         raise Fault(fault.where, fault.rule, fault.what, line=file.line_of(where)) from None
 
 
-def read_mapping(document: object) -> Mapping:
+def read_mapping(document: object) -> LogMapping:
     """The mapping that a document declares; raises a `Fault` for the first place that is wrong."""
     declared(document, "mapping").fields(known=_KNOWN, required=("name", "kind", "columns", "times", "calendar", "rows", "claims"))
     whole = declared(document)
@@ -148,7 +148,7 @@ def read_mapping(document: object) -> Mapping:
     sets = sorted({key for rule in rules for key in rule.sets})
     moments = CASE_MOMENTS if cases else COMPLAINT_MOMENTS
     claims = tuple(read_claim(item, columns, moments, sets, name) for item in some(whole.field("claims")))
-    return Mapping(
+    return LogMapping(
         name=name,
         kind=kind,
         delimiter=_delimiter(whole.field("delimiter", ",")),

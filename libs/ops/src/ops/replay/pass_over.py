@@ -10,7 +10,7 @@ from ops.replay.case_moments import case_moments, case_row
 from ops.replay.case_order import by_case
 from ops.replay.claims import Origin, Planned, Teller, claims_of
 from ops.replay.complaint_table import ComplaintFigures, complaint_moments, complaint_row
-from ops.replay.mapping import Mapping
+from ops.replay.mapping import LogMapping
 from ops.replay.missing import Suspects
 from ops.replay.rows import Account, ReplayStopped, Row, Unusable
 from ops.replay.table_file import TableFile, Values, table_of
@@ -40,10 +40,10 @@ class Figures(Protocol):
 class Kind:
     """How a kind of file is gone over: values to a row, rows to cases, a case to its steps and figures."""
 
-    row: Callable[[tuple[str, ...], int, int, Mapping], Row]
+    row: Callable[[tuple[str, ...], int, int, LogMapping], Row]
     cases: Callable[[Iterable[Row]], Iterator[list[Row]]]
     moments: Teller
-    figures: Callable[[Mapping], Figures]
+    figures: Callable[[LogMapping], Figures]
 
 
 KINDS = {
@@ -55,7 +55,7 @@ KINDS = {
 class Pass:
     """The claims of a file, case by case, and afterwards the report; nothing of a case is kept once its claims were taken."""
 
-    def __init__(self, table: TableFile, mapping: Mapping, progress: Progress | None = None) -> None:
+    def __init__(self, table: TableFile, mapping: LogMapping, progress: Progress | None = None) -> None:
         self.origin = Origin(mapping.name, table.sha256)
         self._table = table
         self._mapping = mapping
@@ -138,6 +138,6 @@ class Pass:
         return self._kind.row(values, self._account.read, index, mapping)
 
 
-def report_of(content: bytes, mapping: Mapping) -> dict[str, Any]:
+def report_of(content: bytes, mapping: LogMapping) -> dict[str, Any]:
     """The report on a table that is given as bytes; raises a `Fault` where it does not fit, `ReplayStopped` for no table."""
     return Pass(table_of(content), mapping).report()

@@ -9,7 +9,7 @@ from common.contracts.topics import topic_of
 from common.kafka.broker import KafkaError, KafkaSettings, missing_topics
 from ops import publishing
 from ops.replay.claims import Origin, Planned
-from ops.replay.mapping import Mapping
+from ops.replay.mapping import LogMapping
 from ops.replay.rows import ReplayStopped
 
 
@@ -23,7 +23,7 @@ class Sent:
     headers: tuple[tuple[str, bytes], ...]
 
 
-def publish(cases: Iterable[list[Planned]], origin: Origin, mapping: Mapping, kafka: KafkaSettings) -> int:
+def publish(cases: Iterable[list[Planned]], origin: Origin, mapping: LogMapping, kafka: KafkaSettings) -> int:
     """Publishes the claims of all cases and tells how many Kafka has acknowledged; raises `ReplayStopped`.
 
     The claims of a case stay in their order, since all that are about one request or work order have one key.
@@ -34,7 +34,7 @@ def publish(cases: Iterable[list[Planned]], origin: Origin, mapping: Mapping, ka
         raise ReplayStopped(f"Kafka at {kafka.bootstrap_servers}: {problem}") from None
 
 
-async def _publish(cases: Iterable[list[Planned]], origin: Origin, mapping: Mapping, kafka: KafkaSettings) -> int:
+async def _publish(cases: Iterable[list[Planned]], origin: Origin, mapping: LogMapping, kafka: KafkaSettings) -> int:
     topics = {topic_of(rule.claim).name for rule in mapping.claims}
     missing = await missing_topics(kafka, topics)
     if missing:
