@@ -266,6 +266,21 @@ async def test_a_rule_that_cannot_hold_is_a_dead_letter(complaints: ServiceOnDat
     ]
 
 
+@pytest.mark.parametrize(
+    "part", [{"wang-wu-138": 1}, {"target": {"wang-wu-138": 1}}, {"when": {"wang-wu-138": "x"}}, {"thresholds": [{"wang-wu-138": 1}]}]
+)
+async def test_a_dead_letter_of_a_policy_repeats_no_name_that_is_not_ours(complaints: ServiceOnDatabase, part: dict[str, Any]) -> None:
+    shipped = shipped_document("complaints")
+    rule = {**shipped["stages"]["verified"][0], **part}
+    document = shipped | {"version": 2, "stages": {**shipped["stages"], "verified": [rule, *shipped["stages"]["verified"]]}}
+    event = SlaPolicyActivated(policy="complaints@2", service="complaints", version=2, effective_at=on("2025-01-01"), document=document)
+    await complaints.apply([claim(event, on("2025-01-01"))])
+    (letter,) = await complaints.rows("SELECT rule, field, reason FROM dead_letters")
+    assert letter["rule"] == "bad_policy"
+    assert letter["field"].startswith("data.document.stages.verified.0")
+    assert "wang-wu" not in f"{letter['field']} {letter['reason']}"
+
+
 async def test_another_services_policy_changes_nothing(complaints: ServiceOnDatabase) -> None:
     document = shipped_document("intake") | {"version": 2}
     event = SlaPolicyActivated(policy="intake@2", service="intake", version=2, effective_at=on("2025-01-01"), document=document)

@@ -54,7 +54,7 @@ def on_sla_policy_activated(event: SlaPolicyActivated, uow: UnitOfWork) -> None:
 
 def _known(fault: Fault) -> Where:
     """Where a document is wrong, without the name of a field that is not ours: it may be a person's."""
-    return fault.where if fault.rule != "unknown_field" else (*fault.where[:-1], UNKNOWN)
+    return fault.where if fault.rule not in ("unknown_field", "unknown_trait") else (*fault.where[:-1], UNKNOWN)
 
 
 def _is_known(policy: Policy, rulebook: Rulebook) -> bool:

@@ -175,5 +175,4 @@ def _target(given: Node) -> Target:
     except Fault as fault:
         if fault.rule != "unknown_field":
             raise
-        inside = Fault(fault.where[len(given.where) :], fault.rule, fault.what)
-        raise given.fault(str(inside), "bad_target") from None
+        raise given.fault(fault.what, "bad_target") from None  # without the name that nobody knows: it may be a person's
