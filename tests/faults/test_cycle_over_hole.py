@@ -68,7 +68,7 @@ async def test_a_cycle_waits_for_the_end_of_a_hole_and_is_then_cut_anew(fresh_st
         await platform.close_cycle("2026Q1", "department-360@1")
 
         async def cut() -> dict[str, int]:
-            found: dict[str, int] = json.loads(await base.one("SELECT state ->> 'cut' FROM cycles") or "{}")
+            found: dict[str, int] = json.loads(await base.one("SELECT state ->> 'watermarks' FROM cycles") or "{}")
             return {place: end for place, end in found.items() if place.startswith("kpi-facts/")}
 
         await until("the cycle is cut", cut)
@@ -99,14 +99,14 @@ async def test_a_cycle_that_cannot_be_read_is_parked_and_the_others_close(fresh_
     async with appraisal_with_nine_figures(fresh_stack) as (application, platform, base):
         await platform.close_cycle("2026Q1", "department-360@1")
         await until("the cycle is closed", lambda: base.one("SELECT count(*) FROM cycles WHERE state ->> 'status' = 'closed'"))
-        spoilt = """state || '{"id": "spoilt", "status": "closing", "cut": 7}'"""
+        spoilt = """state || '{"id": "spoilt", "status": "closing", "watermarks": 7}'"""
         await base.run(f"INSERT INTO cycles (id, sequence, version, state) SELECT 'spoilt', 0, version, {spoilt} FROM cycles")
         await until("it is parked", lambda: base.one("SELECT count(*) FROM parked_keys WHERE aggregate = 'cycles:spoilt'"))
         await platform.close_cycle("2026Q2", "department-360@1")
         await until("the other one closes", lambda: base.one("SELECT state ->> 'status' = 'closed' FROM cycles WHERE id LIKE '2026Q2%'"))
         assert application.chassis.failed_workers == {}
         # mended and redriven it goes on
-        mended = """state || '{"id": "2026Q3|department-360@1", "cycle": "2026Q3", "cut": {}}'"""
+        mended = """state || '{"id": "2026Q3|department-360@1", "cycle": "2026Q3", "watermarks": {}}'"""
         await base.run(f"UPDATE cycles SET state = {mended}, id = '2026Q3|department-360@1' WHERE id = 'spoilt'")
         await base.run("UPDATE parked_keys SET redrive = true")
         await until("the mended one closes", lambda: base.one("SELECT state ->> 'status' = 'closed' FROM cycles WHERE id LIKE '2026Q3%'"))
