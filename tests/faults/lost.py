@@ -69,7 +69,7 @@ async def commit(stack: Stack, topic: str, offsets: dict[int, int]) -> None:
             (described,) = await admin.describe_consumer_groups(["complaints"])
             return described.groups[0][2] in ("Empty", "Dead")
 
-        await until("nobody is in the group any more", empty, 60)
+        await until("nobody is in the group any more", empty)
     async with AIOKafkaConsumer(bootstrap_servers=stack.kafka, group_id="complaints", enable_auto_commit=False) as consumer:
         consumer.assign([TopicPartition(topic, partition) for partition in offsets])
         await consumer.commit({TopicPartition(topic, partition): offset for partition, offset in offsets.items()})

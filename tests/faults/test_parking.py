@@ -296,7 +296,7 @@ async def test_more_than_fifty_defects_in_a_row_halt_their_partition_until_the_m
         await settled(stack, base, [TOPIC])
         assert await base.one("SELECT count(*) FROM complaints WHERE id = $1", good) == 1
         await base.run("UPDATE parked_keys SET redrive = true")
-        await until("all are free", _none(base, "SELECT count(*) FROM parked_keys"), 60)
+        await until("all are free", _none(base, "SELECT count(*) FROM parked_keys"))
         assert await base.one("SELECT count(*) FROM complaints WHERE id LIKE 'H%'") == len(broken)
 
 

@@ -83,7 +83,7 @@ async def test_a_restored_database_with_restored_offsets_ends_as_if_nothing_had_
             assert status == 0 or "stop every replica" in text, text
             return status == 0
 
-        await until("the group is empty and its offsets are set", restored, 90)
+        await until("the group is empty and its offsets are set", restored)
         took = time.monotonic() - at
         running[service].start()
         await runs_to_its_end(platform)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.faults.kit import HANGS
 
 from common.contracts.topics import SERVICES, consumed_by
 from common.kafka import topic_admin
@@ -45,7 +46,7 @@ def let_pass(seconds: float, processes: dict[str, ServiceProcess]) -> None:
         time.sleep(0.2)
 
 
-def logs_when(processes: dict[str, ServiceProcess], says: Callable[[str], bool], limit: float = 30) -> None:
+def logs_when(processes: dict[str, ServiceProcess], says: Callable[[str], bool], limit: float = HANGS) -> None:
     """Waits until each log holds what it must say."""
     end = time.monotonic() + limit
     for process in processes.values():

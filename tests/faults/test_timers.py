@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -142,18 +143,17 @@ async def test_deadlines_are_broken_once_and_never_early_while_workers_are_kille
     with workers(database, tmp_path, spare=kills) as running:
         running.begin()  # whoever is ready takes no time when it is needed
         running.begin()
-        first = now() + timedelta(seconds=6 + clocks / 250)
-        await _promise(complaints, clocks, first, seconds)
-        (armed,) = await complaints.rows("SELECT count(*) AS number FROM timers WHERE state = 'armed' AND due_at > clock_timestamp()")
-        assert armed["number"] == clocks, "the promises were not all made in time"
-        for moment in sorted(Random(clocks).uniform(0, seconds) for _ in range(kills)):
-            await asyncio.sleep(max(0, (first + timedelta(seconds=moment) - now()).total_seconds()))
+        # what is promised after its own deadline fires at once: a slow machine meets more of those, and nothing else changes
+        await _promise(complaints, clocks, now() + timedelta(seconds=2), seconds)
+
+        async def have_fired(number: int) -> bool:
+            (broken,) = await complaints.rows("SELECT count(*) AS number FROM clocks WHERE outcome = 'breached'")
+            return bool(broken["number"] >= number)
+
+        for share in sorted(Random(clocks).uniform(0, 0.9) for _ in range(kills)):
+            await until(f"{share:.0%} of the deadlines have fired", partial(have_fired, int(share * clocks)))
             running.kill()
-
-        async def none_is_armed() -> bool:
-            return await complaints.rows("SELECT count(*) AS number FROM timers WHERE state = 'armed'") == [{"number": 0}]
-
-        await until("every deadline has fired", none_is_armed)
+        await until("every deadline has fired", partial(have_fired, clocks))
         assert [worker.poll() for worker in running.watching] == [None, None]
     told = await complaints.rows(_TOLD)
     wanted = {f"complaints:T{number}:{stage}" for number in range(clocks // len(STAGES)) for stage in STAGES}

@@ -18,6 +18,7 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from tests.faults.kit import HANGS
 from typer.testing import CliRunner, Result
 
 from appraisal.commands import app as grade
@@ -65,7 +66,7 @@ class Running:
 
     def until(self, service: str, query: str, *values: object) -> list[dict[str, Any]]:
         """The rows of a query as soon as there are any."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + HANGS
         while not (rows := self.ask(service, query, *values)):
             assert time.monotonic() < end, f"nothing for {query} {values}"
         return rows
