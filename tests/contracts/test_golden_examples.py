@@ -1,6 +1,8 @@
 """Every event type has examples that are read for ever, in binary and in structured mode, by us and by others."""
 
 import json
+import re
+import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -180,9 +182,47 @@ def last_release(repository: Path) -> str | None:
     return run.stdout.strip() or None
 
 
+def released(changelog: str) -> list[str]:
+    """The versions that a changelog calls released, the newest first."""
+    return re.findall(r"^## (?:Version )?v?([0-9]+\.[0-9]+\S*)", changelog, re.MULTILINE)
+
+
+def test_the_last_release_of_the_changelog_is_the_one_that_contracts_are_held_against() -> None:
+    versions = released((ROOT / "CHANGELOG.md").read_text("utf-8"))
+    tag = last_release(ROOT)
+    assert tag == (f"v{versions[0]}" if versions else None), "without its tag (git fetch --tags) nothing is held against a release"
+
+
+def test_a_changelog_names_its_releases_in_headings() -> None:
+    assert released("# Changelog\n\n## Unreleased\n\n## 1.2.0 (2027-01-01)\n\nAs in ## 9.9\n\n## v1.0.0\n") == ["1.2.0", "1.0.0"]
+
+
+def test_a_release_of_what_stands_here_now_would_guard_each_contract_and_each_example(tmp_path: Path) -> None:
+    for folder in (SCHEMAS, EXAMPLES):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    release(tmp_path, "v1")
+    assert (last_release(tmp_path), breaks_since(tmp_path, "v1"), changed_or_gone(tmp_path, "v1", EXAMPLES)) == ("v1", [], [])
+    for file in (tmp_path / SCHEMAS).glob("*.json"):
+        schema = json.loads(file.read_text("utf-8"))
+        file.write_text(json.dumps({**schema, "properties": {**schema["properties"], "of_the_release": {"type": "string"}}}))
+    release(tmp_path, "v2")
+    assert {broken.partition(":")[0] for broken in breaks_since(tmp_path, "v2")} == set(event_types())
+    for file in (tmp_path / EXAMPLES).glob("*.json"):
+        file.write_text(f"{file.read_text('utf-8')} ")
+    assert len(changed_or_gone(tmp_path, "v2", EXAMPLES)) == len(ALL)
+
+
+def release(repository: Path, tag: str) -> None:
+    """Commits everything and tags it."""
+    in_git(repository, "init")
+    in_git(repository, "add", "-A")
+    in_git(repository, "commit", "-m", tag)
+    in_git(repository, "tag", tag)
+
+
 def test_no_example_of_the_last_release_was_changed_or_taken_away() -> None:
-    release = last_release(ROOT)
-    assert release is None or changed_or_gone(ROOT, release, EXAMPLES) == []
+    tag = last_release(ROOT)
+    assert tag is None or changed_or_gone(ROOT, tag, EXAMPLES) == []
 
 
 def breaks_since(repository: Path, since: str) -> list[str]:
@@ -204,8 +244,8 @@ def breaks_since(repository: Path, since: str) -> list[str]:
 
 
 def test_no_contract_of_the_last_release_is_broken() -> None:
-    release = last_release(ROOT)
-    assert release is None or breaks_since(ROOT, release) == []
+    tag = last_release(ROOT)
+    assert tag is None or breaks_since(ROOT, tag) == []
 
 
 def test_a_break_is_seen_against_the_release_even_after_the_schema_was_written_anew(tmp_path: Path) -> None:
@@ -214,10 +254,7 @@ def test_a_break_is_seen_against_the_release_even_after_the_schema_was_written_a
     folder.mkdir(parents=True)
     (folder / "complaint.verified.json").write_text(json.dumps({**schema, "properties": {**schema["properties"], "grounds": {}}}))
     (folder / "complaint.lost.json").write_text(json.dumps(schema))
-    in_git(tmp_path, "init")
-    in_git(tmp_path, "add", "-A")
-    in_git(tmp_path, "commit", "-m", "schemas")
-    in_git(tmp_path, "tag", "v1")
+    release(tmp_path, "v1")
     (folder / "complaint.verified.json").write_text(json.dumps(schema))
     (folder / "complaint.lost.json").unlink()
     assert breaks_since(tmp_path, "v1") == ["complaint.lost: gone", "complaint.verified: BREAKS data.grounds: field_removed (grounds → )"]
@@ -233,9 +270,7 @@ def test_a_changed_and_a_deleted_example_are_both_seen(tmp_path: Path) -> None:
     assert last_release(tmp_path) is None
     for name in ("kept", "changed", "deleted"):
         (tmp_path / f"{name}.1.json").write_text("{}")
-    in_git(tmp_path, "add", "-A")
-    in_git(tmp_path, "commit", "-m", "examples")
-    in_git(tmp_path, "tag", "v1")
+    release(tmp_path, "v1")
     (tmp_path / "changed.1.json").write_text('{"a": 1}')
     (tmp_path / "deleted.1.json").unlink()
     (tmp_path / "added.1.json").write_text("{}")
