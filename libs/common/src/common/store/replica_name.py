@@ -1,4 +1,4 @@
-"""A replica's name is one process's: two of one name would push each other out of the consumer group, and both look well.
+"""A replica's name belongs to one process: two of one name would push each other out of the consumer group and both say ready.
 
 The name is held by a session lock in the service's database, on a connection of its own. PostgreSQL frees it the moment the
 process is gone, however it went.
@@ -15,7 +15,7 @@ from common.store.database import Database, dsn
 log = structlog.get_logger(__name__)
 
 GHOST_SECONDS = 20
-"""How long a name may look like somebody else's after its connection broke: the server has to notice first that we are gone."""
+"""For this long after its connection broke a process may find its name taken by its own old session, which the server has not ended yet."""
 _TAKE = "SELECT pg_try_advisory_lock(hashtext('replica'), hashtext($1))"
 _DEAD_PEER = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "2"}
 _AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
