@@ -28,8 +28,8 @@ types: $(INSTALLED) ## mypy --strict on sources and tests
 imports: $(INSTALLED) ## import-linter: who may import whom
 	$(BIN)/lint-imports
 
-test: lint types imports ## all checks and tests, on a real Kafka and PostgreSQL
-	$(BIN)/pytest $(PYTEST)
+test: lint types imports ## all checks and tests, on a real Kafka and PostgreSQL, two files at a time
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(PYTEST)
 
 proof: $(INSTALLED) ## the long counts: kills, poison, timers, and every property on new cases; prints what was counted
 	PROOF=1 $(BIN)/pytest -m proof -rP --show-capture=stdout --hypothesis-show-statistics $(PYTEST)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from devstack import Stack, open_stack
 from devstack.settings import read
 
 _USED = pytest.StashKey[Stack]()
+_NAMES = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +58,26 @@ async def _execute(url: str, statement: str) -> None:
         await connection.close()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells the process that prints which servers its tests ran on."""
+    used = session.config.stash.get(_USED, None)
+    if used and (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["servers"] = _names(used)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keeps what a worker told."""
+    if servers := getattr(node, "workeroutput", {}).get("servers"):
+        node.config.stash[_NAMES] = servers
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Names the servers that the tests ran on."""
     used = config.stash.get(_USED, None)
-    if used:
-        terminalreporter.write_line(f"Ran on {used.kafka_name} and {used.postgres_name}.")
+    if names := _names(used) if used else config.stash.get(_NAMES, None):
+        terminalreporter.write_line(f"Ran on {names}.")
+
+
+def _names(used: Stack) -> str:
+    return f"{used.kafka_name} and {used.postgres_name}"
