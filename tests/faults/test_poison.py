@@ -217,7 +217,7 @@ async def test_other_content_under_an_applied_id_stays_an_open_letter_and_change
 @pytest.mark.real
 async def test_a_value_that_only_the_database_refuses_isolates_its_record(stack: Stack, claims: Poisoned) -> None:
     # nothing that the strict reader lets pass is known to be refused by a column, so the database is made stricter
-    await claims.base.run("ALTER TABLE complaints ADD CONSTRAINT no_mars CHECK (region <> 'mars')")
+    await claims.base.run("ALTER TABLE complaints ADD CONSTRAINT no_mars CHECK (state ->> 'region' <> 'mars')")
     try:
         before = await claims.base.counts("complaint-claims")
         places = await send(
