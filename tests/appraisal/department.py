@@ -69,7 +69,7 @@ def close(
 
 
 async def time_passes(appraisal: ServiceOnDatabase, rounds: int = 4) -> None:
-    """The relay and the jobs run, oftener than a close takes: cut the claims, cut the facts, grade."""
+    """The relay and the jobs run, oftener than a close takes: watermarks of the claims, watermarks of the facts, grades."""
     for _ in range(rounds):
         await appraisal.send_decisions()
         await appraisal.run_jobs()

@@ -136,7 +136,7 @@ async def test_who_has_no_cycle_of_their_own_under_a_scheme_is_graded_in_the_sch
     }
 
 
-async def test_a_cycle_is_not_graded_before_everything_up_to_its_cut_was_handled(appraisal: ServiceOnDatabase) -> None:
+async def test_a_cycle_is_not_graded_before_everything_up_to_its_watermarks_was_handled(appraisal: ServiceOnDatabase) -> None:
     await appraisal.apply([org(*EVERYBODY), figure("S1"), close(scheme=DEPARTMENT)])
     await appraisal.send_decisions()
     late = replace(rating("S1", "B1", "80"), offset=appraisal.offsets.get("rating-claims", 0))

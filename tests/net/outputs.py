@@ -4,6 +4,7 @@ Each record counts with its topic, key, type, subject, time, data and its identi
 replayed from). Left out is what two runs differ in by nature: when a record was written (`recordedtime`, offsets, partition), and on
 the topics that follow from closing a cycle the moment at which it was closed (`time`, `as_of`, the ids derived from it, and the
 `cut`, which is made of offsets). A record that stands on a topic twice counts twice: an undisturbed run repeats nothing.
+Dead letters stay out: they name offsets.
 """
 
 import asyncio
