@@ -97,6 +97,7 @@ def zipped(name: str) -> bytes:
         (b"<!DOCTYPE html><html><body>Sign in</body></html>\n", "0 columns"),
         (b'[{"id": 1, "at": "2026"}]\n', "0 columns"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",  # some of these bytes say when they were packed
 )  # fmt: skip
 def test_what_is_no_table_is_a_sentence(content: bytes, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert expected in told(tmp_path, content, capsys)
