@@ -47,10 +47,10 @@ class Cycle:
 
 def span_under(scheme: Scheme, cycle: str, as_of: datetime) -> Span | Refused:
     """The instants of a cycle under a scheme; refused when the scheme has no such cycles, or before the cycle has ended."""
-    period = period_named(cycle).period
-    if period not in {scheme.cycle.period, *scheme.cycle.posts.values()}:
+    length = period_named(cycle).length
+    if length not in {scheme.cycle.period, *scheme.cycle.posts.values()}:
         return Refused("a_cycle_of_the_scheme", field="cycle")
-    span = span_of(period_named(cycle), scheme.cycle.zone, first_day=scheme.cycle.first_day if period is scheme.cycle.period else 1)
+    span = span_of(period_named(cycle), scheme.cycle.zone, first_day=scheme.cycle.first_day if length is scheme.cycle.period else 1)
     if as_of < span.end:
         return Refused("not_before_its_end", field="as_of")
     return span
@@ -58,6 +58,6 @@ def span_under(scheme: Scheme, cycle: str, as_of: datetime) -> Span | Refused:
 
 def posts_of(scheme: Scheme, cycle: str) -> frozenset[str]:
     """The posts that are graded in this cycle: those whose cycles are as long as this one."""
-    period = period_named(cycle).period
+    length = period_named(cycle).length
     posts = ("manager", "supervisor", "specialist")
-    return frozenset(post for post in posts if (scheme.cycle.posts.get(post) or scheme.cycle.period) is period)
+    return frozenset(post for post in posts if (scheme.cycle.posts.get(post) or scheme.cycle.period) is length)

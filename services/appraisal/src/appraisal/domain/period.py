@@ -12,7 +12,7 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
 
 class PeriodLength(StrEnum):
-    """How long a cycle is (X-04)."""
+    """How long a period is (X-04)."""
 
     MONTH = "month"
     QUARTER = "quarter"
@@ -34,13 +34,13 @@ class PeriodLength(StrEnum):
 class Period:
     """One period of one year: `number` counts from 1 inside the year."""
 
-    period: PeriodLength
+    length: PeriodLength
     year: int
     number: int
 
     @property
     def id(self) -> str:
-        """The cycle as it is written: `2026-07`, `2026Q3`, `2026H2`, `2026`."""
+        """The period as it is written: `2026-07`, `2026Q3`, `2026H2`, `2026`."""
         return (
             f"{self.year:04}"
             + {
@@ -48,7 +48,7 @@ class Period:
                 PeriodLength.QUARTER: f"Q{self.number}",
                 PeriodLength.HALF_YEAR: f"H{self.number}",
                 PeriodLength.YEAR: "",
-            }[self.period]
+            }[self.length]
         )
 
 
@@ -64,7 +64,7 @@ class Span:
 
 
 def period_named(written: str) -> Period:
-    """The cycle that `2026Q3`, `2026-07`, `2026H2` or `2026` names; ValueError for anything else."""
+    """The period that `2026Q3`, `2026-07`, `2026H2` or `2026` names; ValueError for anything else."""
     match = _WRITTEN.fullmatch(written)
     if match is None or not _FIRST_YEAR <= int(match["year"]) <= _LAST_YEAR:
         raise ValueError("a cycle is written 2026-07, 2026Q3, 2026H2 or 2026")
@@ -78,26 +78,26 @@ def period_named(written: str) -> Period:
     return Period(PeriodLength.YEAR, year, 1)
 
 
-def span_of(cycle: Period, zone: ZoneInfo, *, first_day: int = 1) -> Span:
-    """The instants of `cycle`: from local midnight to local midnight in `zone` (decisions 26).
+def span_of(period: Period, zone: ZoneInfo, *, first_day: int = 1) -> Span:
+    """The instants of `period`: from local midnight to local midnight in `zone` (decisions 26).
 
     With a `first_day` after 1 a month runs from that day of the month before to the same day of its own: `2026-07` with
     16 is 16 June to 15 July (X-15). Every month has the days 1 to 28; other values, and longer periods, are a ValueError.
     """
-    if not 1 <= first_day <= 28 or (first_day > 1 and cycle.period is not PeriodLength.MONTH):
+    if not 1 <= first_day <= 28 or (first_day > 1 and period.length is not PeriodLength.MONTH):
         raise ValueError("only a month may start on another day than the first, and not after the 28th")
-    first = cycle.year * 12 + (cycle.number - 1) * cycle.period.months - (1 if first_day > 1 else 0)
-    return Span(_midnight(first, first_day, zone), _midnight(first + cycle.period.months, first_day, zone))
+    first = period.year * 12 + (period.number - 1) * period.length.months - (1 if first_day > 1 else 0)
+    return Span(_midnight(first, first_day, zone), _midnight(first + period.length.months, first_day, zone))
 
 
-def period_containing(at: datetime, period: PeriodLength, zone: ZoneInfo, *, first_day: int = 1) -> Period:
-    """The cycle of that length whose span holds the instant `at` (with an offset)."""
+def period_containing(at: datetime, length: PeriodLength, zone: ZoneInfo, *, first_day: int = 1) -> Period:
+    """The period of that length whose span holds the instant `at` (with an offset)."""
     local = at.astimezone(zone)
     month = local.year * 12 + local.month - 1
     if first_day > 1 and local.day >= first_day:
         month += 1
     year, index = divmod(month, 12)
-    return Period(period, year, index // period.months + 1)
+    return Period(length, year, index // length.months + 1)
 
 
 def _midnight(month: int, day: int, zone: ZoneInfo) -> datetime:
