@@ -11,7 +11,7 @@ from tests.harness import ServiceOnDatabase, replica_of, service_on
 from common.contracts.envelope import Received, Record, decode
 from common.kernel.wall_clock import now
 from common.store import waiting
-from common.store.held_back import HeldBack
+from common.store.held_back import HeldBack, InHand
 
 LATER = A_MINUTE_AGO + timedelta(seconds=30)
 _BLOCKED = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -80,7 +80,7 @@ async def test_a_claim_that_was_stranded_by_an_older_version_is_found_and_applie
     early = decode(record(told("C1")))
     assert isinstance(early, Received)
     async with complaints.database.transaction() as connection:
-        await waiting.save_waiting(connection, [HeldBack(early, "complaints:C1", waiting.UNKNOWN_AGGREGATE)], ())
+        await waiting.save_waiting(connection, [HeldBack(early, "complaints:C1", waiting.UNKNOWN_AGGREGATE)], (), InHand())
     assert await complaints.consumer.resume_stranded() == 1
     assert await complaints.consumer.resume_stranded() == 0
     assert [row["id"] for row in await complaints.rows("SELECT id FROM waiting")] == ["C9-told"]

@@ -22,7 +22,7 @@ from common.kernel.working_time import Calendar
 from common.kernel.zones import ZoneInfo
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
-from common.sla.ledger import LEDGER_KINDS, Folded, RuleUsed, Terms, fold_ledger
+from common.sla.ledger import LEDGER_NAMES, Folded, RuleUsed, Terms, fold_ledger
 from common.store import clocks, outbox, rulebook, timers
 from ops.clock_questions import Questions
 from ops.clock_reasons import hours, reasons
@@ -31,8 +31,6 @@ from ops.connection import database_address
 from ops.terminal import DatabaseOption, JsonOption, answered, console, show, stop
 
 app = typer.Typer(add_completion=False)
-
-_NAMES = {kind: name for name, kind in LEDGER_KINDS.items()}
 
 
 @app.command()
@@ -160,7 +158,7 @@ def _event(event: Any, folded: Folded) -> dict[str, Any]:
         counts = isinstance(event, RuleUsed) or event.id not in folded.state.ignored
     return {
         "at": event.at.astimezone(folded.state.calendar.zone).isoformat(),
-        "type": _NAMES[type(event)],
+        "type": LEDGER_NAMES[type(event)],
         **more,
         "counts": counts,
         "id": event.id,

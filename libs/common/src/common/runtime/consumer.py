@@ -30,7 +30,7 @@ from common.store import inbox, parked, positions, waiting
 from common.store.aggregates import Aggregates, lock_names
 from common.store.database import Database, kind_of
 from common.store.dead_letters import DeadLetter
-from common.store.held_back import HeldBack, HeldBackEvents, InHand
+from common.store.held_back import HeldBackEvents, InHand
 from common.store.record_counts import RecordCounts
 from common.store.rulebook import RulebookCache
 
@@ -93,7 +93,7 @@ class EventConsumer:
     async def _redrive(self, aggregate: str) -> bool:
         async with self.database.transaction() as connection:
             seen = await parked.parked_behind(connection, aggregate)
-            held, tally = await self._lock(connection, {aggregate, *self._refs(seen.events)}, seen.places)
+            held, tally = await self._lock(connection, {aggregate, *self._refs(found.received for found in seen.events)}, seen.places)
             if not await parked.parked_among(connection, [aggregate]):
                 return False
             queue = await parked.parked_behind(connection, aggregate)
@@ -177,7 +177,7 @@ class EventConsumer:
         known = [found for found in readable if type(found.event) in self.handlers]
         async with self.database.transaction() as connection:
             places = {(record.topic, record.partition) for record in records}
-            held, tally = await self._lock(connection, {ref for found in known for ref in refs_of(found, self.handlers)}, places, records)
+            held, tally = await self._lock(connection, self._refs(known), places, records)
             if places & set(tally.halted):  # fetched before the partition was paused, perhaps by a process that has only just started
                 raise Transient("a partition is halted")
             if tally.gaps and self._unread is not None and await self._unread(tally.gaps):
@@ -225,7 +225,7 @@ class EventConsumer:
         events = [*work, *(wait.received for wait in held.events)]
         names = {name for received in events for name in self._names(received)}
         names |= {name for ref in (*held.spoilt, ignoring_park_of) if (name := self._unit_of_work.named(ref)) is not None}
-        refs = {ref for received in events for ref in refs_of(received, self.handlers)}
+        refs = self._refs(events)
         blocked = await parked.parked_among(connection, refs) - {ignoring_park_of} if refs else set()
         transaction = Transaction(self.service, self._unit_of_work, self.rulebook)
         await transaction.load(connection, names)
@@ -238,8 +238,8 @@ class EventConsumer:
         assert received.event is not None
         return self.handlers[type(received.event)].names(received.event)
 
-    def _refs(self, held: Iterable[HeldBack]) -> set[str]:
-        return {ref for found in held for ref in refs_of(found.received, self.handlers)}
+    def _refs(self, events: Iterable[Received]) -> set[str]:
+        return {ref for received in events for ref in refs_of(received, self.handlers)}
 
     def _after_commit(self, state: BatchState) -> None:
         self.metrics.committed(state.tally, state.transaction.clocks.first_outcomes, state.applied)

@@ -1,4 +1,4 @@
-"""The batch in which the staged changes of many events become one transaction."""
+"""The transaction in which the staged changes of many events are written at once."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

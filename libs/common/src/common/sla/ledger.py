@@ -27,6 +27,8 @@ LedgerEvent = ClockEvent | RuleUsed
 LEDGER_KINDS: Mapping[str, type[LedgerEvent]] = {**KINDS, "rule_used": RuleUsed}
 """What each event of a ledger is called where it is stored."""
 
+LEDGER_NAMES: Mapping[type[LedgerEvent], str] = {kind: name for name, kind in LEDGER_KINDS.items()}
+
 
 class Ledger(NamedTuple):
     """The events of one clock, in the order in which they became known. The first is its start, with the traits of the case."""

@@ -97,7 +97,7 @@ def reconcile(clock: Clock, rulebook: Rulebook, change: Change, deadline: dateti
         if outcome == "open":
             first_outcome = FirstOutcome(clock.stage, state.outcome, float(used_share(state) or 0))
         outcome, outcome_id = state.outcome, _add_outcome(clock, facts, outcome, outcome_id)
-    credit, kpi_facts = _credited(clock, rulebook)
+    credit, kpi_facts = _credited(clock, rulebook, facts.events_of_case)
     return Reconciled(
         Published(
             outcome=outcome,
@@ -124,7 +124,7 @@ class _Facts:
     def __init__(self, clock: Clock, deadline: datetime | None) -> None:
         self._clock = clock
         self._deadline = deadline
-        self._events_of_case = clock.events_of_case
+        self.events_of_case = clock.events_of_case
         self.number = clock.published.facts
         self.found: list[Fact] = []
 
@@ -144,7 +144,7 @@ class _Facts:
             owner=clock.owner_at(at),
             **extra,
         )
-        id = derived_id(at, clock.service, clock.id, kind.TYPE, self._events_of_case, self.number)
+        id = derived_id(at, clock.service, clock.id, kind.TYPE, self.events_of_case, self.number)
         self.found.append(Fact(event, at, id, clock.replay_of))
         return id
 
@@ -188,7 +188,7 @@ class _Credit(NamedTuple):
     revision: int
 
 
-def _credited(clock: Clock, rulebook: Rulebook) -> tuple[_Credit, list[Fact]]:
+def _credited(clock: Clock, rulebook: Rulebook, events_of_case: int) -> tuple[_Credit, list[Fact]]:
     """The KPI facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
 
     The revision counts the events of the case, then the rules that were effective by then, then whether it was breached; every
@@ -202,7 +202,7 @@ def _credited(clock: Clock, rulebook: Rulebook) -> tuple[_Credit, list[Fact]]:
     numerator = 1 if clock.state.outcome == "met" else 0
     breached = clock.state.outcome == "breached"
     effective = 0 if at is None else min(rulebook.number_effective(at), _RULES - 1)
-    revision = 2 * (_RULES * clock.events_of_case + effective) + breached
+    revision = 2 * (_RULES * events_of_case + effective) + breached
     if (indicators, subject, at, revision) == (before.indicators, before.subject, before.at, before.revision):
         return before, []
     revision = max(revision, before.revision + 1)  # of several late rules one may put the outcome before another that had counted

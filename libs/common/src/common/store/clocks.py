@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from common.kernel.clock_shares import used_share
 from common.sla.clock import Clock, Published, TimerMark
 from common.sla.clock_book import ClockBook
-from common.sla.ledger import LEDGER_KINDS, Ledger, LedgerEvent, fold_ledger
+from common.sla.ledger import LEDGER_KINDS, LEDGER_NAMES, Ledger, LedgerEvent, fold_ledger
 from common.store import parked, rulebook, timers
 
 log = structlog.get_logger(__name__)
@@ -99,12 +99,11 @@ class _Kept:
 
 
 _KEPT = TypeAdapter(_Kept)
-_NAMES = {kind: name for name, kind in LEDGER_KINDS.items()}
 _FIELDS = {
     kind: [
         (one.name, {} if one.default_factory is dict else one.default) for one in fields(kind) if one.name not in ("id", "at", "sequence")
     ]
-    for kind in _NAMES
+    for kind in LEDGER_NAMES
 }
 
 
@@ -182,7 +181,7 @@ async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None
             {
                 "clocks": [clock.id for clock, _, _ in new],
                 "sequences": [number for _, number, _ in new],
-                "types": [_NAMES[type(event)] for _, _, event in new],
+                "types": [LEDGER_NAMES[type(event)] for _, _, event in new],
                 "ats": [event.at for _, _, event in new],
                 "ids": [event.id for _, _, event in new],
                 "data": [to_json(_data(event)).decode() for _, _, event in new],

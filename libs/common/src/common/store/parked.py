@@ -11,7 +11,8 @@ from common.kafka import records
 from common.store.held_back import HeldBack, HeldBackEvents, columns, read
 
 _PARK_KEYS = text("""
-INSERT INTO parked_keys (aggregate, reason) SELECT unnest(CAST(:aggregates AS text[])), :reason ORDER BY 1 ON CONFLICT DO NOTHING
+INSERT INTO parked_keys (aggregate, reason)
+SELECT * FROM unnest(CAST(:aggregates AS text[]), CAST(:reasons AS text[])) AS t (aggregate, reason) ORDER BY 1 ON CONFLICT DO NOTHING
 """)
 _PARK = text("""
 INSERT INTO parked (aggregate, source, event_id, record)
@@ -62,8 +63,8 @@ async def parked_among(connection: AsyncConnection, aggregates: Iterable[str]) -
 
 async def park(connection: AsyncConnection, parked: Sequence[HeldBack], reasons: Mapping[str, str]) -> None:
     """Parks the aggregates of `reasons`, and queues each event behind its aggregate."""
-    for aggregate in sorted(reasons):
-        await connection.execute(_PARK_KEYS, {"aggregates": [aggregate], "reason": reasons[aggregate]})
+    if reasons:
+        await connection.execute(_PARK_KEYS, {"aggregates": list(reasons), "reasons": list(reasons.values())})
     if parked:
         await connection.execute(_PARK, columns(parked))
 

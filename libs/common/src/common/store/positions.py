@@ -1,6 +1,6 @@
 """How far the service has come on each partition, counted in the transaction of the effect, and when it had last caught up.
 
-What a position may be held against, and what becomes of it when Kafka has lost records, stands in `log_holes`.
+What a position may be held against, and what becomes of it when Kafka has lost records, stands in `log_comparison`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -72,7 +72,7 @@ async def arm(connection: AsyncConnection, clocks: Sequence[Clock]) -> None:
 
 
 async def due(connection: AsyncConnection, caught_up: datetime, replay_idle: timedelta) -> list[Any]:
-    """What may fire: due before `caught_up`; of a replayed history only once that has been quiet for `quiet`. The oldest first."""
+    """What may fire: due before `caught_up`; of a replayed history only once that has been idle for `replay_idle`. The oldest first."""
     limits = {"caught_up": caught_up, "at_once": AT_ONCE, "replay_idle": replay_idle, "stale_after": positions.CAUGHT_UP_STALE_AFTER}
     return list(await connection.execute(_DUE, limits))
 

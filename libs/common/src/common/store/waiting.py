@@ -53,20 +53,20 @@ async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str], in
     return read(await connection.execute(_WAITING, {"aggregates": sorted(aggregates)}), in_hand)
 
 
-async def save_waiting(
-    connection: AsyncConnection, waits: Sequence[HeldBack], done: Sequence[tuple[str, str]], in_hand: InHand | None = None
-) -> None:
+async def save_waiting(connection: AsyncConnection, waits: Sequence[HeldBack], done: Sequence[tuple[str, str]], in_hand: InHand) -> None:
     """Begins to hold `waits` back, and lets go of those whose source and id are in `done`."""
     if waits:
         row_columns = columns(waits)
         times = [wait.received.envelope.time for wait in waits]
         await connection.execute(_WAIT, {**row_columns, "event_times": times, "missing": [wait.missing for wait in waits]})
         for wait, row in zip(waits, row_columns["records"], strict=True):
-            if in_hand is not None:
-                in_hand.keep(wait, row)
+            in_hand.keep(wait, row)
     for key in done:
-        if in_hand is not None:
-            in_hand.let_go(key)
+        in_hand.let_go(key)
+    await _stop_waiting(connection, done)
+
+
+async def _stop_waiting(connection: AsyncConnection, done: Sequence[tuple[str, str]]) -> None:
     if done:
         await connection.execute(_STOP_WAITING, {"sources": [source for source, _ in done], "ids": [id for _, id in done]})
 
@@ -74,7 +74,7 @@ async def save_waiting(
 async def expired(connection: AsyncConnection, limit: timedelta) -> HeldBackEvents:
     """Takes the events that have waited for longer than `limit` out of the table; what is parked does not expire."""
     found = read(await connection.execute(_EXPIRED, {"limit": limit}))
-    await save_waiting(connection, (), [held.key for held in found.events] + [(letter.source, letter.event_id) for letter in found.letters])
+    await _stop_waiting(connection, [held.key for held in found.events] + [(letter.source, letter.event_id) for letter in found.letters])
     return found
 
 
