@@ -1,7 +1,7 @@
 # Everything a developer does here, one word each. `make` alone lists the words.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install lint types imports test proof faults demo run bench up down lock
+.PHONY: help install lint types imports test proof mutants faults demo run bench up down lock
 
 PYPROJECTS := pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 INSTALLED := .venv/.installed
@@ -33,6 +33,9 @@ test: lint types imports ## all checks and tests, on a real Kafka and PostgreSQL
 
 proof: $(INSTALLED) ## the long counts: kills, poison, timers, and every property on new cases; prints what was counted
 	PROOF=1 $(BIN)/pytest -m proof -rP --show-capture=stdout --hypothesis-show-statistics $(PYTEST)
+
+mutants: $(INSTALLED) ## defects planted at random, of which the tests have to find 95 %; MUTANTS=200 SEED=1 ONLY=common.kernel NAMED=all
+	@MUTANTS="$(MUTANTS)" SEED="$(SEED)" ONLY="$(ONLY)" TESTS="$(TESTS)" NAMED="$(NAMED)" $(BIN)/python -m tests.mutation
 
 faults: $(INSTALLED) ## every fault, so often: lost, doubled, grades, recovered in; about 40 minutes; FAULTS="--only churn --runs 1"
 	$(BIN)/python -m tests.faults.table $(FAULTS)

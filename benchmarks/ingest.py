@@ -95,6 +95,12 @@ async def fill(kafka: str, events: int) -> None:
                 revision=2,
                 numerator="1" if n % 9 else "0",
                 denominator="1",
+                dimensions={
+                    "product": ("refrigerator", "washing machine")[n % 2],
+                    "region": "north",
+                    "nature": "repair",
+                    "team": f"t{n % 50}",
+                },
                 source_event_ids=[derived_id(at, n, "started"), derived_id(at, n, "stopped")],
             )
             envelope = Envelope(derived_id(at, "fact", n), "/aftersales/intake", event.TYPE, case, at, at, case, derived_id(at, n))

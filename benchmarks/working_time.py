@@ -28,7 +28,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
 from common.contracts.claims.complaints import ComplaintLodged
-from common.contracts.claims.operator import CalendarPublished
+from common.contracts.documents import DocumentActivated
 from common.contracts.envelope import Record, encode
 from common.contracts.event import Envelope, Event
 from common.contracts.topics import consumed_by, topic_of
@@ -43,6 +43,7 @@ from common.runtime.timers import TimerWorker
 from common.sla.policy import load_policy
 from common.store import migrations, positions
 from common.store.database import Database
+from common.store.documents import DocumentsCache
 from complaints.handlers import HANDLERS
 from complaints.repository import UnitOfWork
 from devstack import stack
@@ -202,7 +203,8 @@ async def _prepare(server_url: str, cases: int) -> None:
     await migrations.upgrade(database)
     policy = load_policy("complaints")
     metrics = ChassisMetrics("complaints", "benchmark", policy.stages, CollectorRegistry())
-    consumer = EventConsumer("complaints", database, HANDLERS, UnitOfWork, policy, metrics, lambda: None)
+    consumer = EventConsumer("complaints", database, HANDLERS, UnitOfWork, DocumentsCache("complaints"), metrics, lambda: None)
+    await _look(database)
     lodged = ComplaintLodged(complaint_id="TEMPLATE", customer_id="K1", category="noise", region="north", handled_by="E1")
     await consumer.consume([_record(lodged, now() - timedelta(minutes=1))])
     connection = await asyncpg.connect(f"{server_url.rpartition('/')[0]}/complaints")
@@ -217,6 +219,13 @@ async def _prepare(server_url: str, cases: int) -> None:
     await database.close()
 
 
+async def _look(database: Database) -> None:
+    """All partitions are read to their ends."""
+    async with database.transaction() as connection:
+        at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        await positions.note_lag(connection, dict.fromkeys(_PLACES, 0), at)
+
+
 async def _copy(connection: asyncpg.Connection, table: str, columns: Sequence[str], number: int) -> None:
     """The rows of the template, so many times under other names."""
     query = "SELECT column_name FROM information_schema.columns WHERE table_name = $1"
@@ -228,13 +237,13 @@ async def _copy(connection: asyncpg.Connection, table: str, columns: Sequence[st
     )
 
 
-def _calendar() -> CalendarPublished:
+def _calendar() -> DocumentActivated:
     """The calendar "cn" with the coming fortnight closed, so that every open deadline moves."""
     document = built_in("cn").to_json()
     coming = [(now() + timedelta(days=ahead)).date().isoformat() for ahead in range(-1, 15)]
     document["closed_dates"] = sorted({*document["closed_dates"], *coming})
     document["make_up_days"] = [day for day in document["make_up_days"] if day not in coming]
-    return CalendarPublished(calendar="cn@1", name="cn", version=1, document=document, notice="benchmark")
+    return DocumentActivated(document="calendar/cn@1", kind="calendar", name="cn", version=1, effective_at=now(), body=document)
 
 
 async def _work(server_url: str) -> None:
@@ -244,8 +253,9 @@ async def _work(server_url: str) -> None:
     worker = TimerWorker(
         "complaints",
         database,
+        HANDLERS,
         UnitOfWork,
-        policy,
+        DocumentsCache("complaints"),
         ChassisMetrics("complaints", "benchmark", policy.stages, CollectorRegistry()),
         is_leader=lambda: True,
         wake=lambda: None,
@@ -253,9 +263,7 @@ async def _work(server_url: str) -> None:
         max_lag_wait=timedelta(minutes=15),
         replay_idle=timedelta(0),
     )
-    async with database.transaction() as connection:
-        at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-        await positions.note_lag(connection, dict.fromkeys(_PLACES, 0), at)
+    await _look(database)
     first, cpu, began = _peak(), time.process_time(), time.monotonic()
     while await worker.fire():
         pass

@@ -1,7 +1,7 @@
 """The real servers that the tests share, and how long the tests count."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -36,12 +36,24 @@ def fresh_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def database(stack: Stack) -> AsyncIterator[str]:
+async def database(databases: Callable[[], Awaitable[str]]) -> str:
     """The URL of an empty database for one test, for asyncpg."""
-    name = f"test_{secrets.token_hex(6)}"
-    await _execute(stack.database_url, f'CREATE DATABASE "{name}"')
-    yield stack.url_of(name)
-    await _execute(stack.database_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    return await databases()
+
+
+@pytest.fixture
+async def databases(stack: Stack) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Makes one empty database after the other for one test, and tells its URL."""
+    names: list[str] = []
+
+    async def make() -> str:
+        names.append(f"test_{secrets.token_hex(6)}")
+        await _execute(stack.database_url, f'CREATE DATABASE "{names[-1]}"')
+        return stack.url_of(names[-1])
+
+    yield make
+    for name in names:
+        await _execute(stack.database_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")

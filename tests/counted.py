@@ -8,7 +8,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 PROOF = os.environ.get("PROOF") == "1"  # noqa: TID251 - a switch of the test run, not of the product
-_SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+settings.register_profile(
+    "ours",
+    derandomize=not PROOF,
+    deadline=None,
+    database=None,
+    report_multiple_bugs=False,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+settings.load_profile("ours")  # how fast a machine draws and tries decides nothing, here and where a property names no number of cases
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -18,12 +28,6 @@ def counting(cases: int, *, proof: int, steps: int = 50, proof_steps: int = 50) 
     return settings(
         max_examples=proof if PROOF else cases,
         stateful_step_count=proof_steps if PROOF else steps,
-        derandomize=not PROOF,
-        deadline=None,
-        database=None,
-        report_multiple_bugs=False,
-        print_blob=True,
-        suppress_health_check=_SLOW_TO_DRAW,
     )
 
 

@@ -9,11 +9,12 @@ has given to the records.
 """
 
 import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib import resources
+from importlib.metadata import entry_points
 from typing import Any, Self, TypeVar
 
 from aiokafka import ConsumerRecord
@@ -21,19 +22,23 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from common.contracts.documents import DocumentActivated, DocumentControl, ref_of
 from common.contracts.envelope import Received, Record, decode, encode
 from common.contracts.event import Envelope, Event
 from common.contracts.kpi_facts import KpiRecorded
-from common.contracts.topics import BY_NAME, consumed_by, topic_of
+from common.contracts.topics import BY_NAME, READ_FIRST, consumed_by, topic_of
 from common.kernel.ids import derived_id
+from common.kernel.reference import EVER
 from common.runtime.consumer import EventConsumer
+from common.runtime.handling import HandlerTable
 from common.runtime.jobs import jobs_in
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.timers import TimerWorker
-from common.sla.policy import load_policy
+from common.sla.policy import Policy, load_policy
 from common.store import migrations, positions
 from common.store.aggregates import Aggregates
 from common.store.database import Database
+from common.store.documents import DocumentsCache, policy_preset
 from devstack import Stack
 
 A = TypeVar("A")
@@ -41,7 +46,9 @@ E = TypeVar("E", bound=Event)
 Facts = dict[tuple[str, str], tuple[str, str, datetime]]
 
 
-def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timedelta(seconds=1), replay_of: str = "") -> Record:
+def claim(
+    event: Event, at: datetime, *, id: str = "", known: timedelta = timedelta(seconds=1), replay_of: str = "", source: str = ""
+) -> Record:
     """The record in which `event` arrives, a claim or another service's decision: it happened `at`, and was `known` that much later.
 
     Without an id it gets one that follows from its content, so that the same call twice makes a duplicate.
@@ -50,7 +57,7 @@ def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timede
     key = topic.key_of(event)
     envelope = Envelope(
         id=id or derived_id(at, event.model_dump_json(), event.TYPE),
-        source=topic.sources[0] if topic.kind == "decisions" else "/tests",
+        source=source or (topic.sources[0] if topic.kind == "decisions" else "/tests"),
         type=event.TYPE,
         subject=key,
         time=at,
@@ -59,6 +66,29 @@ def claim(event: Event, at: datetime, *, id: str = "", known: timedelta = timede
     )
     value, headers = encode(event, envelope, key=key)
     return Record(topic.name, 0, 0, key.encode(), value, tuple(headers), at + known)
+
+
+def activated(
+    kind: str,
+    name: str,
+    version: int,
+    body: Mapping[str, Any],
+    effective_at: datetime = EVER,
+    *,
+    applies_to_open: bool = False,
+    **control: Any,
+) -> DocumentActivated:
+    """A version of a document as somebody puts it in force; `control` says who has written and approved it, and when."""
+    return DocumentActivated(
+        document=ref_of(kind, name, version),
+        kind=kind,
+        name=name,
+        version=version,
+        effective_at=effective_at,
+        applies_to_open=applies_to_open,
+        body=dict(body),
+        control=DocumentControl(**control),
+    )
 
 
 @dataclass(slots=True)
@@ -73,6 +103,8 @@ class NoKafka:
     offsets: dict[str, int] = field(default_factory=dict)
     """Where each topic ends: all records stand on its first partition."""
     logged: dict[str, str] = field(default_factory=dict)
+    woken: int = 0
+    """How often somebody was told that there is something to send."""
 
     @property
     def relay(self) -> Self:
@@ -80,12 +112,25 @@ class NoKafka:
         return self
 
     def wake(self) -> None:
-        """Nobody to wake."""
+        """Nobody to wake; it is counted."""
+        self.woken += 1
 
     async def ends_of(self, topics: Collection[str]) -> dict[str, int]:
         """Where each partition ends: `{"kpi-facts/0": 12}`."""
         places = [(topic, partition) for topic in topics for partition in range(BY_NAME[topic].partitions)]
         return {f"{topic}/{partition}": 0 if partition else self.offsets.get(topic, 0) for topic, partition in places}
+
+
+def id_of(record: Record) -> str:
+    """The id of the event that a record holds."""
+    return (dict(record.headers)["ce_id"] or b"").decode()
+
+
+def _without_event_ids(state: Any) -> Any:
+    """A stored state without the names of the events behind it, which two cases that are alike do not share."""
+    if isinstance(state, list):
+        return [_without_event_ids(one) for one in state]
+    return {key: _without_event_ids(one) for key, one in state.items() if key != "event_id"} if isinstance(state, dict) else state
 
 
 @dataclass(slots=True)
@@ -117,7 +162,7 @@ class ServiceOnDatabase:
     async def take_facts(self, records: Iterable[Record]) -> None:
         """Lets appraisal store facts the way that it reads `kpi-facts`: in bulk, one batch."""
         store: Callable[..., Awaitable[None]] = importlib.import_module(f"{self.name}.ingest").store
-        await store(self.running, [_as_aiokafka(self._numbered(record)) for record in records])
+        await store(self.running, [as_aiokafka(self._numbered(record)) for record in records])
 
     async def send_decisions(self) -> None:
         """What the relay does: all that was decided counts as sent, and the facts among it come back to the service that reads facts."""
@@ -125,6 +170,10 @@ class ServiceOnDatabase:
         sent = [_record_of(row) for row in sorted(await self.rows(query), key=lambda row: row["id"])]
         if facts := [record for record in sent if record.topic == "kpi-facts" and self.name in BY_NAME[record.topic].consumers]:
             await self.take_facts(facts)
+
+    async def decisions_on(self, topic: str) -> list[Record]:
+        """The records that the service has decided for one topic, as its readers get them."""
+        return [_record_of(row) for row in await self.rows("SELECT * FROM outbox WHERE aggregatetype = :topic ORDER BY id", topic=topic)]
 
     async def run_jobs(self) -> None:
         """Runs each of the service's jobs once."""
@@ -156,9 +205,9 @@ class ServiceOnDatabase:
         return [event for event in await self.all_published() if isinstance(event, kind)]
 
     async def all_published(self) -> list[Event]:
-        """Every event that the service published but dead letters, read back as a consumer reads them."""
+        """Every event that the service decided, read back as a consumer reads them; dead letters and documents are left out."""
         found = []
-        query = "SELECT * FROM outbox WHERE aggregatetype NOT LIKE '%-dlq' ORDER BY id"
+        query = "SELECT * FROM outbox WHERE aggregatetype NOT LIKE '%-dlq' AND aggregatetype <> 'reference-documents' ORDER BY id"
         for row in await self.rows(query):
             received = decode(_record_of(row))
             assert isinstance(received, Received), received
@@ -172,7 +221,7 @@ class ServiceOnDatabase:
 
     async def ends(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """For each case everything that must not depend on the order in which its events arrived, with its own name taken out."""
-        (table,), events = OWN[self.name], await self.all_published()
+        (table, *_), events = OWN[self.name], await self.all_published()
         facts = best_facts([event for event in events if isinstance(event, KpiRecorded)])
         rows = {row["id"]: row for row in await self.rows(f"SELECT id, sequence, state - 'id' - 'request_id' AS state FROM {table}")}
         clocks: dict[str, list[dict[str, Any]]] = {}
@@ -185,7 +234,7 @@ class ServiceOnDatabase:
                 decisions.setdefault(event.envelope.subject, []).append(event)
         return {
             id: {
-                "row": (rows[id]["sequence"], rows[id]["state"]),
+                "row": (rows[id]["sequence"], _without_event_ids(rows[id]["state"])),
                 "clocks": clocks[id],
                 "facts": facts.get(id, {}),
                 "decisions": plain(decisions[id], "request_id", topic_of(type(decisions[id][0])).key),
@@ -201,9 +250,9 @@ class ServiceOnDatabase:
 
 OWN = {
     "intake": ("service_requests",),
-    "dispatch": ("work_orders",),
+    "dispatch": ("work_orders", "known_requests"),
     "complaints": ("complaints",),
-    "appraisal": ("org_snapshots", "ratings", "cycles", "grades", "kpi_facts"),
+    "appraisal": ("organisations", "ratings", "cycles", "grades", "kpi_facts"),
 }
 """The tables that each service has for itself."""
 
@@ -217,6 +266,7 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
     async with engine.begin() as connection:
         await connection.run_sync(migrations._upgrade, name)
     await engine.dispose()
+    await read_documents_up_to(database, 0, service=name)
     metrics = _metrics_of(name)
     consumer = replica_of(name, database)
     running = NoKafka(name, database, consumer, metrics, _own_metrics_of(name, metrics))
@@ -228,16 +278,41 @@ async def service_on(name: str, url: str) -> AsyncIterator[ServiceOnDatabase]:
 
 def replica_of(name: str, database: Database) -> EventConsumer:
     """What one replica of a service consumes with; several on one database are several replicas."""
-    handlers = importlib.import_module(f"{name}.handlers").HANDLERS
-    return EventConsumer(name, database, handlers, _unit_of_work_of(name), load_policy(name), _metrics_of(name), _nobody_to_wake)
+    parts = _handlers_of(name), _unit_of_work_of(name), documents_of(name), _metrics_of(name)
+    return EventConsumer(name, database, *parts, _nobody_to_wake)
+
+
+def documents_of(name: str) -> DocumentsCache:
+    """The documents of a service as one of its processes knows them."""
+    return DocumentsCache(
+        name, [kind for point in entry_points(group="aftersales.documents") if point.name == name for kind in point.load()]
+    )
+
+
+def documents_under(policy: Policy) -> DocumentsCache:
+    """The documents of a service that ships with this policy instead of its own."""
+    service = policy.ref.partition("@")[0]
+    return DocumentsCache(service, presets=[policy_preset(service, policy.document)])
+
+
+async def read_documents_up_to(database: Database, end: int, *, service: str = "") -> None:
+    """A look at Kafka found that the topic of reference documents ends at `end`: what comes first has to be read first.
+
+    With `service` the look found nothing else that it has to have read before it decides.
+    """
+    others = [topic.name for topic in consumed_by(service) if topic.group == READ_FIRST and topic.kind != "rules"]
+    async with database.transaction() as connection:
+        at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+        await positions.note_lag(connection, {("reference-documents", 0): end, **{(name, 0): 0 for name in others}}, at)
 
 
 def _timers_of(name: str, database: Database, metrics: ChassisMetrics) -> TimerWorker:
     return TimerWorker(
         name,
         database,
+        _handlers_of(name),
         _unit_of_work_of(name),
-        load_policy(name),
+        documents_of(name),
         metrics,
         is_leader=lambda: True,
         wake=_nobody_to_wake,
@@ -256,6 +331,11 @@ def _own_metrics_of(name: str, metrics: ChassisMetrics) -> Any:
     if not resources.files(name).joinpath("metrics.py").is_file():
         return None
     return importlib.import_module(f"{name}.metrics").declare(metrics.registry)
+
+
+def _handlers_of(name: str) -> HandlerTable:
+    handlers: HandlerTable = importlib.import_module(f"{name}.handlers").HANDLERS
+    return handlers
 
 
 def _unit_of_work_of(name: str) -> Any:
@@ -282,7 +362,7 @@ def _record_of(row: Any) -> Record:
     return Record(row["aggregatetype"], 0, row["id"], row["aggregateid"].encode(), bytes(row["payload"]), headers, row["created_at"])
 
 
-def _as_aiokafka(record: Record) -> Any:
+def as_aiokafka(record: Record) -> Any:
     """The record as the client of Kafka hands it out."""
     appended = record.timestamp
     return ConsumerRecord(record.topic, record.partition, record.offset, appended, 1, record.key, record.value, None, 0, 0, record.headers)

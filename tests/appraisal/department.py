@@ -1,11 +1,13 @@
 """A small department of 2025, and what HR, appraisers and others say about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from tests.harness import ServiceOnDatabase, claim
 
-from common.contracts.claims.appraisal import CycleCloseRequested, KpiReported, OrgDescribed, OrgMember, Post, RatingGiven
+from appraisal.domain.inputs import StoredGrade
+from appraisal.explain_command import stored_grade
+from common.contracts.claims.appraisal import CycleCloseRequested, KpiReported, OrgDescribed, OrgMember, Post, RatingGiven, RatingItem
 from common.contracts.envelope import Record
 
 NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
@@ -31,11 +33,33 @@ def org(*members: OrgMember, at: datetime = NEW_YEAR) -> Record:
 
 
 def rating(
-    appraisee: str, appraiser: str, score: str, *, cycle: str = "2025Q3", scheme: str = DEPARTMENT, at: datetime = IN_Q3, id: str = ""
+    appraisee: str,
+    appraiser: str,
+    score: str | None,
+    *,
+    cycle: str = "2025Q3",
+    scheme: str = DEPARTMENT,
+    at: datetime = IN_Q3,
+    id: str = "",
+    revision: int = 1,
+    sheet: str | None = None,
+    items: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    known: timedelta = timedelta(seconds=1),
 ) -> Record:
-    """An appraiser hands in a score."""
-    id = id or f"{cycle}-{appraisee}-{appraiser}"
-    return claim(RatingGiven(rating_id=id, cycle=cycle, scheme=scheme, appraisee=appraisee, appraiser=appraiser, score=score), at)
+    """An appraiser hands in a score, or one for each item of the sheet."""
+    lines = items.items() if isinstance(items, Mapping) else items
+    given = RatingGiven(
+        rating_id=id or f"{cycle}-{appraisee}-{appraiser}",
+        cycle=cycle,
+        scheme=scheme,
+        sheet=sheet,
+        appraisee=appraisee,
+        appraiser=appraiser,
+        score=score,
+        items=[RatingItem(item=name, score=one) for name, one in lines],
+        revision=revision,
+    )
+    return claim(given, at, known=known)
 
 
 def figure(
@@ -47,11 +71,12 @@ def figure(
     case: str = "",
     revision: int = 1,
     replay_of: str = "",
+    indicator: str = "in_time_solution",
 ) -> Record:
-    """Another system measured whether somebody's case was solved in time."""
+    """Another system measured an indicator on somebody's case: whether it was solved in time, unless another one is named."""
     event = KpiReported(
         case_id=case or f"case-of-{subject}-{at:%m%d}",
-        indicator="in_time_solution",
+        indicator=indicator,
         subject=f"employee:{subject}",
         numerator=numerator,
         denominator=denominator,
@@ -65,7 +90,7 @@ def close(
 ) -> Record:
     """Somebody in charge asks to close a cycle."""
     asked = CycleCloseRequested(cycle_key=key or f"{cycle}|{scheme}", cycle=cycle, scheme=scheme, as_of=as_of, for_real=for_real)
-    return claim(asked, LATER + timedelta(days=1), replay_of=replay_of)
+    return claim(asked, max(as_of, LATER + timedelta(days=1)), replay_of=replay_of)
 
 
 async def time_passes(appraisal: ServiceOnDatabase, rounds: int = 4) -> None:
@@ -73,6 +98,14 @@ async def time_passes(appraisal: ServiceOnDatabase, rounds: int = 4) -> None:
     for _ in range(rounds):
         await appraisal.send_decisions()
         await appraisal.run_jobs()
+
+
+async def stored(appraisal: ServiceOnDatabase, number: str, *, version: int = 1, cycle: str = "2025Q3") -> StoredGrade:
+    """One version of somebody's grade, with all that it was computed from."""
+    query = "SELECT document, inputs FROM grades WHERE subject = :subject AND version = :version AND document ->> 'cycle' = :cycle"
+    [row] = await appraisal.rows(query, subject=f"employee:{number}", version=version, cycle=cycle)
+    async with appraisal.database.transaction() as connection:
+        return await stored_grade(connection, row["document"], row["inputs"])
 
 
 async def grades(appraisal: ServiceOnDatabase) -> Mapping[str, str]:

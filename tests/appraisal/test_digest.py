@@ -2,15 +2,18 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from itertools import permutations
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.counted import counted
 
-from appraisal.domain.digest import Fact, Plain, canonical_json, digest, grade_digest
+from appraisal.domain.digest import canonical_json, digest, grade_digest
+from appraisal.domain.lots import KpiFact, lot_digest, subject_document
+from common.kernel.documents import Plain
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 PLAIN = st.recursive(TEXT, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12)
@@ -69,45 +72,42 @@ def test_a_digest_is_the_sha256_of_the_canonical_form() -> None:
     assert digest({"b": "2", "a": "1"}) == "sha256:" + hashlib.sha256(b'{"a":"1","b":"2"}').hexdigest()
 
 
-def _a_digest(facts: "list[Fact]", **changed: str) -> str:
-    parts = {"scheme": "s", "registry": "r", "calendar": "c", "tzdata": "2026.6", "org": "o"} | changed
-    return grade_digest(
-        facts=facts,
-        scheme=parts["scheme"],
-        registry=parts["registry"],
-        calendar=parts["calendar"],
-        tzdata=parts["tzdata"],
-        org=parts["org"],
-    )
-
-
 FACTS = [
-    Fact("f1", 1, {"numerator": "1", "denominator": "1"}, "2026-07-01T01:00:00+00:00"),
-    Fact("f2", 2, {"numerator": "0", "denominator": "1"}, "2026-07-02T01:00:00+00:00"),
-    Fact("f3", 1, {"numerator": "1", "denominator": "2"}, "2026-07-03T01:00:00+00:00"),
+    KpiFact("f1", "e1", "solution", "C1", "employee:E1", 1, "1", "1", 1, ()),
+    KpiFact("f2", "e2", "solution", "C2", "employee:E1", 2, "0", "1", 2, ("x",), {"team": "T1"}),
+    KpiFact("f3", "e3", "solution", "C3", "employee:E1", 1, "1", "2", 3, ()),
 ]
 
 
+def _of_lot(facts: "list[KpiFact]") -> str:
+    return lot_digest("employee:E1", "solution", facts)
+
+
 def test_facts_give_the_same_digest_in_whatever_order_they_came() -> None:
-    assert len({_a_digest(list(order)) for order in permutations(FACTS)}) == 1
+    assert len({_of_lot(list(order)) for order in permutations(FACTS)}) == 1
 
 
 @pytest.mark.parametrize(
     "other",
-    [
-        Fact("f9", 2, {"numerator": "0", "denominator": "1"}, "2026-07-02T01:00:00+00:00"),
-        Fact("f2", 3, {"numerator": "0", "denominator": "1"}, "2026-07-02T01:00:00+00:00"),
-        Fact("f2", 2, {"numerator": "1", "denominator": "1"}, "2026-07-02T01:00:00+00:00"),
-        Fact("f2", 2, {"numerator": "0", "denominator": "1"}, "2026-07-02T01:00:01+00:00"),
-    ],
+    [{"key": "f9"}, {"revision": 3}, {"numerator": "1"}, {"denominator": "2"}, {"time": 4}, {"dimensions": {"team": "T2"}}],
+    ids=str,
 )
-def test_another_id_revision_value_or_time_of_a_fact_is_another_digest(other: Fact) -> None:
-    assert _a_digest([FACTS[0], other, FACTS[2]]) != _a_digest(FACTS)
+def test_another_id_revision_value_time_or_dimension_of_a_fact_is_another_digest(other: dict[str, Any]) -> None:
+    assert _of_lot([FACTS[0], replace(FACTS[1], **other), FACTS[2]]) != _of_lot(FACTS)
 
 
-@pytest.mark.parametrize("part", ["scheme", "registry", "calendar", "tzdata", "org"])
-def test_each_rule_that_a_grade_follows_is_part_of_its_digest(part: str) -> None:
-    assert _a_digest(FACTS, **{part: "another"}) != _a_digest(FACTS)
+def test_who_said_a_fact_is_no_part_of_the_digest() -> None:
+    assert _of_lot([replace(FACTS[0], event_id="e9", source_event_ids=("y",)), *FACTS[1:]]) == _of_lot(FACTS)
+
+
+PARTS: dict[str, Any] = {
+    "facts": {"employee:E1": "sha256:f"}, "rated": {"superior": ["80"]}, "scheme": "s", "registry": "r", "calendar": "c", "org": "o"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_that_a_grade_follows_from_is_part_of_its_digest(part: str) -> None:
+    assert grade_digest(**{**PARTS, part: "another"}) != grade_digest(**PARTS)
 
 
 def test_the_digest_of_known_parts_can_be_computed_by_hand() -> None:
@@ -115,13 +115,14 @@ def test_the_digest_of_known_parts_can_be_computed_by_hand() -> None:
     def sha256(text: str) -> str:
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
-    facts = (
-        '{"id":"f1","revision":"1","time":"2026-07-01T01:00:00+00:00","values":{"denominator":"1","numerator":"1"}},'
-        '{"id":"f2","revision":"2","time":"2026-07-02T01:00:00+00:00","values":{"denominator":"1","numerator":"0"}},'
-        '{"id":"f3","revision":"1","time":"2026-07-03T01:00:00+00:00","values":{"denominator":"2","numerator":"1"}}'
+    lot = (
+        '{"denominator":"1","dimensions":{},"id":"f1","numerator":"1","revision":"1","time":"1"},'
+        '{"denominator":"1","dimensions":{"team":"T1"},"id":"f2","numerator":"0","revision":"2","time":"2"},'
+        '{"denominator":"2","dimensions":{},"id":"f3","numerator":"1","revision":"1","time":"3"}'
     )
-    calendar = sha256('{"calendar":"c","tzdata":"2026.6"}')
-    registry, org, scheme = (sha256(f'"{part}"') for part in "ros")
-    assert _a_digest(FACTS) == sha256(
-        f'{{"calendar":"{calendar}","facts":[{facts}],"org":"{org}","registry":"{registry}","scheme":"{scheme}"}}'
+    assert _of_lot(FACTS) == sha256(f'{{"facts":[{lot}],"indicator":"solution","subject":"employee:E1"}}')
+    assert digest(subject_document("employee:E1", {"solution": "x"})) == sha256('{"lots":{"solution":"x"},"subject":"employee:E1"}')
+    facts, org, rated = sha256('{"employee:E1":"sha256:f"}'), sha256('"o"'), sha256('{"superior":["80"]}')
+    assert grade_digest(**PARTS) == sha256(
+        f'{{"calendar":"c","facts":"{facts}","org":"{org}","rated":"{rated}","registry":"r","scheme":"s"}}'
     )

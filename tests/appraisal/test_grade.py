@@ -10,12 +10,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.counted import counted
 
+from appraisal.domain.answer import exact_text
 from appraisal.domain.grade import Graded, grade_period, grade_score, grade_year
 from appraisal.domain.question import answer
 from appraisal.domain.raters import GroupRatings
 from appraisal.domain.scheme import Scheme, scheme_from
 from appraisal.domain.sections import Measured
+from appraisal.domain.sums import total
 from appraisal.presets import Schemes
+from common.kernel.exact import parse_exact
 from common.kernel.faults import Fault
 
 FIND = Schemes().find
@@ -95,6 +98,8 @@ def test_the_exact_score_decides_and_the_shown_one_never_crosses_an_edge(score: 
     [
         ("2", "79.995", "80.00", "良"),
         ("2", "79.994", "79.99", "中"),
+        ("true", "79.995", "80.00", "良"),
+        ("true", "79.994", "79.99", "中"),
         ("1", "79.95", "80.00", "良"),
         ("1", "79.94", "79.90", "中"),
         ("0", "79.5", "80.00", "良"),
@@ -124,6 +129,25 @@ def test_a_score_outside_0_to_100_is_no_score(score: str) -> None:
     with pytest.raises(Fault) as refused:
         grade_score(DEPARTMENT, Fraction(score))
     assert (refused.value.rule, refused.value.field) == ("out_of_range", "score")
+
+
+MOST = 2**14_000
+
+
+@pytest.mark.parametrize("number", [Fraction(MOST - 1), Fraction(1 - MOST), Fraction(1, MOST - 1)], ids=["large", "negative", "small"])
+def test_an_exact_number_of_fourteen_thousand_bits_is_written_and_added_up(number: Fraction) -> None:
+    assert parse_exact(exact_text(number), most_digits=5_000) == number
+    assert total([number, Fraction(0)]) == number
+
+
+@pytest.mark.parametrize("number", [Fraction(MOST), Fraction(-MOST), Fraction(1, MOST)], ids=["large", "negative", "small"])
+def test_an_exact_number_of_more_bits_is_refused_before_it_is_written(number: Fraction) -> None:
+    with pytest.raises(Fault) as refused:
+        exact_text(number)
+    assert (refused.value.rule, refused.value.field) == ("too_precise", "")
+    if number.numerator == 1:
+        with pytest.raises(Fault, match="four thousand"):
+            total([number])
 
 
 # --- Rater groups (D11-42, X-17) ----------------------------------------------------------------------------------------
@@ -237,6 +261,32 @@ def test_a_scheme_may_refuse_a_grade_while_an_indicator_cannot_be_judged() -> No
         grade_period(strict, _indicators({"in_time_solution": (45, 50)}))
     assert (refused.value.rule, refused.value.field) == ("not_assessable", "indicators.in_time_response")
     assert grade_period(strict, ratings=_ratings({"superior": [Fraction(80)]})).score_exact == 80
+
+
+SAMPLES = {"in_time_response": (9, 10), "in_time_solution": (3, 4), "customer_satisfaction": (1, 1)}
+
+
+def test_an_indicator_with_fewer_cases_than_its_least_sample_is_as_if_it_had_none_and_one_with_just_as_many_is_judged() -> None:
+    graded = grade_period(DEPARTMENT, _indicators(SAMPLES), None, {"in_time_response": 10, "customer_satisfaction": 2})
+    without = {name: rate for name, rate in SAMPLES.items() if name != "customer_satisfaction"}
+    assert graded.too_few == {"customer_satisfaction": 2}
+    assert (graded.not_assessable, graded.redistributed) == (("customer_satisfaction",), {"customer_satisfaction": Fraction(21, 100)})
+    assert graded.score_exact == grade_period(DEPARTMENT, _indicators(without)).score_exact
+
+
+def test_a_scheme_may_refuse_a_grade_for_too_few_cases_as_it_does_without_any() -> None:
+    strict = _changed(when_not_assessable="refuse")
+    with pytest.raises(Fault) as refused:
+        grade_period(strict, _indicators(SAMPLES), None, {"customer_satisfaction": 2})
+    assert (refused.value.rule, refused.value.field) == ("too_few_cases", "indicators.customer_satisfaction")
+    enough = grade_period(strict, _indicators(SAMPLES), None, {"customer_satisfaction": 1})
+    assert enough.score_exact == grade_period(DEPARTMENT, _indicators(SAMPLES)).score_exact
+
+
+def test_nothing_at_all_is_not_too_few() -> None:
+    nothing = {**SAMPLES, "customer_satisfaction": (0, 0)}
+    graded = grade_period(DEPARTMENT, _indicators(nothing), None, {"customer_satisfaction": 2})
+    assert (graded.too_few, graded.not_assessable) == ({}, ("customer_satisfaction",))
 
 
 def test_an_indicator_alone_is_the_results_sheet_alone() -> None:
@@ -383,6 +433,19 @@ def test_the_score_is_the_one_computed_by_hand_and_its_contributions_sum_to_it(
     )
     assert graded.score_exact == _by_hand(indicators, ratings, whole=whole)
     _holds_together(graded)
+
+
+@given(INDICATORS, st.dictionaries(st.sampled_from(NAMES), st.integers(1, 60)))
+@EXAMPLES
+def test_a_least_sample_takes_out_what_is_below_it_and_changes_nothing_else(
+    rates: dict[str, tuple[int, int]], least: dict[str, int]
+) -> None:
+    enough = {name: (over, under) for name, (over, under) in rates.items() if under >= least.get(name, 1)}
+    assume(enough)
+    graded = grade_period(DEPARTMENT, _indicators(rates), None, least)
+    _holds_together(graded)
+    assert graded.score_exact == grade_period(DEPARTMENT, _indicators(enough)).score_exact
+    assert set(graded.too_few) == {name for name, (_, under) in rates.items() if 0 < under < least.get(name, 0)}
 
 
 def _holds_together(graded: Graded) -> None:

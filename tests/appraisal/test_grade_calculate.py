@@ -181,6 +181,57 @@ def test_a_committee_grades_equal_steps_and_proposes_the_lower_of_a_mixed_pair(p
     assert told["outcomes"] == OUTCOMES[lower]
 
 
+def test_an_open_gate_caps_the_answer_and_a_person_is_to_confirm_it() -> None:
+    rates = {"repair_quality": {"numerator": "9", "denominator": "10"}, "safety_incidents": {"numerator": "1", "denominator": "1"}}
+    told = _ask({"id": 1, "scheme": "quality", "indicators": rates})
+    assert told.pop("digest").startswith("sha256:")
+    assert told == {
+        "id": 1,
+        "scheme": "quality@1",
+        "score_exact": "90",
+        "score": "90.00",
+        "grade": "差",
+        "grade_en": "poor",
+        "attainment": {"repair_quality": "90"},
+        "not_assessable": ["complaint_handling", "customer_satisfaction"],
+        "redistributed": {"complaint_handling": "2/5", "customer_satisfaction": "3/10"},
+        "sections": {"service": {"weight": "1", "score": "90"}},
+        "capped_by": ["safety_incidents"],
+        "to_confirm": True,
+        "contributions": [{"part": "repair_quality", "section": "service", "weight": "1", "value": "90", "points": "90"}],
+    }
+
+
+def test_a_score_of_somebody_elses_is_one_part_of_no_section() -> None:
+    told = _ask(_department(score="80"))
+    assert told.pop("digest").startswith("sha256:")
+    assert told == {
+        "id": 1,
+        "scheme": "department-360@1",
+        "score_exact": "80",
+        "score": "80.00",
+        "grade": "良",
+        "grade_en": "good",
+        "contributions": [{"part": "score", "weight": "1", "value": "80", "points": "80"}],
+    }
+
+
+def test_an_answer_in_words_says_what_follows_and_what_a_person_confirms() -> None:
+    axes = {"performance": "不合格", "skills": "差"}
+    told = _ask({"id": 1, "scheme": "committee", "axes": axes, "times_failed": 2})
+    assert told.pop("digest").startswith("sha256:")
+    assert told == {
+        "id": 1,
+        "scheme": "committee@1",
+        "grade": "不合格",
+        "grade_en": "unsatisfactory",
+        "proposed": False,
+        "provisional": False,
+        "outcomes": ["training", "dismissal_review"],
+        "to_confirm": ["dismissal_review"],
+    }
+
+
 def test_both_words_for_needs_improvement_are_one() -> None:
     for word in ("待提升", "有待提升"):
         told = _ask({"id": 1, "scheme": "committee", "axes": {"performance": word, "skills": "较弱"}})
@@ -190,6 +241,7 @@ def test_both_words_for_needs_improvement_are_one() -> None:
 @pytest.mark.parametrize(
     ("word", "times", "outcomes"),
     [
+        ("不合格", None, ["training"]),
         ("不合格", 1, ["training"]),
         ("不合格", 2, ["training", "dismissal_review"]),
         ("不合格", 3, ["training", "dismissal_review"]),
@@ -197,7 +249,7 @@ def test_both_words_for_needs_improvement_are_one() -> None:
         ("优秀", 2, ["extra_bonus", "promotion_chance", "nomination"]),
     ],
 )
-def test_failing_twice_in_a_row_opens_a_review_that_a_person_must_confirm(word: str, times: int, outcomes: list[str]) -> None:
+def test_failing_twice_in_a_row_opens_a_review_that_a_person_must_confirm(word: str, times: int | None, outcomes: list[str]) -> None:
     axes = {"performance": word, "skills": SKILLS[PERFORMANCE.index(word)]}
     told = _ask({"id": 1, "scheme": "committee", "axes": axes, "times_failed": times})
     assert told["outcomes"] == outcomes
@@ -301,6 +353,16 @@ def test_an_option_that_is_none_ends_the_command(options: list[str]) -> None:
         ({"axes": {"performance": "优秀"}, "times_failed": "often", "scheme": "committee"}, "bad_count", "times_failed"),
         ({"score": "55", "performance_base": "-1", "scheme": "bonus-monthly"}, "out_of_range", "performance_base"),
         ({"score": "55", "performance_base": "1e3", "scheme": "bonus-monthly"}, "bad_number", "performance_base"),
+        ({"score": "55", "performance_base": "1000000000000.01", "scheme": "bonus-monthly"}, "out_of_range", "performance_base"),
+        ({"axes": {"performance": "优秀"}, "times_failed": 10_001, "scheme": "committee"}, "bad_count", "times_failed"),
+        ({"axes": {"performance": "优秀"}, "times_failed": "1.5", "scheme": "committee"}, "bad_count", "times_failed"),
+        ({"axes": {"performance": "优秀"}, "times_failed": -1, "scheme": "committee"}, "bad_count", "times_failed"),
+        ({"axes": {"performance": "优秀"}, "performance_base": "1", "scheme": "committee"}, "no_pay_rule", "performance_base"),
+        ({"axes": ["优秀"], "scheme": "committee"}, "bad_question", "axes"),
+        ({"ratings": {"superior": ["90"], "peer": {"assigned": 2, "submitted": ["1", "2", "3"]}}}, "bad_ratings", "ratings.peer.submitted"),
+        ({"indicators": {"in_time_response": {"numerator": "1", "denominator": "1", "of": "1"}}}, "unknown_field",
+         "indicators.in_time_response.of"),
+        ({"score": "80", "indicators": {}, "ratings": {}}, "bad_question", "indicators"),
     ],
 )  # fmt: skip
 def test_a_question_that_cannot_be_answered_says_why(asked: dict[str, object], code: str, field: str) -> None:
@@ -308,6 +370,25 @@ def test_a_question_that_cannot_be_answered_says_why(asked: dict[str, object], c
     assert _error(told) == (code, field)
     assert told["id"] == 1
     assert told["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"ratings": {"superior": ["90"] * 1_000}},
+        {"ratings": {"superior": ["90"], "peer": {"assigned": 2, "submitted": ["1", "2"]}}},
+        {"ratings": {"superior": ["90"], "peer": {"assigned": 10_000, "submitted": ["1"]}}},
+        {"indicators": {"in_time_response": None, "in_time_solution": {"numerator": "0", "denominator": "1"}}},
+        {"score": "55", "performance_base": "1000000000000", "scheme": "bonus-monthly"},
+        {"score": "55", "performance_base": "0", "scheme": "bonus-monthly"},
+        {"axes": {"performance": "优秀"}, "times_failed": 10_000, "scheme": "committee"},
+        {"axes": {"performance": "优秀"}, "times_failed": 0, "scheme": "committee"},
+        {"score": "0"},
+        {"score": "80", "ratings": None},
+    ],
+)
+def test_a_question_at_the_edge_of_what_may_be_asked_is_answered(asked: dict[str, object]) -> None:
+    assert "error" not in _ask(_department() | asked)
 
 
 @pytest.mark.parametrize(
@@ -399,7 +480,10 @@ def test_the_digest_depends_on_what_was_asked_and_not_on_its_id() -> None:
     first = _ask(_department(ratings={"superior": ["90"], "peer": ["80", "70"]}))
     same = _ask(_department(ratings={"peer": ["70.0", "80"], "superior": ["90"], "subordinate": []}) | {"id": "other"})
     other = _ask(_department(ratings={"superior": ["90"], "peer": ["81", "69"]}))
-    assert same["digest"] == first["digest"]
+    asked = _ask(_department(ratings={"superior": ["90"], "peer": {"assigned": 2, "submitted": ["80", "70"]}}))
+    missing = _ask(_department(ratings={"superior": ["90"], "peer": {"assigned": 3, "submitted": ["80", "70"]}}))
+    assert same["digest"] == first["digest"] == asked["digest"]
+    assert (missing["score_exact"], missing["digest"] == first["digest"]) == (first["score_exact"], False)
     assert (other["score_exact"], other["digest"] == first["digest"]) == (first["score_exact"], False)
 
 

@@ -14,6 +14,7 @@ from appraisal.domain.indicators import indicator
 from appraisal.domain.period import PeriodLength
 from appraisal.domain.raters import WhenMissing
 from appraisal.domain.scheme import scheme_from
+from appraisal.domain.scheme_findings import reader_findings
 from appraisal.presets import PRESETS, Schemes, read_document, read_scheme
 from common.kernel.faults import Fault
 
@@ -124,10 +125,30 @@ def _drop(*path: Any) -> Change:
 RATERS = ("sections", 1, "raters")
 
 
+def _second_rated(document: Any) -> None:
+    """The measured section is rated too."""
+    measured, rated = document["sections"]
+    document["sections"][0] = {**rated, "id": "results", "weight": measured["weight"]}
+
+
+def _superior_without_weight_in_the_whole(document: Any) -> None:
+    """All sections would be weighed by nothing."""
+    raters = document["sections"][1]["raters"]
+    raters["rate"] = "whole"
+    raters["weights"][1] = {"superior": "0", "peer": "100"}
+
+
+def _group_weights_of_the_whole_alone(document: Any) -> None:
+    """The rated section is the only one, and the superior's weight is of all sections."""
+    document["sections"] = [{**document["sections"][1], "weight": "100"}]
+    document["sections"][0]["raters"]["rate"] = "whole"
+
+
 @pytest.mark.parametrize(
     ("change", "field", "rule"),
     [
         (_set("sections", 0, "weight", to="69"), "sections", "weights_sum"),
+        (_second_rated, "sections", "one_rated"),
         (_set("sections", 0, "weight", to="0"), "sections[0].weight", "out_of_range"),
         (_set("sections", 0, "indicators", 0, "weight", to="31"), "sections[0].indicators", "weights_sum"),
         (_set("sections", 0, "indicators", 0, "id", to="in_time_solution"), "sections", "twice"),
@@ -143,6 +164,7 @@ RATERS = ("sections", 1, "raters")
         (_set("sections", 0, to="results"), "sections[0]", "not_an_object"),
         (_set(*RATERS, "weights", 0, "superior", to="50"), "sections[1].raters.weights[0]", "weights_sum"),
         (_drop(*RATERS, "weights", 3), "sections[1].raters.weights", "weights_cover"),
+        (_drop(*RATERS, "weights", 1), "sections[1].raters.weights", "weights_cover"),
         (_set(*RATERS, "weights", 1, to={"superior": "100"}), "sections[1].raters.weights[3]", "twice"),
         (_set(*RATERS, "required", to="self"), "sections[1].raters.required", "unknown_group"),
         (_set(*RATERS, "when_missing", to="ignore"), "sections[1].raters.when_missing", "unknown_word"),
@@ -157,6 +179,10 @@ RATERS = ("sections", 1, "raters")
         (_set("scale", "round_before_banding", to="3"), "scale.round_before_banding", "unknown_word"),
         (_drop("scale"), "scale", "one_scale"),
         (_set("outcomes", 0, "grades", to=["优秀"]), "outcomes[0].grades", "unknown_grade"),
+        (_set("outcomes", 0, "grades", to=["优", " "]), "outcomes[0].grades[1]", "not_text"),
+        (_set("outcomes", 0, "grades", to=[{}]), "outcomes[0].grades[0]", "not_text"),
+        (_set("outcomes", 0, "grades", to=["优", "优"]), "outcomes[0].grades[1]", "twice"),
+        (_set("notes", to=["x", None]), "notes[1]", "not_text"),
         (_set("outcomes", 0, "times", to="0"), "outcomes[0].times", "out_of_range"),
         (_set("outcomes", 0, "confrim", to="true"), "outcomes[0].confrim", "unknown_field"),
         (_set("outcomes", 2, "confirm", to="yes"), "outcomes[2].confirm", "not_a_flag"),
@@ -173,6 +199,22 @@ RATERS = ("sections", 1, "raters")
         (_set("name", "en", to=" "), "name.en", "required"),
         (_set("pay", to={"pass_line": "60", "deducted_percent": "30", "reading": "d"}), "pay.reading", "unknown_word"),
         (_set("colour", to="red"), "colour", "unknown_field"),
+        (_set("name", "de", to="x"), "name.de", "unknown_field"),
+        (_set("cycle", "colour", to="red"), "cycle.colour", "unknown_field"),
+        (_set("scale", "colour", to="red"), "scale.colour", "unknown_field"),
+        (_set("scale", "bands", 0, "colour", to="red"), "scale.bands[0].colour", "unknown_field"),
+        (_set("sections", 0, "colour", to="red"), "sections[0].colour", "unknown_field"),
+        (_set(*RATERS, "colour", to="red"), "sections[1].raters.colour", "unknown_field"),
+        (_set(*RATERS, "weights", 0, "colour", to="1"), "sections[1].raters.weights[0].colour", "unknown_field"),
+        (_set("gates", to=[{"indicator": "x", "cap": "差", "colour": "red"}]), "gates[0].colour", "unknown_field"),
+        (_set("pay", to={"pass_line": "60", "deducted_percent": "30", "colour": "red"}), "pay.colour", "unknown_field"),
+        (_set("pay", to={"pass_line": "101", "deducted_percent": "30"}), "pay.pass_line", "out_of_range"),
+        (_set("cycle", "first_day", to="1.5"), "cycle.first_day", "out_of_range"),
+        (_set("publication", to={"least_raters": "0"}), "publication.least_raters", "out_of_range"),
+        (_set("publication", to={"least_raters": "101"}), "publication.least_raters", "out_of_range"),
+        (_set(*RATERS, "rate", to="half"), "sections[1].raters.rate", "unknown_word"),
+        (_group_weights_of_the_whole_alone, "sections", "one_source"),
+        (_superior_without_weight_in_the_whole, "sections[1].raters.weights[1].superior", "out_of_range"),
         (_set("when_not_assessable", to="zero"), "when_not_assessable", "unknown_word"),
     ],
 )  # fmt: skip
@@ -192,6 +234,12 @@ def test_each_planted_defect_is_refused_by_field_and_rule(change: Change, field:
         (_set("committee", "axes", 0, "aliases", "待提升", to="凑合"), "committee.axes[0].aliases.待提升", "unknown_word"),
         (_set("committee", "grades", 0, "grade", to="良好"), "committee.grades", "twice"),
         (_set("pay", to={"pass_line": "60", "deducted_percent": "30"}), "pay", "one_scale"),
+        (_set("gates", to=[{"indicator": "safety_incidents", "cap": "不合格"}]), "gates", "one_scale"),
+        (_set("scale", to={"bands": [{"grade": "合格", "en": "pass", "from": "0", "to": "100"}]}), "scale", "one_scale"),
+        (_set("committee", "grades", to=[]), "committee.grades", "required"),
+        (_set("committee", "grades", 0, "colour", to="red"), "committee.grades[0].colour", "unknown_field"),
+        (_set("committee", "axes", 0, "colour", to="red"), "committee.axes[0].colour", "unknown_field"),
+        (_set("committee", "colour", to="red"), "committee.colour", "unknown_field"),
         (_set("sections", to=[{"id": "x", "zh": "x", "en": "x", "weight": "100", "indicators": [{"id": "y", "weight": "100"}]}]),
          "sections", "one_scale"),
     ],
@@ -202,6 +250,64 @@ def test_each_defect_of_a_committee_scheme_is_refused(change: Change, field: str
     with pytest.raises(Fault) as refused:
         scheme_from(document)
     assert (refused.value.field, refused.value.rule) == (field, rule)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "value"),
+    [
+        (_set("cycle", "first_day", to="28"), "first_day", 28),
+        (_set("cycle", "least_periods", to="12"), "least_periods", 12),
+        (_set("name", "en", to="bonus"), "first_day", 1),
+        (_set("name", "en", to="bonus"), "least_periods", 1),
+    ],
+)
+def test_a_month_may_start_on_any_day_that_each_has_and_a_year_ask_for_all_of_its_months(change: Change, field: str, value: int) -> None:
+    document = deepcopy(_document("bonus-monthly@1"))
+    document["cycle"] = {"period": "month"}
+    change(document)
+    assert getattr(scheme_from(document).cycle, field) == value
+
+
+def test_beside_the_results_sheet_the_superior_may_weigh_nothing_on_the_rated_one() -> None:
+    document = deepcopy(_document())
+    document["sections"][1]["raters"]["weights"][1] = {"superior": "0", "peer": "100"}
+    rated = scheme_from(document).rated_section
+    assert rated is not None
+    assert rated.raters is not None
+    assert rated.raters.table[frozenset({"superior", "peer"})] == {"superior": 0, "peer": 1}
+
+
+@pytest.mark.parametrize(("publication", "least"), [({}, 3), ({"least_raters": "1"}, 1), ({"least_raters": "100"}, 100), ("open", 3)])
+def test_three_raters_are_least_where_a_scheme_says_nothing(publication: object, least: int) -> None:
+    assert scheme_from(_document() | {"publication": publication}).least_raters == least
+
+
+def _rule(**changed: object) -> str:
+    """The rule that the department's scheme breaks with other parts; empty when it breaks none."""
+    try:
+        scheme_from({**_document(), **changed})
+    except Fault as fault:
+        return fault.rule
+    return ""
+
+
+@pytest.mark.parametrize(("digits", "rule"), [(20, ""), (21, "not_a_number")])
+def test_a_number_of_a_scheme_has_at_most_twenty_digits_after_its_point(digits: int, rule: str) -> None:
+    assert _rule(pay={"pass_line": "9." + "9" * digits, "deducted_percent": "30"}) == rule
+
+
+@pytest.mark.parametrize(("deep", "rule"), [(19, ""), (20, "too_deep")])
+def test_a_document_is_nested_at_most_twenty_deep(deep: int, rule: str) -> None:
+    """The notes of a scheme are one deep already."""
+    nested: Any = "x"
+    for _ in range(deep):
+        nested = [nested]
+    assert _rule(notes=nested) == rule
+
+
+@pytest.mark.parametrize(("number", "rule"), [(200, ""), (201, "too_many")])
+def test_a_list_of_a_scheme_has_at_most_two_hundred_items(number: int, rule: str) -> None:
+    assert _rule(outcomes=[{"outcome": f"x{n}", "grades": ["优"], "source": "x"} for n in range(number)]) == rule
 
 
 @pytest.mark.parametrize(("number", "rule"), [(6, None), (7, "too_many")])
@@ -277,3 +383,70 @@ def test_a_scheme_that_is_not_there_is_unknown(wanted: object) -> None:
     with pytest.raises(Fault) as unknown:
         Schemes().find(wanted)
     assert unknown.value.rule == "unknown_scheme"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "found"),
+    [
+        # what is wrong in two places is found in both, in the order of a scheme's parts
+        ("department-360@1", [_set("scale", "bands", 1, "to", to="89"), _set("sections", 0, "weight", to="x")],
+         [("scale.bands", "bands_meet"), ("sections[0].weight", "not_a_number")]),
+        ("department-360@1", [_drop("name", "zh"), _set("colour", to="red"), _drop("version"), _drop("id")],
+         [("name.zh", "required"), ("colour", "unknown_field"), ("id", "required"), ("version", "required")]),
+        ("committee@1", [_set("committee", "axes", 0, "aliases", "待提升", to="凑合"), _set("committee", "axes", 1, "period", to="week")],
+         [("committee.axes[0].aliases.待提升", "unknown_word"), ("committee.axes[1].period", "unknown_word")]),
+        ("department-360@1", [_set(*RATERS, "weights", 0, "superior", to="x"), _set(*RATERS, "weights", 0, "peer", to="101")],
+         [("sections[1].raters.weights[0].superior", "not_a_number"), ("sections[1].raters.weights[0].peer", "out_of_range")]),
+        # a sum is judged beside a fault of another kind, and not while a number or an item of it is at fault
+        ("department-360@1", [_drop("sections", 0, "zh"), _set("sections", 0, "weight", to="69")],
+         [("sections[0].zh", "required"), ("sections", "weights_sum")]),
+        ("department-360@1", [_set("sections", 0, "weight", to="x"), _set("sections", 1, "weight", to="29")],
+         [("sections[0].weight", "not_a_number")]),
+        ("department-360@1", [_set("sections", 0, to="x"), _set("sections", 1, "weight", to="29")], [("sections[0]", "not_an_object")]),
+        ("department-360@1", [_set("scale", "bands", 1, "to", to="x"), _set("scale", "bands", 0, "from", to="91")],
+         [("scale.bands[1].to", "not_a_number")]),
+        ("department-360@1", [_set(*RATERS, "weights", 0, "superior", to="x"), _drop(*RATERS, "weights", 3)],
+         [("sections[1].raters.weights[0].superior", "not_a_number")]),
+        # a part is judged by another one although that has a field too many, and not while that is at fault
+        ("department-360@1", [_set("scale", "bands", 0, "colour", to="x"), _set("outcomes", 0, "grades", to=["优秀"])],
+         [("scale.bands[0].colour", "unknown_field"), ("outcomes[0].grades", "unknown_grade")]),
+        ("department-360@1", [_set("scale", "bands", 1, "to", to="89"), _set("outcomes", 0, "grades", to=["优秀"])],
+         [("scale.bands", "bands_meet")]),
+        ("department-360@1", [_set("scale", "bands", 1, "to", to="89"), _set("gates", to=[{"indicator": "x", "cap": "坏"}])],
+         [("scale.bands", "bands_meet")]),
+        ("department-360@1",
+         [_set("sections", 0, "indicators", 0, "weight", to="31"), _set("gates", to=[{"indicator": "in_time_response", "cap": "差"}])],
+         [("sections[0].indicators", "weights_sum")]),
+        ("department-360@1",
+         [_set("cycle", "period", to="week"), _set("cycle", "least_periods", to="5"), _set("cycle", "first_day", to="16")],
+         [("cycle.period", "unknown_word")]),
+        ("department-360@1", [_set("cycle", "period", to="week"), _set("cycle", "least_periods", to="x")],
+         [("cycle.period", "unknown_word"), ("cycle.least_periods", "not_a_number")]),
+        ("department-360@1", [_set(*RATERS, "groups", to=["superior", "superior"]), _set(*RATERS, "required", to="self")],
+         [("sections[1].raters.groups[1]", "twice")]),
+        ("department-360@1", [_set(*RATERS, "required", to="self"), _drop(*RATERS, "weights", 3)],
+         [("sections[1].raters.required", "unknown_group")]),
+        ("department-360@1", [_set(*RATERS, "weights", 0, "self", to="10"), _set(*RATERS, "weights", 1, "superior", to="61")],
+         [("sections[1].raters.weights[0].self", "unknown_field"), ("sections[1].raters.weights[1]", "weights_sum")]),
+        ("committee@1", [_set("committee", "grades", 0, "grade", to=" "), _set("committee", "axes", 0, "words", to=["优秀"])],
+         [("committee.grades[0].grade", "required")]),
+        ("committee@1", [_set("committee", "axes", 0, "words", 1, to="优秀"), _set("committee", "axes", 0, "aliases", "待提升", to="凑合")],
+         [("committee.axes[0].words[1]", "twice")]),
+    ],
+)  # fmt: skip
+def test_one_fault_hides_another_only_where_that_rests_on_it(name: str, changes: list[Change], found: list[tuple[str, str]]) -> None:
+    document = deepcopy(_document(name))
+    for change in changes:
+        change(document)
+    assert [(fault.field, fault.rule) for fault in reader_findings(document)] == found
+
+
+def test_a_document_with_thousands_of_faults_is_read_no_longer_than_others_and_has_its_first_one() -> None:
+    document = _document()
+    document["outcomes"] = [{"outcome": "x", "grades": [" "], "times": "0"} for _ in range(200)]
+    document["gates"] = [{"indicator": "x", "cap": "坏", "colour": "red"} for _ in range(200)]
+    document["forms"] = {f"form{number}": [] for number in range(3_000)}
+    document["zone"] = {}
+    with pytest.raises(Fault) as refused:
+        scheme_from(document)
+    assert (refused.value.where, refused.value.rule) in [(one.where, one.rule) for one in reader_findings(document)]

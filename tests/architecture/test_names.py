@@ -14,7 +14,7 @@ from common import contracts
 from common.contracts.dead_letters import DeadLetterRecorded
 from common.contracts.event import Claim, ClaimRejected, Event
 from common.contracts.topics import BY_NAME, ENTERPRISE, SERVICES, TOPICS, dead_letter_topics, defined, misplaced, topic_of
-from common.runtime.rule_handlers import RULE_HANDLERS
+from common.runtime.document_handlers import DOCUMENT_HANDLERS
 from ops.contract_files import event_types, examples
 from ops.documents.event_pages import groups
 
@@ -78,7 +78,7 @@ def subscribers(service: str) -> list[tuple[str, str, set[str]]]:
 def test_no_static_id_occurs_twice_over_all_services() -> None:
     ids = [id for service in SERVICES for _, id, _ in subscribers(service)]
     assert sorted(set(ids)) == sorted(ids)
-    assert len(ids) == len(SERVICES) + 1
+    assert len(ids) == 2 * len(SERVICES) + 1
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -89,7 +89,7 @@ def test_a_service_reads_each_of_its_topics_in_the_one_group_that_the_table_says
             if consumer == service:
                 expected.setdefault(group, set()).add(topic.name)
     assert {group: topics for group, _, topics in subscribers(service)} == expected
-    assert set(expected) <= {service, "appraisal-facts"}
+    assert set(expected) <= {service, f"{service}-documents", "appraisal-facts"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -99,7 +99,7 @@ def test_every_claim_has_a_handler_and_every_handler_a_topic_that_its_service_re
     assert handled <= read
     claims = {event for event in read if issubclass(event, Claim)}
     rules = {event for topic in TOPICS if topic.kind == "rules" for event in topic.events}
-    assert set(RULE_HANDLERS) == rules  # the chassis keeps the operator's rules, the same in every service
+    assert set(DOCUMENT_HANDLERS) == rules  # the chassis keeps the documents, the same in every service
     assert claims - handled - rules == set(), "a claim without a handler would end as a dead letter"
 
 
@@ -131,8 +131,9 @@ def test_claims_and_rules_come_from_the_enterprise_and_decisions_from_a_service(
         assert topic.producers == (ENTERPRISE,)
         assert all(issubclass(event, Claim) for event in topic.events)
     elif topic.kind == "rules":
-        assert topic.producers == (ENTERPRISE,)
-        assert topic.compacted
+        assert topic.producers == (ENTERPRISE, *SERVICES)  # a service says which documents it ships with
+        assert topic.retention is None
+        assert not topic.compacted, "a record that repeats a document may move the instant from which it is effective"
         assert topic.partitions == 1
         assert all(issubclass(event, Claim) for event in topic.events)
     else:

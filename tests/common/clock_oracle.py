@@ -38,14 +38,28 @@ WINDOWS = (
 def hours_on(calendar: dict[str, Any], day: date) -> list[list[str]]:
     """The ranges written for a local date, by the contract's precedence."""
     name = day.isoformat()
-    weekly = calendar["weekly_hours"]
+    weekly = week_of(calendar, day)
     if name in calendar.get("date_hours", {}):
         return list(calendar["date_hours"][name])
     if name in calendar.get("make_up_days", []):
         return list(calendar.get("make_up_hours", weekly.get("mon", [])))
     if name in calendar.get("closed_dates", []):
         return []
+    for every_second in reversed(calendar.get("alternating", [])):
+        if (day - date.fromisoformat(every_second["anchor"])).days % 14 == 0:
+            return list(every_second["hours"])
     return list(weekly.get(DAY_NAMES[day.weekday()], []))
+
+
+def week_of(calendar: dict[str, Any], day: date) -> dict[str, list[list[str]]]:
+    """The weekly hours of the last season that has the date, else the ordinary ones."""
+    found: dict[str, list[list[str]]] = calendar["weekly_hours"]
+    shown = day.isoformat()[5:]
+    for season in calendar.get("seasons", []):
+        first, last = season["from"], season["to"]
+        if first <= shown <= last or (last < first and not last < shown < first):
+            found = season["weekly_hours"]
+    return found
 
 
 def is_open(calendar: dict[str, Any], at: datetime) -> bool:
@@ -87,14 +101,60 @@ def _written(calendar: dict[str, Any], weekday: str, slot: int) -> bool:
 
 def end_of_working_day(calendar: dict[str, Any], start: datetime, number: int) -> datetime | None:
     """The end of the last worked slot that belongs to the n-th working day after the local date of the start."""
+    found = _working_day(calendar, local_date(calendar, start), number)
+    return None if found is None else found[1]
+
+
+def promised(calendar: dict[str, Any], start: datetime, target: dict[str, Any]) -> datetime | None:
+    """When working days are over, with a cut-off and an hour where the target names them: interfaces 3c, sentence by sentence."""
+    number, cut_off, by = target["working_days"], target.get("cut_off"), target.get("by")
+    day_0 = local_date(calendar, start)
+    if number == 0 or cut_off is not None:
+        closing = closing_of(calendar, day_0)
+        ends = [closing, cut_off and time_on(calendar, day_0, cut_off), by and number == 0 and time_on(calendar, day_0, by)]
+        if closing is None or any(end and start >= end for end in ends):
+            following = _working_day(calendar, day_0, 1)
+            if following is None:
+                return None
+            day_0 = following[0]
+    last = (day_0, closing_of(calendar, day_0)) if number == 0 else _working_day(calendar, day_0, number)
+    if last is None or last[1] is None:
+        return None
+    return min(last[1], time_on(calendar, last[0], by)) if by else last[1]
+
+
+def count_of_working_days(calendar: dict[str, Any], start: datetime, end: datetime) -> int:
+    """How many working days lie after the local date of the start, up to that of the end."""
+    first, last = local_date(calendar, start), local_date(calendar, end)
+    return sum(closing_of(calendar, first + timedelta(days=ahead)) is not None for ahead in range(1, (last - first).days + 1))
+
+
+def local_date(calendar: dict[str, Any], at: datetime) -> date:
+    """The date that the calendar's zone shows."""
+    return at.astimezone(zone_named(calendar["time_zone"])).date()
+
+
+def closing_of(calendar: dict[str, Any], day: date) -> datetime | None:
+    """The end of the last worked slot that belongs to a date; None when it is no working day."""
     zone = zone_named(calendar["time_zone"])
-    first = start.astimezone(zone).date()
+    ends = [at + SLOT for at in _slots_around(day) if _belongs(calendar, zone, day, at)] if hours_on(calendar, day) else []
+    return max(ends, default=None)
+
+
+def time_on(calendar: dict[str, Any], day: date, time: str) -> datetime:
+    """The end of the last slot of which the wall clock shows a time before this one of the date, or an earlier date."""
+    zone = zone_named(calendar["time_zone"])
+    walls = [(at, at.astimezone(zone).isoformat()) for at in _slots_around(day)]
+    return max(at + SLOT for at, wall in walls if (wall[:10], wall[11:16]) < (day.isoformat(), time))
+
+
+def _working_day(calendar: dict[str, Any], after: date, number: int) -> tuple[date, datetime] | None:
     for ahead in range(1, 60):
-        day = first + timedelta(days=ahead)
-        ends = [at + SLOT for at in _slots_around(day) if _belongs(calendar, zone, day, at)] if hours_on(calendar, day) else []
-        number -= bool(ends)
-        if number == 0 and ends:
-            return max(ends)
+        day = after + timedelta(days=ahead)
+        closing = closing_of(calendar, day)
+        number -= closing is not None
+        if number == 0 and closing is not None:
+            return day, closing
     return None
 
 
@@ -136,24 +196,26 @@ class OracleClock:
     ignored: list[str] = field(default_factory=list)
     fixed: datetime | None = None
     goal: int = 0
+    hour: datetime | None = None
     seen: dict[tuple[str, datetime], bool] = field(default_factory=dict)
 
     def measure(self) -> None:
         """Finds the fixed instant or the number of slots that the target in force stands for."""
         document = self.calendars[self.calendar]
         assert self.started is not None
-        self.fixed, self.goal = None, 0
+        self.fixed, self.goal, self.hour = None, 0, None
         if "working_seconds" in self.target:
             self.goal = int(self.target["working_seconds"]) // SLOT_SECONDS
             return
         if self.target["meaning"] == "working_hours":
             self.goal = self.target["working_days"] * ordinary_day(document)
             return
-        until = end_of_working_day(document, self.started, self.target["working_days"])
+        until = promised(document, self.started, self.target)
         assert until is not None
         if self.target.get("pauses_count"):
             self.goal = sum(working_slots(document, self.started, span(self.started, until)))
-        else:
+            self.hour = until if self.target.get("by") else None
+        if self.goal == 0:
             self.fixed = until
 
     def open(self, at: datetime) -> bool:
@@ -208,7 +270,7 @@ class OracleClock:
         if self.goal == 0:
             self.reached |= self.state == "running" and self.open(at)
         else:
-            self.reached |= self.consumed >= self.goal
+            self.reached |= self.consumed >= self.goal and (self.hour is None or at >= self.hour)
 
     def pass_slot(self, at: datetime) -> None:
         """Lets a slot go by: what was due before it and is not stopped is breached."""
@@ -264,11 +326,35 @@ _usual = st.sampled_from(
 )
 
 
+times_of_day = (
+    st.fixed_dictionaries({}, optional={"cut_off": _ends, "by": _ends})
+    .filter(bool)
+    .map(lambda times: {name: "24:00" if time == "00:00" else time for name, time in times.items()})
+)
+"""A cut-off, an hour by which it has to be done, or both."""
+
+
 @st.composite
 def windows(draw: st.DrawFn) -> tuple[dict[str, Any], datetime]:
     """A calendar document and the beginning of two weeks in which something odd happens to its clocks."""
     zone, begin = draw(st.sampled_from(WINDOWS))
     return draw(calendars(zone, begin)), begin
+
+
+_some_week = st.lists(_usual | _days, min_size=7, max_size=7).filter(any).map(lambda week: dict(zip(DAY_NAMES, week, strict=True)))
+
+
+@st.composite
+def _patterns(draw: st.DrawFn, dates: st.SearchStrategy[str]) -> dict[str, Any]:
+    """Seasons about the two weeks, and alternating weekdays, of which one at most is closed, so that something stays open."""
+    days = dates.map(lambda day: day[5:]) | st.sampled_from(("01-01", "02-29", "12-31"))
+    seasons = st.builds(lambda first, last, week: {"from": first, "to": last, "weekly_hours": week}, days, days, _some_week)
+    open_hours = (_usual | _days).filter(lambda hours: hours != [])
+    every_second = [draw(_usual | _days), *draw(st.lists(open_hours, max_size=2))]
+    far = st.integers(-30, 30).map(lambda fortnights: timedelta(days=14 * fortnights))
+    anchors = [(date.fromisoformat(draw(dates)) + draw(far)).isoformat() for _ in every_second]
+    alternating = [{"anchor": anchor, "hours": hours} for anchor, hours in zip(anchors, every_second, strict=True)]
+    return {"seasons": draw(st.lists(seasons, max_size=2)), "alternating": alternating}
 
 
 @st.composite
@@ -283,6 +369,8 @@ def calendars(draw: st.DrawFn, zone: str, begin: datetime) -> dict[str, Any]:
         "make_up_days": draw(st.lists(dates, max_size=2)),
         "date_hours": draw(st.dictionaries(dates, _days, max_size=2)),
     }
+    if draw(st.booleans()):
+        document |= draw(_patterns(dates))
     document["closed_dates"] = [day for day in document["closed_dates"] if day not in document["make_up_days"]]  # one or the other
     if draw(st.booleans()):
         document["make_up_hours"] = draw(_usual)

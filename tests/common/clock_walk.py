@@ -43,13 +43,18 @@ def table(calendar: str) -> bytes:
     return bytes(minutes)
 
 
-def end_of_day(calendar: str, start: int, number: int) -> int:
-    """The minute at which the last shift of the n-th working day after the day of `start` is over."""
-    day = start // DAY
+def end_of_days(calendar: str, start: int, aim: "Aim") -> int:
+    """The minute at which the days of an aim are over that is counted from `start`."""
+    day, number, closing = start // DAY, aim.days, SHIFTS[calendar][-1][1]
+    if number == 0 or aim.cut_off is not None:
+        ends = (closing, aim.cut_off, None if number else aim.by)
+        late = any(end is not None and start % DAY >= end for end in ends)
+        while late or not works_on(calendar, day):
+            day, late = day + 1, False
     while number:
         day += 1
         number -= works_on(calendar, day)
-    return day * DAY + SHIFTS[calendar][-1][1]
+    return day * DAY + min(closing, closing if aim.by is None else aim.by)
 
 
 def calendar_of(name: str) -> Calendar:
@@ -79,16 +84,22 @@ class Said:
 
 @dataclass(frozen=True)
 class Aim:
-    """A target: so many minutes, or the end of the n-th working day, which pauses move only where they count."""
+    """A target: so many minutes, or the end of the n-th working day, which pauses move only where they count.
+
+    `cut_off` and `by` are minutes of a day.
+    """
 
     minutes: int | None = None
     days: int = 0
     pauses_count: bool = False
+    cut_off: int | None = None
+    by: int | None = None
 
     def as_target(self) -> Target:
         if self.minutes is not None:
             return WorkingTime(self.minutes * MINUTE)
-        return WorkingDays(self.days, "end_of_day", self.pauses_count)
+        cut_off, by = (None if at is None else at * 60 for at in (self.cut_off, self.by))
+        return WorkingDays(self.days, "end_of_day", self.pauses_count, cut_off, by)
 
 
 def in_words_of_the_product(said: Said) -> ClockEvent:
@@ -125,6 +136,7 @@ class Walk:
     breached: int | None = None
     fixed: int | None = None
     goal: int = 0
+    hour: int = 0
     worked: list[int] = field(default_factory=list)
     owners: dict[str, int] = field(default_factory=dict)
     parties: dict[str, int] = field(default_factory=dict)
@@ -156,7 +168,7 @@ class Walk:
         if self.fixed is not None:
             self.due = self.minute >= self.fixed
         elif self.goal > 0:
-            self.due = self.due or len(self.worked) >= self.goal
+            self.due = self.due or (len(self.worked) >= self.goal and self.minute >= self.hour)
         elif self.state == "running" and table(self.calendar)[self.minute]:
             self.due = True
 
@@ -193,13 +205,15 @@ class Walk:
             self.look()
 
     def measure(self) -> None:
-        self.fixed, self.goal = None, 0
+        self.fixed, self.goal, self.hour = None, 0, 0
         if self.aim.minutes is not None:
             self.goal = self.aim.minutes
-        elif self.aim.pauses_count:
-            self.goal = sum(table(self.calendar)[self.start : end_of_day(self.calendar, self.start, self.aim.days)])
-        else:
-            self.fixed = end_of_day(self.calendar, self.start, self.aim.days)
+            return
+        end = end_of_days(self.calendar, self.start, self.aim)
+        if self.aim.pauses_count:
+            self.goal, self.hour = sum(table(self.calendar)[self.start : end]), 0 if self.aim.by is None else end
+        if self.goal == 0:
+            self.fixed = end
 
     @property
     def outcome(self) -> str:
@@ -220,7 +234,7 @@ class Walk:
         while left and minute < SIGHT:
             left -= open[minute]
             minute += 1
-        return minute if not left and self.goal else table(self.calendar).find(1, self.minute)
+        return max(minute, self.hour) if not left and self.goal else table(self.calendar).find(1, self.minute)
 
 
 def walked(told: list[Said], until: int) -> Walk:

@@ -271,6 +271,65 @@ def test_a_stop_in_time_that_becomes_known_late_corrects_the_breach_and_its_cred
     assert service.credited() == {("in_time_solution", "employee:E1"): ("1", MONDAY + timedelta(hours=3))}
 
 
+@pytest.mark.parametrize(("hours", "revision", "used_share"), [(3.0, 2 * (256 * 2 + 1), 0.75), (5.0, 2 * (256 * 2 + 1) + 1, 1.25)])
+def test_a_revision_counts_the_events_of_the_case_then_the_rules_and_then_the_breach(
+    hours: float, revision: int, used_share: float
+) -> None:
+    service = heard(a_clock(("stopped", hours)), END)
+    told = [fact.event for fact in service.told(KpiRecorded) if isinstance(fact.event, KpiRecorded)][-1]
+    assert (told.revision, told.source_event_ids, told.occurrence) == (revision, ["e0", "e1"], 0)
+    assert [(event.id, event.sequence) for event in service.clock.events] == [("e0:0", 1), ("e1:0", 2)]
+    (first,) = service.book.first_outcomes
+    assert (first.stage, first.outcome, first.used_share) == ("by_time", "met" if hours < 4 else "breached", used_share)
+
+
+@pytest.mark.parametrize(("known", "counted"), [(254, 254), (255, 255), (256, 255), (1000, 255)])
+def test_a_revision_has_room_for_255_rules(known: int, counted: int) -> None:
+    service = Service()
+    service.book.rulebook = replace(service.book.rulebook, instants=(MONDAY,) * known)
+    for said in a_clock(("stopped", 3.0)):
+        service.hear(said)
+    assert [revision for *_, revision in service.last_words().values()] == [2 * (256 * 2 + counted)]
+
+
+def test_a_credit_names_the_last_fifty_events_that_it_follows_from_each_once() -> None:
+    service = Service()
+    handed_over: list[tuple[Any, float]] = [("owner_changed", number / 20) for number in range(1, 60)]
+    for said in a_clock(*handed_over, ("stopped", 3.5)):
+        service.hear(said)
+    (told,) = (fact.event for fact in service.told(KpiRecorded) if isinstance(fact.event, KpiRecorded))
+    assert told.source_event_ids == [f"e{number}" for number in range(11, 61)]
+
+
+def test_an_outcome_is_the_first_once_and_a_target_of_nothing_is_not_used() -> None:
+    service = heard(a_clock(), MONDAY + timedelta(hours=30), on_time=True)
+    service.hear(a_clock(("stopped", 3.0))[1])
+    assert [one.outcome for one in service.book.first_outcomes] == ["breached"]
+    assert [fact.event.elapsed_working_seconds for fact in heard(a_clock(("stopped", 3.0)), END).told(SlaClockMet)] == ["10800"]  # type: ignore[attr-defined]  # it is one
+    rule = {"target": {"working_seconds": 0}, "calendar": "mon-fri"}
+    at_once = Service()
+    at_once.book = ClockBook(
+        "complaints", Rulebook.of([PolicyVersion(parse_policy({"policy": "complaints", "version": 1, "stages": {"by_time": [rule]}}))])
+    )
+    for said in a_clock(("stopped", 0.0)):
+        at_once.hear(said)
+    assert [(one.outcome, one.used_share) for one in at_once.book.first_outcomes] == [("met", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("later", "owner"),
+    [
+        ([("owner_changed", 3.0), ("stopped", 3.0)], "employee:E2"),
+        ([("stopped", 3.0), ("owner_changed", 3.0)], "employee:E2"),
+        ([("stopped", 3.0), ("owner_changed", 3.5)], "employee:E1"),
+        ([("owner_changed", 4.0)], "employee:E2"),
+        ([("owner_changed", 4.5)], "employee:E1"),
+    ],
+)
+def test_an_outcome_belongs_to_whoever_has_the_clock_at_its_instant(later: list[tuple[Any, float]], owner: str) -> None:
+    assert [subject for _, subject in heard(a_clock(*later), END).credited()] == [owner]
+
+
 def test_an_owner_before_the_deadline_who_becomes_known_late_is_charged_instead_of_the_first() -> None:
     started, handed_over = a_clock(("owner_changed", 2))
     service = Service(on_time=True)
@@ -280,8 +339,53 @@ def test_an_owner_before_the_deadline_who_becomes_known_late_is_charged_instead_
     assert service.credited() == {("in_time_solution", "employee:E2"): ("0", MONDAY + timedelta(hours=4))}
 
 
+@pytest.mark.parametrize(
+    ("replay_of", "later", "as_of", "outcome"),
+    [
+        ("", [], MONDAY + timedelta(hours=30), "breached"),
+        ("log-2025", [], MONDAY, "open"),
+        ("", [("stopped", 3.0)], MONDAY + timedelta(hours=3), "met"),
+    ],
+)
+def test_deriving_anew_lets_time_pass_on_an_open_clock_but_on_none_that_is_closed_or_of_a_replayed_history(
+    replay_of: str, later: list[tuple[Any, float]], as_of: datetime, outcome: str
+) -> None:
+    book = ClockBook("complaints", Rulebook.of([PolicyVersion(POLICY)]))
+    for said in a_clock(*later):
+        book.record(AGGREGATE, said.stage, said.event, replace(said.cause, replay_of=replay_of), 0)
+    facts = book.rederive(AGGREGATE, MONDAY + timedelta(hours=30))
+    clock = book.clocks[AGGREGATE]["by_time"]
+    assert (clock.as_of, clock.state.outcome) == (as_of, outcome)
+    assert [type(fact.event) for fact in facts if isinstance(fact.event, SlaClockBreached)] == [SlaClockBreached] * (outcome == "breached")
+
+
+def test_a_scratch_that_is_thrown_away_has_changed_no_clock_and_one_that_is_merged_has() -> None:
+    service = heard(a_clock(), MONDAY, on_time=True)
+    before, known = service.clock, len(service.book.changed)
+    scratch = service.book.scratch()
+    stopped, other = a_clock(("stopped", 3.0))[1], Said(7, "by_day", Started(at=MONDAY, owner="employee:E1"))
+    for said in (stopped, other):
+        scratch.record(AGGREGATE, said.stage, said.event, said.cause, 0)
+    assert (service.clock, len(service.book.changed), service.book.first_outcomes) == (before, known, [])
+    service.book.merge(scratch)
+    assert {stage: clock.state.outcome for stage, clock in service.book.clocks[AGGREGATE].items()} == {"by_time": "met", "by_day": "open"}
+    assert service.book.changed == {"complaints:C1:by_time", "complaints:C1:by_day"}
+    assert [one.outcome for one in service.book.first_outcomes] == ["met"]
+
+
+def test_a_clock_starts_once_and_nothing_is_said_of_one_that_never_started() -> None:
+    service = Service()
+    started, stopped = a_clock(("stopped", 3.0))
+    with pytest.raises(LookupError, match="never started"):
+        service.hear(stopped)
+    service.hear(started)
+    with pytest.raises(LookupError, match="started before"):
+        service.hear(started)
+
+
 def test_thresholds_are_told_in_their_order_before_the_breach() -> None:
     service = heard(a_clock(), END, on_time=True)
     due = [MONDAY + timedelta(hours=3), MONDAY + timedelta(hours=3, minutes=36), MONDAY + timedelta(hours=4)]
     told = [fact for fact in service.facts if isinstance(fact.event, SlaClockAtRisk | SlaClockBreached)]
     assert [fact.at for fact in told] == due
+    assert [fact.id for fact in heard(a_clock(), END).facts] == [fact.id for fact in service.facts], "whoever finds them"

@@ -149,6 +149,7 @@ DEADLINE: dict[str, Any] = {"calendar": "cn", "start": "2026-01-05T09:00:00Z", "
         ),
         ({"events": [{**START, "target": {"seconds": 1}}], "as_of": "2026-01-05T09:30:00Z"}, "events[0].target.seconds", "working_seconds"),
         ({"events": [START], "asof": "2026-01-05T09:30:00Z"}, "asof", "as_of"),
+        ({**DEADLINE, "target": {"working_days": 0, "cutoff": "16:00"}}, "target.cutoff", "cut_off"),
         ({"calendar": "cn", "at": "2026-01-05T09:30:00Z", "pauses": []}, "pauses", ""),
         ({"calendar": "cn", "date": "2026-01-05", "x" * 500: 1}, "x" * 64, ""),
     ],
@@ -201,6 +202,13 @@ def test_an_error_in_a_history_names_the_event(changed: dict[str, Any], code: st
     )
 
 
+def test_a_calendar_that_ends_before_the_target_is_the_fault_of_whoever_named_the_calendar_and_not_of_who_raised_the_target() -> None:
+    one_day = {"time_zone": "UTC", "weekly_hours": {}, "date_hours": {"2026-01-05": [["09:00", "18:00"]]}}
+    start = {**START, "calendar": one_day, "target": {"working_seconds": 3600}}
+    raised = {"id": "c", "type": "changed", "at": "2026-01-05T09:30:00Z", "target": {"working_seconds": 360_000}}
+    assert error_of(events=[start, raised], as_of="2026-01-06T09:00:00Z") == ("never_open", "events[0].calendar")
+
+
 DEPTHS = [50, 70, 984, 5000]
 
 
@@ -227,6 +235,72 @@ def test_working_time_between_two_instants() -> None:
     assert answer(**question) == {"working_seconds": 7200}
     assert answer(**question, pauses=[["2026-01-05T17:30:00Z", None]]) == {"working_seconds": 1800}
     assert answer(calendar="24x7", start="2026-01-05T00:00:00Z", end="2026-01-05T00:00:01.25Z") == {"working_seconds": "1.25"}
+
+
+def test_working_days_between_two_instants_are_counted_and_explained() -> None:
+    question: dict[str, Any] = {"calendar": "cn", "start": "2026-09-30T10:00:00+08:00", "end": "2026-10-12T10:00:00+08:00"}
+    assert answer(**question, count="working_days") == {"working_days": 4}
+    explained = answer(**question, count="working_days", explain=True)
+    assert [step["date"] for step in explained["steps"]] == ["2026-10-08", "2026-10-09", "2026-10-10", "2026-10-12"]
+    assert answer(**{**question, "end": question["start"]}, count="working_days", explain=True) == {"working_days": 0, "steps": []}
+    backwards = {**question, "start": question["end"], "end": question["start"]}
+    assert error_of(**backwards, count="working_days") == ("end_before_start", "end")
+    assert error_of(**question, count="hours") == ("bad_question", "count")
+    assert error_of(**question, count="working_days", pauses=[]) == ("unknown_field", "pauses")
+    assert error_of(calendar="cn", start=question["start"], count="working_days") == ("bad_question", "")
+    assert error_of(**DEADLINE, count="working_days") == ("unknown_field", "count")
+
+
+def test_a_count_that_rests_on_a_day_that_is_not_known_for_certain_is_provisional() -> None:
+    question = {"calendar": "cn", "start": "2026-12-01T10:00:00+08:00", "count": "working_days"}
+    assert "provisional" not in answer(**question, end="2026-12-25T23:59:59+08:00")
+    assert answer(**question, end="2026-12-26T00:00:00+08:00")["provisional_from"] == "2026-12-26"  # the date of the end counts too
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "day_0", "shown"),
+    [
+        ("2026-01-05T15:00:00Z", {"working_days": 0, "cut_off": "16:00"}, {"date": "2026-01-05"}, ["2026-01-05"]),
+        ("2026-01-05T16:00:00Z", {"working_days": 0, "cut_off": "16:00"}, {"date": "2026-01-06", "reason": "cut_off"}, ["2026-01-06"]),
+        ("2026-01-05T18:00:00Z", {"working_days": 0, "cut_off": "20:00"}, {"date": "2026-01-06", "reason": "closing"}, ["2026-01-06"]),
+        ("2026-01-05T17:00:00Z", {"working_days": 0, "by": "17:00"}, {"date": "2026-01-06", "reason": "by"}, ["2026-01-06"]),
+        ("2026-01-03T10:00:00Z", {"working_days": 1, "cut_off": "16:00"}, {"date": "2026-01-05", "reason": "day_off"}, ["2026-01-06"]),
+        ("2026-01-05T09:00:00Z", {"working_days": 2, "cut_off": "16:00"}, {"date": "2026-01-05"}, ["2026-01-06", "2026-01-07"]),
+        ("2026-01-05T09:00:00Z", {"working_days": 2, "by": "17:00"}, None, ["2026-01-06", "2026-01-07"]),
+    ],
+)
+def test_an_explained_promise_says_from_which_day_on_it_is_counted_and_why(
+    start: str, days: dict[str, Any], day_0: dict[str, str] | None, shown: list[str]
+) -> None:
+    told = answer(calendar="mon-fri", start=start, target=days, explain=True)
+    assert (told.get("day_0"), [step["date"] for step in told["steps"]]) == (day_0, shown)
+
+
+def test_what_is_explained_names_the_season_and_the_alternating_weekday_of_its_hours() -> None:
+    nights = [["22:00", "06:00"]]
+    season = {"from": "05-01", "to": "09-30", "weekly_hours": {"thu": nights, "fri": nights}}
+    calendar = {
+        "time_zone": "UTC",
+        "weekly_hours": {"mon": [["09:00", "18:00"]], "thu": nights},
+        "seasons": [season],
+        "alternating": [{"anchor": "2026-01-03", "hours": []}],
+        "make_up_days": ["2026-05-10"],
+        "make_up_hours": [["10:00", "11:00"]],
+    }
+    summer, free = {"season": {"from": "05-01", "to": "09-30"}}, {"alternating": {"anchor": "2026-01-03"}}
+
+    def of(told: dict[str, Any]) -> dict[str, Any]:
+        return {name: told[name] for name in ("season", "alternating") if name in told}
+
+    asked = {day: of(answer(calendar=calendar, date=f"2026-{day}", explain=True)) for day in ("04-30", "05-01", "05-09", "05-10")}
+    assert asked == {"04-30": {}, "05-01": summer, "05-09": free, "05-10": {}}
+    steps = answer(calendar=calendar, start="2026-04-30T21:00:00Z", target={"working_seconds": 57_600}, explain=True)["steps"]
+    assert [(step["from"][5:13], of(step)) for step in steps] == [("04-30T22", {}), ("05-01T22", summer)]
+    after_midnight = answer(calendar=calendar, start="2026-05-01T02:00:00Z", end="2026-05-01T03:00:00Z", explain=True)["steps"]
+    assert [of(step) for step in after_midnight] == [{}]  # the night of the last day before the season
+    days = answer(calendar=calendar, start="2026-04-30T12:00:00Z", target={"working_days": 1}, explain=True)["steps"]
+    assert [(step["date"], of(step)) for step in days] == [("2026-05-01", summer)]
+    assert of(answer(calendar=calendar, date="2026-05-01")) == {}
 
 
 def test_whether_somebody_works_at_an_instant() -> None:

@@ -6,7 +6,8 @@ The lines that mypy refuses carry the ignore that it would call unused if it did
 import pytest
 
 from common.contracts.claims.complaints import ComplainantTold, SolutionFound, SolutionTold
-from common.runtime.handling import handler_table, on
+from common.kernel.wake_ups import Woken
+from common.runtime.handling import handler_table, on, on_wake
 from complaints.domain.complaint import Complaint
 from complaints.repository import UnitOfWork
 
@@ -19,6 +20,8 @@ def look_at_two(told: ComplainantTold, complaint: Complaint, other: Complaint | 
 def note(told: ComplainantTold, uow: UnitOfWork) -> None: ...
 def turned_round(complaint: Complaint, told: ComplainantTold, uow: UnitOfWork) -> None: ...
 def without_unit_of_work(told: ComplainantTold, complaint: Complaint) -> None: ...
+def remind(woken: Woken, complaint: Complaint, uow: UnitOfWork) -> None: ...
+def remind_of(woken: Woken, told: ComplainantTold, uow: UnitOfWork) -> None: ...
 def about_another(told: ComplainantTold, complaint: SolutionTold, uow: UnitOfWork) -> None: ...
 
 
@@ -58,3 +61,22 @@ def test_an_aggregate_that_may_be_missing_or_is_of_another_kind_is_an_error() ->
         on(ComplainantTold, acknowledge, loads=MAYBE)  # type: ignore[arg-type]  # the complaint may not exist
     with pytest.raises(TypeError, match=r"about_another .* its parameter 2 is SolutionTold, and a Complaint is loaded for it"):
         on(ComplainantTold, about_another, loads=BY_ID)  # type: ignore[arg-type]  # a claim is no complaint
+
+
+def test_a_line_says_for_which_reason_an_aggregate_is_woken() -> None:
+    table = handler_table(on(ComplainantTold, acknowledge, loads=BY_ID), on_wake(UnitOfWork.complaints, "remind", remind))
+    assert list(table) == [ComplainantTold]
+    assert table.wakes["complaints", "remind"].use_case is remind
+    with pytest.raises(TypeError, match=r"two handlers for complaints woken for remind: remind and remind"):
+        handler_table(on_wake(UnitOfWork.complaints, "remind", remind), on_wake(UnitOfWork.complaints, "remind", remind))
+
+
+def test_a_use_case_that_cannot_be_woken_is_an_error() -> None:
+    with pytest.raises(TypeError, match=r"note cannot be woken for remind: it has 2 parameters; expected 3: "):
+        on_wake(UnitOfWork.complaints, "remind", note)  # type: ignore[arg-type]  # it takes no complaint
+    with pytest.raises(TypeError, match=r"acknowledge cannot be woken for remind: its first parameter is ComplainantTold, not Woken"):
+        on_wake(UnitOfWork.complaints, "remind", acknowledge)  # type: ignore[arg-type]  # an event does not come from time
+    with pytest.raises(TypeError, match=r"remind_of .* its parameter 2 is ComplainantTold, and a Complaint is loaded for it"):
+        on_wake(UnitOfWork.complaints, "remind", remind_of)  # type: ignore[arg-type]  # an event is no complaint
+    with pytest.raises(TypeError, match=r"'the day after' is no reason to be woken for: expected a word"):
+        on_wake(UnitOfWork.complaints, "the day after", remind)

@@ -130,6 +130,16 @@ def test_what_rfc_3339_calls_none_is_refused_by_every_reader(text: str) -> None:
         IN_CLAIMS.validate_json(json.dumps(text), strict=True)
 
 
+def test_instants_and_dates_lie_in_1900_to_2299() -> None:
+    for year in (1900, 2299):
+        assert parse_instant(f"{year}-07-01T00:00:00Z", ("at",)).year == parse_date(f"{year}-07-01", ("date",)).year == year
+    for year in (1899, 2300):
+        with pytest.raises(Fault, match="1900–2299"):
+            parse_instant(f"{year}-07-01T00:00:00Z", ("at",))
+        with pytest.raises(Fault, match="between 1900 and 2299"):
+            parse_date(f"{year}-07-01", ("date",))
+
+
 @pytest.mark.parametrize("text", ["2026-W32-1", "20260803", "2026-8-3 ", "2026-02-30", "２０２６-08-03", "2026-08-03Z", "1899-12-31", ""])
 def test_a_date_is_written_with_year_month_and_day(text: str) -> None:
     with pytest.raises(Fault, match="a date like"):

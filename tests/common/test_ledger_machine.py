@@ -26,6 +26,8 @@ from common.kernel.sla_clock import ClockState, fold
 AIMS = st.one_of(
     st.integers(0, 1200).map(lambda minutes: Aim(minutes=minutes)),
     st.builds(Aim, days=st.integers(1, 3), pauses_count=st.booleans()),
+    st.builds(Aim, days=st.integers(0, 3), pauses_count=st.booleans(), cut_off=st.integers(1, 1440), by=st.none() | st.integers(1, 1440)),
+    st.builds(Aim, days=st.integers(0, 3), pauses_count=st.booleans(), by=st.integers(1, 1440)),
 )
 OWNERS = st.sampled_from(("wang", "li", "team:north"))
 NAMES = st.sampled_from(tuple(SHIFTS))

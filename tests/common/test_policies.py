@@ -2,25 +2,29 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from common.contracts.cause import Cause
 from common.contracts.kpi_facts import KpiRecorded
-from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockMet, SlaClockPaused, SlaClockRederived, SlaClockResumed
+from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockMet, SlaClockPaused, SlaClockRederived, SlaClockResumed, SlaClockStarted
 from common.kernel.calendars import built_in
 from common.kernel.clock_events import KINDS, Started
 from common.kernel.clock_shares import before_due_at
 from common.kernel.faults import Fault
+from common.kernel.reference import EVER, Document, Documents
 from common.kernel.sla_clock import fold
 from common.kernel.targets import WorkingDays, WorkingTime
 from common.kernel.timeline import Hours
 from common.kernel.working_time import Calendar
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
+from common.sla.ledger import RuleUsed, Terms, terms_at
 from common.sla.policy import parse_policy
 from common.sla.reconcile import Fact
+from common.sla.rulebook import KINDS as KINDS_OF_RULES
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
 EIGHT_TO_SIX = Calendar.from_json({"time_zone": "UTC", "weekly_hours": {day: [["08:00", "18:00"]] for day in ("mon", "tue", "wed")}})
@@ -161,6 +165,65 @@ def test_a_case_whose_priority_is_judged_anew_has_another_promise_from_then_on_a
     assert {terms.traits["region"] for terms in case.clock.folded.terms} == {"north"}
 
 
+def test_a_promise_that_is_broken_as_soon_as_it_is_made_warns_of_nothing() -> None:
+    case = OneClock(URGENT)
+    case.say("started", at(0), traits={"priority": "low"})
+    case.say("changed", at(6), traits={"priority": "urgent"}, reason="misjudged")
+    case.pass_time(at(11))
+    assert (case.clock.state.breached_at, case.told(SlaClockAtRisk)) == (at(6), [])
+
+
+def test_nobody_is_warned_of_a_share_that_is_used_at_the_stop_itself() -> None:
+    case = OneClock(policy_of(target={"working_seconds": 36000}, thresholds=["1/2"]))
+    case.say("started", at(0))
+    case.say("stopped", at(5))
+    assert (case.told(SlaClockAtRisk), len(case.told(SlaClockMet))) == ([], 1)
+
+
+@pytest.mark.parametrize("by_event", [False, True], ids=["derived anew", "found by an event"])
+def test_rules_that_become_known_together_are_told_together_as_of_the_last_of_them(by_event: bool) -> None:
+    half_days = replace(built_in("24x7"), weekly_hours=((Hours(0, 12 * 3600),),) * 7)
+    case = OneClock(policy_of(target={"working_seconds": 36000}))
+    case.say("started", at(0))
+    case.say("owner_changed", at(9), owner="employee:E2")
+    second = PolicyVersion(parse_policy(policy_of(2, target={"working_seconds": 72000})), at(6), applies_to_open=True, event_id="p2")
+    case.book.rulebook = case.book.rulebook.with_one(second).with_one(CalendarVersion("24x7", 1, half_days, at(5), "c1"))
+    if by_event:
+        case.pass_time(at(9))
+    else:
+        case.facts += case.book.rederive("work_orders:W1", None)
+    (told,) = case.told(SlaClockRederived)
+    assert (told.at, told.was, told.deadline) == (at(6), at(10), at(8, day=1))
+    assert told.why == "policy dispatch@2, calendar 24x7@1"
+    trail = [(one.id, one.sequence, one.at, one.rule) for one in case.clock.events if isinstance(one, RuleUsed)]
+    assert trail == [("p2:3", 3, at(6), "policy dispatch@2"), ("c1:4", 4, at(5), "calendar 24x7@1")]
+
+
+def test_a_credit_can_be_asked_by_how_the_case_stood_and_what_was_taken_back_by_nothing() -> None:
+    case = OneClock(policy_of(target={"working_seconds": 36000}, indicators=["in_time_solution"]))
+    case.say("started", at(0), owner="employee:E1", team="t1", traits={"region": "north", "category": "noise"})
+    case.say("owner_changed", at(1), owner="employee:E2", team="t2")
+    case.say("changed", at(2), traits={"region": "south"}, reason="moved")
+    case.say("stopped", at(3))
+    case.say("reopened", at(4))
+    dimensions = {"region": "south", "problem_type": "noise", "team": "t2"}
+    credited = [(event.subject, event.numerator, event.denominator, event.dimensions) for event in case.told(KpiRecorded)]
+    assert credited == [("employee:E2", "1", "1", dimensions), ("employee:E2", "0", "0", {})]
+
+
+def test_a_clock_that_nobody_owns_is_the_departments_and_one_beyond_the_known_years_says_so() -> None:
+    case = OneClock(policy_of(target={"working_seconds": 3600}, indicators=["in_time_solution"]))
+    case.say("started", at(0), owner="")
+    case.say("stopped", at(1))
+    assert [event.subject for event in case.told(KpiRecorded)] == ["department:dispatch"]
+    far = OneClock(
+        policy_of(target={"working_days": 300}) | {"stages": {"completion": [{"calendar": "cn", "target": {"working_days": 300}}]}}
+    )
+    far.say("started", at(0))
+    assert [event.provisional for event in far.told(SlaClockStarted)] == [True]
+    assert [event.provisional for event in case.told(SlaClockStarted)] == [False]
+
+
 def test_a_breach_stands_although_the_priority_is_judged_anew_and_the_new_promise_warns_of_nothing() -> None:
     case = OneClock(URGENT)
     case.say("started", at(0), traits={"priority": "urgent"})
@@ -196,12 +259,74 @@ def test_a_reopened_clock_goes_over_to_the_rules_that_were_published_while_it_wa
     assert [(terms.policy, terms.effective_at) for terms in case.clock.folded.terms] == [("dispatch@1", at(0)), ("dispatch@2", at(8))]
 
 
+@pytest.mark.parametrize("rule", ["calendar", "policy"])
+def test_the_next_change_of_the_rules_lies_ahead_and_not_at_the_instant_itself(rule: str) -> None:
+    half_days = replace(built_in("24x7"), weekly_hours=((Hours(0, 12 * 3600),),) * 7)
+    calendar = CalendarVersion("24x7", 1, half_days, at(5), "c1")
+    policy = PolicyVersion(parse_policy(policy_of(2, target={"working_seconds": 72000})), at(5), applies_to_open=True, event_id="p2")
+    case = OneClock(policy_of(target={"working_seconds": 36000}), calendar if rule == "calendar" else policy)
+    case.say("started", at(0))
+    case.say("owner_changed", at(4), owner="employee:E2")
+    assert case.clock.folded.next_change_at == at(5)
+    case.say("owner_changed", at(5), owner="employee:E1")
+    assert case.clock.folded.next_change_at is None
+
+
+def test_a_policy_that_a_clock_has_gone_over_to_does_not_begin_again_when_the_clock_is_reopened() -> None:
+    second = PolicyVersion(parse_policy(policy_of(2, target={"working_seconds": 72000})), at(3), applies_to_open=True, event_id="p2")
+    case = OneClock(policy_of(target={"working_seconds": 36000}), second)
+    for kind, hour in (("started", 0), ("stopped", 4), ("reopened", 8)):
+        case.say(kind, at(hour))
+    assert [(terms.policy, terms.effective_at) for terms in case.clock.folded.terms] == [("dispatch@1", at(0)), ("dispatch@2", at(3))]
+
+
+def document(kind: str, name: str, version: int, body: dict[str, Any], effective_at: datetime = EVER, **more: Any) -> Document:
+    return Document(kind, name, version, effective_at, body, f"{name}-{version}", **more)
+
+
+def test_a_service_goes_by_its_own_policies_and_by_every_calendar_among_the_documents() -> None:
+    hours, rule = EIGHT_TO_SIX.to_json(), {"calendar": "shop", "target": {"working_days": 1}}
+    first, second = (policy_of(number) | {"stages": {"completion": [rule]}} for number in (1, 2))
+    found = [
+        document("sla-policy", "dispatch", 1, first),
+        document("sla-policy", "dispatch", 2, second, at(2), applies_to_open=True),
+        document("sla-policy", "dispatch", 3, {"stages": "of a later release"}, at(9)),
+        document("sla-policy", "intake", 4, {**second, "policy": "intake", "version": 4}, at(3)),
+        document("calendar", "shop", 1, hours),
+        document("calendar", "shop", 2, {"hours": "of a later release"}, at(6)),
+    ]
+    rulebook = Rulebook.in_documents(Documents(KINDS_OF_RULES, found), "dispatch", 7)
+    assert rulebook.revision == 7
+    held = [(one.policy.ref, one.effective_at, one.applies_to_open, one.event_id) for one in rulebook.policies]
+    assert held == [
+        ("dispatch@1", EVER, False, "dispatch-1"),
+        ("dispatch@2", at(2), True, "dispatch-2"),
+        ("unreadable@3", at(9), False, "dispatch-3"),
+    ]
+    used = rulebook.at_start("shop", at(5))
+    assert (used.ref, used.calendar, used.event_id) == ("shop@1", EIGHT_TO_SIX, "shop-1")
+    assert [one.ref for one in rulebook.later(used)] == ["shop@2"]
+    with pytest.raises(LookupError, match="calendar shop@2 cannot be read"):
+        _ = rulebook.at_start("shop", at(6)).calendar
+    with pytest.raises(LookupError, match="unreadable@3 promises nothing for the stage completion"):
+        rulebook.policies[-1].policy.promise("completion", {})
+    with pytest.raises(Fault, match="the known calendars are 24x7, cn, mon-fri, shop"):
+        rulebook.at_start("nights", at(5))
+    instants = [EVER - timedelta(microseconds=1), EVER, at(2), at(9)]
+    assert [rulebook.number_effective(instant) for instant in instants] == [0, 2, 3, 5]
+
+
 def test_a_fixed_deadline_that_comes_near_during_a_pause_is_told_in_the_pause() -> None:
     case = OneClock(policy_of(target={"working_days": 1}, thresholds=["3/4"]))
     case.say("started", at(0))
     case.say("paused", at(1), party="customer", reason="away")
     case.pass_time(at(40))
     assert [(event.at, event.used_share) for event in case.told(SlaClockAtRisk)] == [(at(36), "3/4")]
+
+
+def test_a_service_keeps_the_clocks_of_its_policy_and_none_before_it_has_one() -> None:
+    policy = parse_policy(policy_of(target={"working_days": 1}))
+    assert (Rulebook.of([]).stages, Rulebook.of([PolicyVersion(policy)]).stages) == ((), ("completion",))
 
 
 def test_a_policy_whose_calendar_nobody_has_published_does_not_hold_yet() -> None:
@@ -211,6 +336,22 @@ def test_a_policy_whose_calendar_nobody_has_published_does_not_hold_yet() -> Non
     first = PolicyVersion(parse_policy(policy_of(target={"working_seconds": 36000})))
     assert Rulebook.of([first, second]).policies_since(at(1))[0].policy.ref == "dispatch@1"
     assert Rulebook.of([first, second, CalendarVersion("shop", 1, EIGHT_TO_SIX)]).policies_since(at(1))[0].policy.ref == "dispatch@2"
+
+
+SHOP_POLICY = {"policy": "dispatch", "version": 2, "stages": {"completion": [{"calendar": "shop", "target": {"working_days": 1}}]}}
+
+
+@pytest.mark.parametrize(
+    ("effective_at", "published_at", "holds_from"), [(at(0), at(3), at(3)), (at(5), at(3), at(5)), (at(4), at(4), at(4))]
+)
+def test_a_policy_holds_from_its_own_instant_or_the_publication_of_its_calendar_whichever_is_later(
+    effective_at: datetime, published_at: datetime, holds_from: datetime
+) -> None:
+    first = PolicyVersion(parse_policy(policy_of(target={"working_seconds": 36000})))
+    second = PolicyVersion(parse_policy(SHOP_POLICY), effective_at, event_id="p2")
+    rulebook = Rulebook.of([first, second, CalendarVersion("shop", 1, EIGHT_TO_SIX, published_at)])
+    asked = (holds_from - timedelta(microseconds=1), holds_from)
+    assert [rulebook.policies_since(start)[0].policy.ref for start in asked] == ["dispatch@1", "dispatch@2"]
 
 
 def test_a_threshold_may_be_the_whole_target_and_is_told_at_the_deadline() -> None:
@@ -242,3 +383,77 @@ def test_what_is_wrong_with_a_policy_is_said_with_its_place(rule: dict[str, Any]
     with pytest.raises(Fault, match=problem) as found:
         parse_policy(policy_of(**rule))
     assert found.value.where == place
+
+
+@pytest.mark.parametrize(
+    "threshold",
+    [
+        {"before": {"working_seconds": 0}},
+        {"before": {"working_days": 1}},
+        {"at": "1/2", "before": {"working_seconds": 60}},
+        {"notify": ["manager"]},
+        {"at": "half"},
+    ],
+)
+def test_a_threshold_is_a_share_or_an_amount_of_working_time_above_none(threshold: dict[str, Any]) -> None:
+    with pytest.raises(Fault) as found:
+        parse_policy(policy_of(target={"working_days": 1}, thresholds=[threshold]))
+    assert found.value.rule == "bad_threshold"
+
+
+def test_a_share_may_be_written_as_a_number_and_without_thresholds_there_are_two() -> None:
+    documents = policy_of(target={"working_days": 1}, thresholds=[0.75, 1]), policy_of(target={"working_days": 1})
+    given, usual = (parse_policy(document).promise("completion", {}).thresholds for document in documents)
+    assert [one.share for one in given] == [Fraction(3, 4), 1]
+    assert [one.share for one in usual] == [Fraction(3, 4), Fraction(9, 10)]
+    assert [(one.before, one.notify) for one in usual] == [(None, ())] * 2
+
+
+@pytest.mark.parametrize(("version", "is_taken"), [(0, False), (1, True), (2**31 - 1, True), (2**31, False), (True, False), ("1", False)])
+def test_a_version_of_a_policy_is_a_whole_number_that_the_database_holds(version: Any, is_taken: bool) -> None:
+    document = policy_of(version, target={"working_days": 1})
+    if is_taken:
+        assert parse_policy(document).version == version
+    else:
+        with pytest.raises(Fault, match="from 1 to 2147483647"):
+            parse_policy(document)
+
+
+def test_a_calendar_that_a_policy_brings_along_is_its_own_whatever_is_published_under_that_name() -> None:
+    own = policy_of(target={"working_seconds": 3600}) | {"calendars": {"24x7": EIGHT_TO_SIX.to_json()}}
+    policy = parse_policy(own)
+    assert (policy.named_calendars, list(policy.calendars), policy.stages) == (set(), ["dispatch@1/24x7"], ("completion",))
+    case = OneClock(own, CalendarVersion("24x7", 1, built_in("24x7"), at(1), "c1"))
+    case.say("started", at(0))
+    assert case.clock.state.deadline == at(9)
+
+
+def test_of_two_policies_that_open_clocks_go_over_to_at_one_instant_the_higher_counts() -> None:
+    later = [PolicyVersion(parse_policy(policy_of(n, target={"working_seconds": n * 36000})), at(6), True, f"p{n}") for n in (2, 3)]
+    for order in (later, later[::-1]):
+        case = OneClock(policy_of(target={"working_seconds": 36000}), *order)
+        case.say("started", at(0))
+        case.pass_time(at(7))
+        assert (case.clock.state.deadline, case.clock.folded.terms[-1].policy) == (at(6, day=1), "dispatch@3")
+
+
+@pytest.mark.parametrize("roles", ["manager", ["manager", ""], ["manager", 5], None])
+def test_whom_a_threshold_notifies_is_a_list_of_roles(roles: object) -> None:
+    with pytest.raises(Fault, match="a list of roles") as found:
+        parse_policy(policy_of(target={"working_days": 1}, thresholds=[{"at": 1, "notify": roles}]))
+    assert found.value.where == ("stages", "completion", 0, "thresholds", 0, "notify")
+
+
+@pytest.mark.parametrize("stages", [[], "completion", None, {1: []}])
+def test_the_stages_of_a_policy_are_names_with_values(stages: object) -> None:
+    with pytest.raises(Fault, match=r"^stages: names with values are expected$") as found:
+        parse_policy({"policy": "dispatch", "version": 1, "stages": stages})
+    assert (found.value.where, found.value.rule) == (("stages",), "bad_value")
+
+
+def test_what_is_promised_at_the_very_instant_at_which_other_terms_begin_are_those() -> None:
+    promise = parse_policy(policy_of(target={"working_seconds": 60})).promise("completion", {})
+    first, second = (Terms(instant, f"dispatch@{number}", {}, promise, str(number)) for number, instant in ((1, at(9)), (2, at(10))))
+    microsecond = timedelta(microseconds=1)
+    asked = (at(9) - microsecond, at(9), at(10) - microsecond, at(10), at(11))
+    assert [terms_at([first, second], instant).id for instant in asked] == ["1", "1", "1", "2", "2"]

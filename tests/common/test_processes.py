@@ -14,6 +14,7 @@ from tests.counted import counted
 from common.kernel.clocks import Clocks
 from common.kernel.errors import Refused, TooEarly
 from common.kernel.process import Case
+from common.kernel.works import WorkStep
 from complaints.domain.complaint import Complaint
 from dispatch.domain.work_order import WorkOrder
 from intake.domain.service_request import ServiceRequest
@@ -34,6 +35,17 @@ completed  over      over              over            over           no:complet
 """
 
 
+SERVICE_REQUEST = """
+                     answered          closed          surveyed        reopened
+registered           answered          waits:answered  waits:closed    registered
+answered             no:answered_once  closed          waits:closed    answered
+closed               no:answered_once  waits:reopened  surveyed        reopened_unsurveyed
+surveyed             no:answered_once  waits:reopened  waits:reopened  reopened
+reopened             no:answered_once  closed          waits:closed    reopened
+reopened_unsurveyed  no:answered_once  closed          reopened        reopened_unsurveyed
+"""
+
+
 def in_table(text: str) -> Callable[[Any, str], str]:
     """What is expected of a process that is written as a table; `over` is short for its most frequent refusal."""
     head, *lines = text.replace(" over ", " no:not_after_completion ").replace(" over\n", " no:not_after_completion\n").strip().splitlines()
@@ -41,10 +53,12 @@ def in_table(text: str) -> Callable[[Any, str], str]:
     return lambda status, step: rows[status][step]
 
 
-def once_after(**before: str) -> Callable[[Any, str], str]:
-    """What is expected of a process in which each step is taken once, and those named here after another one."""
+def once_after(*any_time: str, **before: str) -> Callable[[Any, str], str]:
+    """What is expected of a process in which each step is taken once, those named here after another one, but for some at `any_time`."""
 
     def expected(done: Sequence[str], step: str) -> str:
+        if step in any_time:
+            return "+".join(sorted(done))
         if step in done:
             return f"no:{step}_once"
         return f"waits:{before[step]}" if before.get(step, "") not in ("", *done) else "+".join(sorted([*done, step]))
@@ -86,8 +100,14 @@ GRIDS: dict[type[Case[Any, Any]], Grid] = {
             "verified": lambda complaint, at: complaint.verify(at, "E2", justified=True),
             "solution_proposed": lambda complaint, at: complaint.propose_solution(at, "E2", "replacement"),
             "solution_communicated": lambda complaint, at: complaint.communicate_solution(at, "E1"),
+            "assigned": lambda complaint, at: complaint.assign(at, "M1", "E3", "T3"),
+            "remedy_done": lambda complaint, at: complaint.remedied(at, "E5", "R1-w2"),
+            "remedy_failed": lambda complaint, at: complaint.remedy_failed(at, "E5", "R1-w2"),
         },
-        once_after(verified="verification_started", solution_proposed="verified", solution_communicated="solution_proposed"),
+        once_after(
+            "assigned", "remedy_done", "remedy_failed",
+            verified="verification_started", solution_proposed="verified", solution_communicated="solution_proposed",
+        ),
     ),
     ServiceRequest: Grid(
         ServiceRequest(
@@ -98,8 +118,9 @@ GRIDS: dict[type[Case[Any, Any]], Grid] = {
             "answered": lambda request, at: request.answer(at, "E1"),
             "closed": lambda request, at: request.close(at, "E2"),
             "surveyed": lambda request, at: request.survey(at, 4),
+            "reopened": lambda request, at: request.reopen(at, WorkStep("R1-w1", at, 1)),
         },
-        once_after(closed="answered", surveyed="closed"),
+        in_table(SERVICE_REQUEST),
     ),
 }  # fmt: skip
 

@@ -6,19 +6,22 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.harness import ServiceOnDatabase, claim, service_on
+from tests.harness import ServiceOnDatabase, activated, claim, service_on
 
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged
-from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
 from common.contracts.envelope import Record
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockRederived
 from common.kernel.calendars import built_in
+from common.kernel.reference import EVER
 from common.kernel.wall_clock import now
-from common.sla.policy import parse_policy, shipped_document
-from common.sla.rulebook import EVER
-from common.store import clocks, rulebook
+from common.sla.policy import shipped_document
+from common.store import clocks, documents
+from common.store.documents import DocumentsCache, policy_preset
 
 pytestmark = pytest.mark.real
+
+
+NO_STAGES = {"policy": "complaints", "version": 9, "stages": {}}
 
 
 def on(day: str, time: str = "16:00") -> datetime:
@@ -40,7 +43,7 @@ def calendar(version: int, when: datetime, known_until: str, *closed: str) -> Re
         document[field] = [day for day in document[field] if day <= known_until]
     document["closed_dates"] += list(closed)
     document["known_until"] = known_until
-    return claim(CalendarPublished(calendar=f"cn@{version}", name="cn", version=version, document=document), when)
+    return claim(activated("calendar", "cn", version, document), when)
 
 
 def policy(version: int, effective_at: datetime, *, days: int, applies_to_open: bool = False) -> Record:
@@ -49,14 +52,7 @@ def policy(version: int, effective_at: datetime, *, days: int, applies_to_open: 
         stage: [{**rule, "target": {"working_days": days}} if "working_days" in rule["target"] else rule for rule in rules]
         for stage, rules in document["stages"].items()
     }
-    event = SlaPolicyActivated(
-        policy=f"complaints@{version}",
-        service="complaints",
-        version=version,
-        effective_at=effective_at,
-        applies_to_open=applies_to_open,
-        document=document,
-    )
+    event = activated("sla-policy", "complaints", version, document, effective_at, applies_to_open=applies_to_open)
     return claim(event, on("2025-01-01"))
 
 
@@ -186,9 +182,9 @@ async def test_open_clocks_are_derived_anew_some_at_a_time_and_each_once(
 
 async def refs(service: ServiceOnDatabase, shipped: int) -> list[tuple[str, bool]]:
     """The policies after a process has started whose package ships with this version: which, and whether each held for ever."""
-    book = rulebook.RulebookCache(parse_policy(shipped_document("complaints") | {"version": shipped}))
+    known = DocumentsCache("complaints", presets=[policy_preset("complaints", shipped_document("complaints") | {"version": shipped})])
     async with service.database.transaction() as connection:
-        rules = await book.now(connection)
+        rules = (await known.now(connection)).rulebook
     return [(one.policy.ref, one.effective_at == EVER) for one in rules.policies]
 
 
@@ -197,7 +193,7 @@ async def test_the_policy_of_a_later_release_holds_from_then_on_and_an_outdated_
     before = now()
     assert await refs(complaints, 2) == [("complaints@1", True), ("complaints@2", False)]
     assert await refs(complaints, 1) == [("complaints@1", True), ("complaints@2", False)]  # a replica that is not replaced yet
-    (row,) = await complaints.rows("SELECT effective_at FROM rules WHERE version = 2")
+    (row,) = await complaints.rows("SELECT effective_at FROM documents WHERE version = 2")
     assert before - timedelta(seconds=1) <= row["effective_at"] <= now() + timedelta(seconds=1)
     await complaints.apply([policy(5, on("2025-01-01"), days=3)])
     assert await refs(complaints, 3) == [("complaints@1", True), ("complaints@5", False)]  # a higher version came before 2
@@ -216,7 +212,7 @@ async def test_the_search_for_clocks_that_a_rule_concerns_reads_no_others(compla
     async with complaints.database.transaction() as connection:
         await connection.execute(text(_CLOSED_LONG_AGO))
         await connection.execute(text("ANALYZE"))
-        revision = len((await rulebook.read(connection)).instants)
+        revision = (await documents.rulebook_of(connection, "complaints")).revision
         assert await clocks.stale(connection, revision) == []
         limits = {"revision": revision, "at_once": clocks.AT_ONCE}
         plan = "\n".join((await connection.execute(text(f"EXPLAIN {clocks._STALE.text}"), limits)).scalars())
@@ -239,20 +235,11 @@ async def test_an_open_clock_goes_over_to_another_policy_only_where_that_says_so
     ("record", "rule"),
     [
         (calendar(7, on("2025-08-02"), "2027-12-31", "2025-09-01"), "version_taken"),
-        (claim(CalendarPublished(calendar="cn@8", name="cn", version=8, document={"weekly_hours": {}}), on("2025-08-02")), "bad_calendar"),
-        (claim(CalendarPublished(calendar="cn@9", name="cn", version=8, document={}), on("2025-08-02")), "bad_calendar"),
+        (claim(activated("calendar", "cn", 8, {"weekly_hours": {}}), on("2025-08-02")), "bad_document"),
+        (claim(activated("calendar", "cn", 8, {}).model_copy(update={"version": 9}), on("2025-08-02")), "bad_document"),
         (
-            claim(
-                SlaPolicyActivated(
-                    policy="complaints@9",
-                    service="complaints",
-                    version=9,
-                    effective_at=on("2025-08-02"),
-                    document={"policy": "complaints", "version": 9, "stages": {}},
-                ),
-                on("2025-08-02"),
-            ),
-            "bad_policy",
+            claim(activated("sla-policy", "complaints", 9, NO_STAGES), on("2025-08-02")),
+            "bad_document",
         ),
     ],
 )
@@ -260,8 +247,8 @@ async def test_a_rule_that_cannot_hold_is_a_dead_letter(complaints: ServiceOnDat
     await complaints.apply([calendar(7, on("2025-08-01"), "2027-12-31")])
     await complaints.apply([record])
     assert [row["rule"] for row in await complaints.rows("SELECT rule FROM dead_letters")] == [rule]
-    assert await complaints.rows("SELECT name, version FROM rules ORDER BY number") == [
-        {"name": "", "version": 1},
+    assert await complaints.rows("SELECT name, version FROM documents WHERE rule_number IS NOT NULL ORDER BY number") == [
+        {"name": "complaints", "version": 1},
         {"name": "cn", "version": 7},
     ]
 
@@ -273,17 +260,19 @@ async def test_a_dead_letter_of_a_policy_repeats_no_name_that_is_not_ours(compla
     shipped = shipped_document("complaints")
     rule = {**shipped["stages"]["verified"][0], **part}
     document = shipped | {"version": 2, "stages": {**shipped["stages"], "verified": [rule, *shipped["stages"]["verified"]]}}
-    event = SlaPolicyActivated(policy="complaints@2", service="complaints", version=2, effective_at=on("2025-01-01"), document=document)
-    await complaints.apply([claim(event, on("2025-01-01"))])
+    await complaints.apply([claim(activated("sla-policy", "complaints", 2, document), on("2025-01-01"))])
     (letter,) = await complaints.rows("SELECT rule, field, reason FROM dead_letters")
-    assert letter["rule"] == "bad_policy"
-    assert letter["field"].startswith("data.document.stages.verified.0")
+    assert letter["rule"] == "bad_document"
+    assert letter["field"].startswith("data.body.stages.verified.0")
     assert "wang-wu" not in f"{letter['field']} {letter['reason']}"
 
 
 async def test_another_services_policy_changes_nothing(complaints: ServiceOnDatabase) -> None:
     document = shipped_document("intake") | {"version": 2}
-    event = SlaPolicyActivated(policy="intake@2", service="intake", version=2, effective_at=on("2025-01-01"), document=document)
-    await complaints.apply([claim(event, on("2025-01-01"))])
-    assert await complaints.rows("SELECT name, version FROM rules") == [{"name": "", "version": 1}]
+    await complaints.apply([lodged("C1", on("2025-07-07"))])
+    await complaints.apply([claim(activated("sla-policy", "intake", 2, document), on("2025-01-01"))])
+    assert await complaints.rows("SELECT name, rule_number FROM documents WHERE kind = 'sla-policy' ORDER BY number") == [
+        {"name": "complaints", "rule_number": 1},
+        {"name": "intake", "rule_number": None},
+    ]
     assert await complaints.rows("SELECT * FROM dead_letters") == []

@@ -18,13 +18,14 @@ from tests.common.clock_oracle import (
     ordinary_day,
     project,
     thorough,
+    times_of_day,
     walk,
     windows,
 )
 
 from common.kernel.clock_events import ClockEvent, Paused, Resumed, Started, Stopped
-from common.kernel.clock_json import read_event
-from common.kernel.clock_shares import share_due_at, used_share
+from common.kernel.clock_json import read_event, write_state
+from common.kernel.clock_shares import before_due_at, share_before, share_due_at, used_share
 from common.kernel.faults import Fault
 from common.kernel.sla_clock import ClockState, fold
 from common.kernel.targets import WorkingTime
@@ -188,6 +189,46 @@ def test_pauses_move_the_end_of_a_working_day_when_the_policy_counts_them() -> N
     assert clock.deadline == on(7, 11)
 
 
+SAME_DAY = {"working_days": 0, "cut_off": "14:00", "by": "16:00"}
+
+
+def test_what_came_before_the_cut_off_is_due_on_the_same_day_and_what_came_at_it_on_the_next() -> None:
+    before, at_it = (told(started(on(5, *start), target=SAME_DAY), as_of=on(5, 15)) for start in ((13, 59), (14, 0)))
+    assert (before.deadline, at_it.deadline) == (on(5, 16), on(6, 16))
+    friday = started(on(9, 14), target=SAME_DAY)
+    assert told(friday, event("stopped", on(12, 16)), as_of=on(13, 9)).outcome == "met"
+    late = told(friday, event("stopped", on(12, 16, 1)), as_of=on(13, 9))
+    assert (late.outcome, late.breached_at, late.overdue_micros) == ("breached", on(12, 16), HOUR // 60)
+
+
+def test_an_hour_at_which_nobody_works_is_waited_for_and_a_pause_moves_it_only_before_the_work_is_over() -> None:
+    by_seven = started(on(5, 16), target={"working_days": 1, "by": "07:00", "pauses_count": True})  # one hour of work, then the night
+    assert told(by_seven, as_of=on(5, 16, 30)).deadline == on(6, 7)
+    assert told(by_seven, as_of=on(6, 6)).deadline == on(6, 7)
+    assert told(by_seven, event("stopped", on(6, 7)), as_of=on(7, 9)).outcome == "met"
+    assert told(by_seven, event("stopped", on(6, 7, 1)), as_of=on(7, 9)).breached_at == on(6, 7)
+    by_night = told(by_seven, event("paused", on(5, 20), party="customer"), as_of=on(6, 12))
+    assert by_night.breached_at == on(6, 7)
+    assert told(by_seven, event("paused", on(5, 20), party="customer"), as_of=on(6, 6)).due_at == on(6, 7)
+    in_time = told(by_seven, event("paused", on(5, 16, 30), party="customer"), event("resumed", on(6, 10)), as_of=on(6, 10))
+    assert in_time.deadline == on(6, 10, 30)
+    assert told(by_seven, event("stopped", on(5, 20)), event("reopened", on(6, 10)), as_of=on(6, 11)).breached_at == on(6, 10)
+
+
+def test_a_change_to_an_hour_for_which_all_the_work_is_done_is_due_at_that_hour() -> None:
+    changed = event("changed", on(5, 17), target={"working_days": 1, "by": "07:00", "pauses_count": True})
+    clock = told(started(on(5, 16)), changed, as_of=on(6, 6))
+    assert (clock.outcome, clock.deadline) == ("open", on(6, 7))
+    assert told(started(on(5, 16)), changed, as_of=on(6, 8)).breached_at == on(6, 7)
+
+
+def test_a_reminder_of_an_hour_before_which_nobody_works_comes_at_that_hour_and_not_after_it() -> None:
+    for target in ({"working_days": 1, "by": "07:00"}, {"working_days": 1, "by": "07:00", "pauses_count": True}):
+        clock = told(started(on(5, 18), target=target), as_of=on(5, 19))
+        assert (share_due_at(clock, Fraction(3, 4)), share_due_at(clock, Fraction(1)), clock.due_at) == (on(6, 7),) * 3
+        assert used_share(clock) is None
+
+
 def test_a_change_counts_days_from_the_original_start() -> None:
     clock = told(started(target={"working_days": 1}), event("changed", on(6, 12), target={"working_days": 3}), as_of=on(6, 12))
     assert clock.deadline == on(8, 17)
@@ -211,7 +252,9 @@ def test_a_clock_that_is_reopened_exactly_at_its_fixed_instant_is_late_only_when
 def test_a_target_of_zero_is_due_when_work_goes_on() -> None:
     clock = told(started(on(3, 12), hours=0), as_of=on(4, 12))
     assert (clock.outcome, clock.deadline) == ("open", on(5, 9))
-    assert told(started(on(3, 12), hours=0), as_of=on(5, 9, 1)).breached_at == on(5, 9)
+    assert told(started(on(3, 12), hours=0), as_of=on(5, 9)).outcome == "open"
+    for later in (on(5, 9, 1), on(5, 17), on(6, 3)):
+        assert told(started(on(3, 12), hours=0), as_of=later).breached_at == on(5, 9)
 
 
 def test_events_that_the_state_does_not_admit_are_ignored_and_listed() -> None:
@@ -245,7 +288,7 @@ def test_events_after_as_of_do_not_count_and_are_not_listed() -> None:
 def test_ties_are_broken_by_sequence_first_and_then_by_id() -> None:
     at = on(5, 10)
     begin = Started(id="s", at=on(5, 9), calendar="office", target=WorkingTime(8 * HOUR))
-    numbered: list[ClockEvent] = [Paused(id="z", at=at, sequence=1, party="c"), Resumed(id="a", at=at, sequence=2)]
+    numbered: list[ClockEvent] = [Paused(id="z", at=at, sequence=0, party="c"), Resumed(id="a", at=at, sequence=1)]
     assert fold([begin, *numbered], on(5, 11), OFFICE).ignored == ()
     assert fold([begin, Paused(id="b", at=at, party="c"), Resumed(id="a", at=at)], on(5, 11), OFFICE).ignored == ("a",)
     assert fold([begin, Paused(id="b", at=at, party="c"), Resumed(id="a", at=at, sequence=9)], on(5, 11), OFFICE).ignored == ("a",)
@@ -274,6 +317,47 @@ def test_shares_of_the_target_are_due_on_the_calendar() -> None:
     assert share_due_at(told(started(), event("stopped", on(5, 10)), as_of=on(5, 12)), Fraction(3, 4)) is None
 
 
+def test_a_share_that_was_consumed_is_due_when_it_was_also_at_the_end_of_a_stretch_of_running() -> None:
+    pauses = [event("paused", on(5, 10), party="c"), event("resumed", on(5, 12)), event("paused", on(5, 13), party="c")]
+    clock = told(started(hours=4), *pauses, as_of=on(5, 14))
+    due = {Fraction(1, 4): on(5, 10), Fraction(3, 8): on(5, 12, 30), Fraction(1, 2): on(5, 13), Fraction(5, 8): None}
+    assert {share: share_due_at(clock, share) for share in due} == due
+    second = told(started(target={"working_seconds": 1}), as_of=MONDAY)
+    assert share_due_at(second, Fraction(1, 3)) == MONDAY + timedelta(microseconds=333_334), "not before the share is consumed"
+
+
+def test_the_steps_of_a_clock_say_whose_each_stretch_was_and_why_it_stood_still() -> None:
+    pauses = [event("paused", on(5, 10), party="c", reason="away"), event("resumed", on(5, 12)), event("paused", on(5, 13), party="d")]
+    steps = write_state(told(started(hours=4), *pauses, as_of=on(5, 14)), explain=True)["steps"]
+    said = [(step["state"], step.get("owner"), step.get("party"), step.get("reason"), step["working_seconds"]) for step in steps]
+    assert said == [
+        ("running", "wang", None, None, 3600),
+        ("paused", None, "c", "away", 7200),
+        ("running", "wang", None, None, 3600),
+        ("paused", None, "d", None, 3600),
+    ]
+    same_instant = [*pauses, event("owner_changed", on(5, 13), owner="li")]
+    assert [
+        step["working_seconds"] for step in write_state(told(started(hours=4), *same_instant, as_of=on(5, 13)), explain=True)["steps"]
+    ] == [
+        3600,
+        7200,
+        3600,
+    ], "no step has no time"
+    assert (steps[1]["from"], steps[1]["to"]) == ("2026-01-05T10:00:00+00:00", "2026-01-05T12:00:00+00:00")
+
+
+def test_so_much_time_before_the_deadline_is_a_share_of_the_target() -> None:
+    clock = told(started(hours=4), as_of=on(5, 10))
+    assert [share_before(clock, hours * HOUR) for hours in (0, 1, 4, 5)] == [1, Fraction(3, 4), 0, 0]
+    at_once = told(started(on(5, 10), hours=0), as_of=on(5, 10))
+    assert share_before(at_once, HOUR) == 1
+    assert used_share(at_once) is None
+    assert before_due_at(told(started(), event("stopped", on(5, 10)), as_of=on(5, 12)), HOUR) is None
+    fixed = told(started(target={"working_days": 1}), event("paused", on(5, 10), party="c"), as_of=on(5, 12))
+    assert before_due_at(fixed, HOUR) == on(6, 16)
+
+
 def test_shares_of_a_fixed_instant_come_nearer_during_a_pause_too() -> None:
     clock = told(started(target={"working_days": 1}), event("paused", on(5, 10), party="c"), as_of=on(5, 12))
     assert share_due_at(clock, Fraction(3, 4)) == on(6, 13)
@@ -300,7 +384,9 @@ def histories(draw: st.DrawFn) -> tuple[list[dict[str, Any]], datetime, datetime
     days = st.integers(1, 4).map(_days)
     slots = st.integers(0, 120).map(_slots)
     by_hours = days.map(lambda target: {**target, "meaning": "working_hours"})
-    targets = slots | days | days.map(lambda target: {**target, "pauses_count": True}) | by_hours
+    by_times = st.builds(lambda target, times: target | times, st.integers(0, 4).map(_days), times_of_day)
+    counting_pauses = (days | by_times).map(lambda target: {**target, "pauses_count": True})
+    targets = slots | days | by_times | counting_pauses | by_hours
     moments = sorted(draw(st.lists(instants(begin, days=8), min_size=1, max_size=9)))
     events = []
     for number, moment in enumerate(moments):
@@ -327,7 +413,7 @@ def _read(events: list[dict[str, Any]]) -> list[ClockEvent]:
 def _days_exist(events: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> bool:
     """Whether each day that a target may name exists within the oracle's sight, on both calendars, which have an ordinary day."""
     start = datetime.fromisoformat(events[0]["at"])
-    return all(ordinary_day(document) and end_of_working_day(document, start, 4) is not None for document in known.values())
+    return all(ordinary_day(document) and end_of_working_day(document, start, 5) is not None for document in known.values())
 
 
 @given(histories())

@@ -14,7 +14,7 @@ from tests.contracts.test_golden_examples import changed_or_gone, last_release
 from tests.harness import service_on
 
 from common.kernel.process import Case
-from common.store.aggregates import Aggregates
+from common.store.aggregates import Aggregates, Row
 from dispatch.domain.work_order import WorkOrder
 from dispatch.repository import UnitOfWork
 from dispatch.tables import WorkOrderRow
@@ -151,11 +151,11 @@ async def test_a_row_of_an_older_shape_is_loaded_and_becomes_one_of_the_newest_w
     async with service_on("dispatch", database) as dispatch, dispatch.database.transaction() as connection:
         await connection.execute(text("INSERT INTO work_orders VALUES ('W1', 7, 1, CAST(:state AS jsonb))"), {"state": json.dumps(OLDEST)})
         loaded = await orders.lock(connection, ["W1"])
-        order, sequence = loaded["W1"]  # type: ignore[misc]  # it can be read
+        order, sequence, _ = loaded["W1"]  # type: ignore[misc]  # it can be read
         assert (order.technician(), sequence) == ("E2", 7)
-        await orders.write(connection, [], [(order, 8)])
+        await orders.write(connection, [], [Row(order, 8)])
         rows = await connection.execute(text("SELECT sequence, version, state ->> 'product' FROM work_orders"))
         assert [tuple(row) for row in rows] == [(8, 3, "boiler")]
         (again,) = await orders.find(connection, text("id = :id"), {"id": "W1"})
         assert again == order
-        assert list((await UnitOfWork.work_orders.lock(connection, ["W1"])).values()) != [(order, 8)]  # the release before it cannot
+        assert list((await UnitOfWork.work_orders.lock(connection, ["W1"])).values()) != [Row(order, 8)]  # the release before it cannot

@@ -12,7 +12,10 @@ from zoneinfo import TZPATH, ZoneInfo, reset_tzpath  # noqa: TID251 - what the p
 import pytest
 
 from appraisal.presets import Schemes
+from common.kernel.calendars import NINE_TO_SIX
 from common.kernel.faults import Fault
+from common.kernel.instants import to_micros
+from common.kernel.open_years import pieces_of
 from common.kernel.working_time import Calendar
 from common.kernel.zones import data_version, zone_named
 from ops.replay.declarations import Columns, declared
@@ -74,6 +77,14 @@ def test_each_zone_of_the_packaged_data_is_found_under_its_own_name() -> None:
     names = resources.files("tzdata").joinpath("zones").read_text("utf-8").split()
     assert len(names) > 500
     assert [zone_named(name).key for name in names] == names
+
+
+def test_a_day_opens_and_closes_by_the_clock_of_each_zone_now_and_where_only_its_yearly_rule_is_known() -> None:
+    for name in resources.files("tzdata").joinpath("zones").read_text("utf-8").split():
+        zone = zone_named(name)
+        for day in (datetime(2026, 1, 5), datetime(2026, 7, 6), datetime(2045, 1, 2), datetime(2045, 7, 3)):  # noqa: DTZ001 - of any zone
+            opens, closes = (to_micros(day.replace(hour=hour, tzinfo=zone)) for hour in (9, 18))
+            assert pieces_of(zone, day.toordinal(), NINE_TO_SIX) == [(opens, closes)], name
 
 
 def test_digests_name_the_version_of_the_data_that_is_read() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.kernel.clock_events import Started, Stopped
+from common.kernel.clock_events import OwnerChanged, Started, Stopped
 from common.kernel.errors import Refused, TooEarly
 from complaints.domain.complaint import Complaint, Step
 
@@ -86,10 +86,32 @@ def test_a_major_case_is_escalated_in_the_moment_in_which_it_is_received() -> No
 
 @pytest.mark.parametrize("step", [Step.ACKNOWLEDGED, Step.VERIFICATION_STARTED])
 def test_what_was_promised_and_done_stops_its_own_clock_and_no_other(step: Step) -> None:
-    assert after(step).clocks.entries == ((step, Stopped(at=MONDAY_0900 + HOUR)),)
+    stopped = (step, Stopped(at=MONDAY_0900 + HOUR))
+    of_another = ((step, OwnerChanged(at=MONDAY_0900 + HOUR, owner="employee:E2")),) if step == Step.VERIFICATION_STARTED else ()
+    assert after(step).clocks.entries == (*of_another, stopped)
 
 
 def test_a_solution_that_nobody_was_told_stops_no_clock() -> None:
     verified = after(Step.VERIFICATION_STARTED, Step.VERIFIED)
     proposed = after(Step.VERIFICATION_STARTED, Step.VERIFIED, Step.SOLUTION_PROPOSED)
     assert proposed.clocks == verified.clocks
+
+
+def test_a_step_counts_for_the_team_in_which_whoever_takes_it_was_last_given_the_complaint_and_for_none_else() -> None:
+    complaint = a_complaint()
+    for hour, (handler, team) in enumerate((("E2", "T1"), ("E2", "T2"), ("E3", "T3")), start=1):
+        changed = complaint.assign(MONDAY_0900 + hour * HOUR, "M1", handler, team)
+        assert isinstance(changed, Complaint), changed
+        complaint = changed
+    end = MONDAY_0900 + 9 * HOUR
+    assert [complaint.team_of(handler, end) for handler in ("E2", "E3", "E4")] == ["T2", "T3", ""]
+    assert complaint.team_of("E2", MONDAY_0900 + HOUR) == "T1"
+
+
+def test_what_was_found_by_an_instant_is_what_had_been_said_by_then() -> None:
+    complaint = after(Step.VERIFICATION_STARTED, Step.VERIFIED, Step.SOLUTION_PROPOSED)
+    found = [complaint.found(MONDAY_0900 + hour * HOUR) for hour in (1, 2, 3)]
+    assert found == [(False, ""), (False, ""), (False, "replacement")]
+    justified = after(Step.VERIFICATION_STARTED).verify(MONDAY_0900 + 2 * HOUR, "E2", justified=True)
+    assert isinstance(justified, Complaint), justified
+    assert [justified.found(MONDAY_0900 + hour * HOUR) for hour in (1, 2)] == [(False, ""), (True, "")]

@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from tests.harness import ServiceOnDatabase, claim, data_of, service_on
+from tests.harness import ServiceOnDatabase, activated, claim, data_of, service_on
 
 from common.contracts.claims.complaints import (
     ComplainantTold,
@@ -18,7 +18,6 @@ from common.contracts.claims.complaints import (
     VerificationEnded,
 )
 from common.contracts.claims.intake import Nature
-from common.contracts.claims.operator import SlaPolicyActivated
 from common.contracts.complaints import (
     ComplaintAcknowledged,
     ComplaintClaimRejected,
@@ -33,6 +32,7 @@ from common.contracts.envelope import Record
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockCorrected, SlaClockMet
 from common.contracts.topics import consumed_by
+from common.contracts.work_orders import WorkOrderCompleted, WorkOrderReopened
 from common.sla.policy import shipped_document
 from complaints.domain.complaint import TRAITS
 from complaints.handlers import HANDLERS
@@ -76,6 +76,7 @@ def registered(request: str, nature: Nature, outlet: str | None = None) -> Recor
         customer_id="K1",
         channel="hotline",
         nature=nature,
+        route="complaint" if nature == "complaint" else "work_order",
         severity="high",
         priority="high",
         region="north",
@@ -95,8 +96,7 @@ def hours_of(outlet: str, calendar: dict[str, Any]) -> Record:
     own = {"when": {"outlet": outlet}, "target": {"working_days": 3}, "calendar": outlet}
     stage = "solution_communicated"
     document["stages"] = {**document["stages"], stage: [own, *document["stages"][stage]]}
-    event = SlaPolicyActivated(policy="complaints@2", service="complaints", version=2, effective_at=at("08:00"), document=document)
-    return claim(event, at("08:00"))
+    return claim(activated("sla-policy", "complaints", 2, document, at("08:00")), at("08:00"))
 
 
 async def test_a_major_complaint_goes_from_the_customer_to_the_told_solution(complaints: ServiceOnDatabase) -> None:
@@ -106,12 +106,16 @@ async def test_a_major_complaint_goes_from_the_customer_to_the_told_solution(com
         ComplaintReceived(
             complaint_id="C1", customer_id="K1", request_id=None, category="noise", region="north", handled_by="E1", received_at=at("16:00")
         ),
-        ComplaintEscalated(complaint_id="C1", triggers=("injury",), escalated_at=at("16:00")),
-        ComplaintAcknowledged(complaint_id="C1", acknowledged_at=at("17:00"), by="E1"),
-        ComplaintVerificationStarted(complaint_id="C1", started_at=at("10:00", 8), by="E2"),
-        ComplaintVerified(complaint_id="C1", justified=True, verified_at=at("11:00", 9), by="E2"),
-        ComplaintSolutionProposed(complaint_id="C1", remedy="replacement", proposed_at=at("12:00", 9), by="E2"),
-        ComplaintSolutionCommunicated(complaint_id="C1", communicated_at=at("17:00", 10), by="E1"),
+        ComplaintEscalated(complaint_id="C1", request_id=None, triggers=("injury",), escalated_at=at("16:00")),
+        ComplaintAcknowledged(complaint_id="C1", request_id=None, acknowledged_at=at("17:00"), by="E1"),
+        ComplaintVerificationStarted(complaint_id="C1", request_id=None, started_at=at("10:00", 8), by="E2"),
+        ComplaintVerified(complaint_id="C1", request_id=None, justified=True, verified_at=at("11:00", 9), by="E2"),
+        ComplaintSolutionProposed(
+            complaint_id="C1", request_id=None, remedy="replacement", proposed_at=at("12:00", 9), by="E2", justified=True
+        ),
+        ComplaintSolutionCommunicated(
+            complaint_id="C1", request_id=None, communicated_at=at("17:00", 10), by="E1", justified=True, remedy="replacement"
+        ),
     ]
     assert data_of(decisions) == data_of(expected)
     assert [event.envelope.sequence for event in decisions] == [1, 2, 3, 4, 5, 6, 7]
@@ -132,7 +136,9 @@ async def test_a_complaint_may_be_lodged_before_anybody_has_it_and_its_promises_
     )
     (received,) = await complaints.published(ComplaintReceived)
     assert received.handled_by is None
-    assert {row["owner"] for row in await complaints.rows("SELECT owner FROM clocks")} == {"department:complaints"}
+    owners = {row["stage"]: row["owner"] for row in await complaints.rows("SELECT stage, owner FROM clocks")}
+    assert owners.pop("acknowledged") == "employee:E1"  # whoever took the step
+    assert set(owners.values()) == {"department:complaints"}
     await complaints.let_time_pass()
     assert set(await complaints.facts("C1")) == {(name, "department:complaints") for name in ("in_time_solution", "complaint_handling")}
 
@@ -241,4 +247,25 @@ async def test_what_kafka_delivers_twice_changes_nothing(complaints: ServiceOnDa
 
 def test_every_event_that_complaints_consumes_has_a_handler() -> None:
     claims = {event for topic in consumed_by("complaints") for event in topic.events if topic.kind == "claims"}
-    assert set(HANDLERS) == claims | {ServiceRequestRegistered}
+    assert set(HANDLERS) == claims | {ServiceRequestRegistered, WorkOrderCompleted, WorkOrderReopened}
+
+
+async def test_a_new_trigger_makes_the_next_complaint_a_major_case_without_a_restart(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([lodged("C1", at("16:00"), "data_leak")])
+    (refused,) = await complaints.published(ComplaintClaimRejected)
+    assert (refused.rule, refused.field) == ("unknown_trigger", "triggers")
+    assert refused.was == "injury, safety, fraud, group_complaint, media, regulator"
+    body = {"triggers": {"data_leak": {"zh": "数据泄露", "en": "personal data got out"}}}
+    await complaints.apply([claim(activated("complaint-triggers", "standard", 2, body, at("17:00")), at("16:30"))])
+    await complaints.apply(
+        [lodged("C2", at("17:00"), "data_leak"), lodged("C3", at("17:00"), "injury"), lodged("C4", at("16:59"), "injury")]
+    )
+    escalated = [(event.complaint_id, event.triggers) for event in await complaints.published(ComplaintEscalated)]
+    assert escalated == [("C2", ("data_leak",)), ("C4", ("injury",))]
+
+
+async def test_every_clock_of_a_replayed_case_waits_as_one_of_its_history(complaints: ServiceOnDatabase) -> None:
+    event = ComplaintLodged(complaint_id="C1", customer_id="K1", category="noise", region="north", handled_by="E1")
+    await complaints.apply([claim(event, at("09:00"), replay_of="history"), lodged("C2", at("09:00"))])
+    timers = await complaints.rows("SELECT DISTINCT aggregate, replay_of FROM timers WHERE state = 'armed' ORDER BY aggregate")
+    assert timers == [{"aggregate": "complaints:C1", "replay_of": "history"}, {"aggregate": "complaints:C2", "replay_of": ""}]

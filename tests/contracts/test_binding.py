@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +50,9 @@ def refused(found: Record) -> tuple[str, str, str]:
         record({**HEAD, "data_base64": base64.b64encode(json.dumps(DATA).encode()).decode()}),
         record({**HEAD, "data": None, "data_base64": base64.b64encode(json.dumps(DATA).encode()).decode()}),
         record({**WHOLE, "subject": None, "datacontenttype": "application/json", "comexampleextension": {"a": 1}}),
+        record({**WHOLE, "data_base64": None}),
+        record({**WHOLE, "datacontenttype": "text/plain"}),  # an object in JSON is JSON, whatever it is called
+        record(DATA, {**binary(), "x-trace": "1", "ce-id": "crm-1"}),
     ],
 )
 def test_each_form_that_the_binding_allows_is_the_same_event(found: Record) -> None:
@@ -81,6 +85,7 @@ def test_each_form_that_the_binding_allows_is_the_same_event(found: Record) -> N
         (record(AVRO, binary(**{"content-type": "application/avro"})), "unsupported_format", "content-type", "only JSON"),
         (record(AVRO, binary()), "bad_encoding", "data", "UTF-8"),
         (record({**WHOLE, "datacontenttype": "text/xml", "data": "<a/>"}), "unsupported_format", "ce_datacontenttype", "only JSON"),
+        (record(b'{"by": 1, "by": 2}', binary(**{"content-type": "text/plain"})), "duplicate_key", "data.by", "twice"),
         (record({**HEAD, "data_base64": "***"}), "bad_encoding", "data_base64", "base64"),
         (record({**HEAD, "data_base64": 7}), "bad_encoding", "data_base64", "base64"),
         (record({**WHOLE, "data_base64": "e30="}), "duplicate_key", "data_base64", "not both"),
@@ -104,15 +109,36 @@ def test_an_attribute_may_have_256_characters_and_no_more(name: str) -> None:
 
 def test_an_event_may_have_exactly_the_largest_size() -> None:
     value = json.dumps(DATA).encode()
+    assert MAX_BYTES == 262_144
     largest = value + b" " * (MAX_BYTES - len(value))
     assert isinstance(decode(record(largest, binary())), Received)
     assert refused(record(largest + b" ", binary()))[:2] == ("too_large", "data")
 
 
-def test_a_header_that_stands_twice_with_two_values_is_no_attribute() -> None:
-    twice = record(DATA, binary())
-    headers = (*twice.headers, ("ce_id", b"crm-2"))
-    assert refused(Record(twice.topic, 0, 1, b"C1", twice.value, headers, twice.appended_at))[:2] == ("duplicate_key", "ce_id")
+@pytest.mark.parametrize(
+    ("header", "rule", "field"),
+    [
+        (("ce_id", b"crm-2"), "duplicate_key", "ce_id"),
+        (("ce_subject", None), "empty", "ce_subject"),
+        (("ce_subject", b"\xff"), "bad_encoding", "ce_subject"),
+        (("ce_zhangsan", None), "empty", "header"),
+        (("ce_zhangsan", b"\xff"), "bad_encoding", "header"),
+    ],
+)
+def test_a_header_without_one_value_in_utf_8_is_no_attribute(header: tuple[str, bytes | None], rule: str, field: str) -> None:
+    plain = record(DATA, binary())
+    assert refused(replace(plain, headers=(*plain.headers, header)))[:2] == (rule, field)
+    again = decode(replace(plain, headers=(*plain.headers, ("ce_id", b"crm-1"), ("x-trace", None), ("traceparent", b"\xff"))))
+    assert isinstance(again, Received), "what stands twice with one value, and headers of others, are no fault"
+
+
+def test_a_number_in_one_json_object_is_read_as_its_text() -> None:
+    data = {"complaint_id": "C1", "request_id": None, "acknowledged_at": "2026-08-03T02:15:00Z", "by": "E1"}
+    head = {**HEAD, "type": "complaint.acknowledged", "source": "/aftersales/complaints"}
+    read = decode(record({**head, "sequence": 7, "data": data}, topic="complaints"))
+    assert isinstance(read, Received), read
+    assert read.envelope.sequence == 7
+    assert refused(record({**head, "sequence": True, "data": data}, topic="complaints"))[:2] == ("bad_attribute", "ce_sequence")
 
 
 def test_all_faults_of_a_record_are_told_the_first_of_them_by_its_field() -> None:

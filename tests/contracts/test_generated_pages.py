@@ -11,7 +11,7 @@ import pytest
 
 from common.contracts.topics import ENTERPRISE, TOPICS, dead_letter_topics
 from ops.contract_files import event_types, examples
-from ops.documents import asyncapi, event_pages, interface_pages, metrics_page
+from ops.documents import asyncapi, event_pages, interface_pages, metrics_page, service_tables
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = asyncapi.document("1")
@@ -92,7 +92,7 @@ def test_compacted_and_endless_topics_are_told_as_such() -> None:
 
     assert configuration("grade-results") == {"cleanup.policy": ["compact"], "retention.ms": -1}
     assert configuration("kpi-facts") == {"cleanup.policy": ["delete"], "retention.ms": -1}
-    assert configuration("complaints")["retention.ms"] == 30 * 86_400_000
+    assert configuration("sla-clocks")["retention.ms"] == 30 * 86_400_000
 
 
 def test_every_topic_has_a_page_with_all_its_events_and_their_fields() -> None:
@@ -132,8 +132,10 @@ def test_nobody_is_said_to_look_at_a_metric_that_is_gone() -> None:
     assert set(metrics_page.READERS) == {metric.name for metric in metrics_page.metrics()}
 
 
-def test_the_document_in_the_checkout_is_json_that_parses() -> None:
-    assert json.loads((ROOT / "docs/asyncapi.json").read_text("utf-8"))["info"]["title"] == "aftersales"
+def test_the_document_in_the_checkout_says_of_each_topic_and_event_what_the_code_says() -> None:
+    committed = json.loads((ROOT / "docs/asyncapi.json").read_text("utf-8"))
+    assert committed["info"]["title"] == "aftersales"
+    assert {**committed, "info": None} == {**DOCUMENT, "info": None}
 
 
 def test_links_in_the_pages_that_people_write_lead_somewhere() -> None:
@@ -157,3 +159,26 @@ def test_every_decision_record_has_its_parts_in_order_and_stands_in_the_list() -
         assert -1 not in places
         assert places == sorted(places)
         assert f"]({record.name})" in listed
+
+
+def test_what_a_service_reads_is_kept_for_ever_and_each_topic_says_why_it_is_kept_so_long() -> None:
+    read = [topic for topic in TOPICS if set(topic.consumers) - {ENTERPRISE}]
+    assert [topic.name for topic in read if topic.retention is not None] == [], "a rebuilt service would lack it"
+    expiring = {topic.name for topic in TOPICS if topic.retention is not None}
+    assert expiring == {"sla-clocks", "ratings", "kpi-fact-answers"}
+    for topic in TOPICS:
+        assert topic.why_kept
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ({"working_seconds": 1800}, "30 min"),
+        ({"working_days": 3, "meaning": "end_of_day"}, "the end of day 3"),
+        ({"working_days": 0, "cut_off": "16:00", "by": "17:00"}, "17:00 of day 0, cut-off 16:00"),
+        ({"working_days": 1, "cut_off": "16:00"}, "the end of day 1, cut-off 16:00"),
+        ({"working_days": 2, "by": "12:00"}, "12:00 of day 2"),
+    ],
+)
+def test_a_service_says_in_its_tables_by_when_and_with_which_cut_off_it_promises(target: dict[str, Any], words: str) -> None:
+    assert service_tables.target_words(target) == words

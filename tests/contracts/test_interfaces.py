@@ -15,6 +15,13 @@ from ops.clock_questions import Questions
 from ops.contract_files import event_types
 
 CN = "2026-08-03T09:05:00+08:00"
+SEASONAL: dict[str, Any] = {
+    "time_zone": "Asia/Shanghai",
+    "weekly_hours": {"mon": [["09:00", "18:00"]], "tue": [["09:00", "18:00"]]},
+    "seasons": [{"from": "05-01", "to": "09-30", "weekly_hours": {"mon": [["08:00", "17:00"]]}}],
+    "alternating": [{"anchor": "2026-01-03", "hours": [["09:00", "12:00"]]}],
+    "make_up_days": ["2026-08-16"],
+}
 CLOCK_QUESTIONS: list[dict[str, Any]] = [
     {"calendar": "cn", "start": CN, "target": {"working_days": 3}, "explain": True},
     {"calendar": "cn", "start": CN, "target": {"working_days": 3, "meaning": "working_hours"}},
@@ -33,6 +40,10 @@ CLOCK_QUESTIONS: list[dict[str, Any]] = [
     },
     {"calendar": "nowhere", "at": CN},
     {"events": [], "as_of": CN},
+    {"calendar": "cn", "start": CN, "target": {"working_days": 0, "cut_off": "09:00", "by": "17:00"}, "explain": True},
+    {"calendar": SEASONAL, "start": CN, "end": "2026-10-01T09:05:00+08:00", "count": "working_days", "explain": True},
+    {"calendar": SEASONAL, "start": CN, "target": {"working_days": 1, "by": "17:00", "pauses_count": True}, "explain": True},
+    {"calendar": SEASONAL, "date": "2026-08-15", "explain": True},
 ]
 GRADE_QUESTIONS: list[dict[str, Any]] = [
     {"scheme": "department-360", "ratings": {"superior": ["90"], "peer": ["85", "88.5"], "subordinate": []}},

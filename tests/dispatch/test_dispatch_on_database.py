@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
@@ -63,6 +64,7 @@ def registered(request_id: str, when: datetime, *, nature: Nature = "repair", pr
         customer_id="K1",
         channel="hotline",
         nature=nature,
+        route="work_order" if nature == "repair" else "desk",
         severity="critical",
         priority=priority,
         region="north",
@@ -132,11 +134,13 @@ async def test_an_urgent_repair_goes_from_the_request_to_the_finished_work(dispa
         WorkOrderCreated(
             work_order_id="R1-w1", request_id="R1", priority="urgent", region="north", product="boiler", created_at=at("09:00")
         ),
-        WorkOrderAssigned(work_order_id="R1-w1", technician="E1", team="T1", reassigned=False, assigned_at=at("10:00"), by="D1"),
-        WorkOrderAccepted(work_order_id="R1-w1", technician="E1", accepted_at=at("10:30")),
-        WorkOrderPaused(work_order_id="R1-w1", party="parts", reason="no spare part", paused_at=at("11:00")),
-        WorkOrderResumed(work_order_id="R1-w1", resumed_at=at("15:00")),
-        WorkOrderCompleted(work_order_id="R1-w1", technician="E1", completed_at=at("10:00", "2025-07-08")),
+        WorkOrderAssigned(
+            work_order_id="R1-w1", request_id="R1", technician="E1", team="T1", reassigned=False, assigned_at=at("10:00"), by="D1"
+        ),
+        WorkOrderAccepted(work_order_id="R1-w1", request_id="R1", technician="E1", accepted_at=at("10:30")),
+        WorkOrderPaused(work_order_id="R1-w1", request_id="R1", party="parts", reason="no spare part", paused_at=at("11:00")),
+        WorkOrderResumed(work_order_id="R1-w1", request_id="R1", resumed_at=at("15:00")),
+        WorkOrderCompleted(work_order_id="R1-w1", request_id="R1", technician="E1", team="T1", completed_at=at("10:00", "2025-07-08")),
     ]
     assert data_of(decisions) == data_of(expected)
     assert [event.envelope.sequence for event in decisions] == [1, 2, 3, 4, 5, 6]
@@ -151,6 +155,30 @@ async def test_both_promises_are_met_and_the_solution_is_credited_to_the_technic
     met = {event.stage: event.elapsed_working_seconds for event in await dispatch.published(SlaClockMet)}
     assert met == {"assignment": "3600", "completion": str(6 * 3600)}
     assert await dispatch.facts("R1-w1") == {("in_time_solution", "employee:E1"): ("1", "1", at("10:00", "2025-07-08"))}
+
+
+async def test_a_fact_can_be_asked_by_the_traits_of_the_case_as_they_were_and_by_the_team_of_that_day(
+    dispatch: ServiceOnDatabase,
+) -> None:
+    moved = claim(AssignmentMade(work_order_id="R1-w1", technician="E1", team="T2", by="D1"), at("10:20"))
+    judged = claim(PriorityJudged(work_order_id="R1-w1", priority="high", reason="less than it seemed", by="E1"), at("15:00"))
+    later = claim(AssignmentMade(work_order_id="R2-w1", technician="E1", team="T3", by="D1"), at("09:30", "2025-07-08"))
+    await dispatch.apply([*a_case("R1"), moved, judged, registered("R2", at("09:00")), later])
+    fact = max((fact for fact in await dispatch.published(KpiRecorded) if fact.case_id == "R1-w1"), key=lambda fact: fact.revision)
+    assert fact.dimensions == {
+        "product": "boiler",
+        "region": "north",
+        "nature": "repair",
+        "priority": "high",
+        "channel": "hotline",
+        "team": "T2",
+    }
+
+
+async def test_whoever_finishes_the_work_of_another_one_is_counted_to_no_team_that_nobody_named(dispatch: ServiceOnDatabase) -> None:
+    await dispatch.apply([*a_case("R1")[:-1], finished("R1-w1", at("10:00", "2025-07-08"), by="E7")])
+    [fact] = await dispatch.published(KpiRecorded)
+    assert (fact.subject, fact.dimensions.get("team")) == ("employee:E7", None)
 
 
 async def test_a_fact_names_the_last_fifty_events_of_its_case_as_its_sources(dispatch: ServiceOnDatabase) -> None:
@@ -280,6 +308,7 @@ async def test_an_assignment_that_becomes_known_late_counts_from_when_it_was_mad
     await dispatch.apply([registered("R1", at("09:00")), assigned("R1-w1", at("11:00"), technician="E2"), late])
     assignment = await clock(dispatch, "R1-w1", "assignment")
     assert (assignment["outcome"], assignment["closed_at"]) == ("met", at("09:20"))
+    assert assignment["used_share"] == Decimal("0.333333")  # 20 of 60 minutes
     assert (await the_order(dispatch)).technician() == "E2"
 
 

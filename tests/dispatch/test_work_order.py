@@ -110,7 +110,7 @@ def test_the_first_assignment_stops_its_clock_and_gives_the_time_to_the_technici
     order, at = after(assigned_to("E1")), MONDAY_0900 + HOUR
     assert entries(order, "assignment") == [("assignment", Stopped(at=at))]
     for stage in ("arrival", "completion"):
-        assert entries(order, stage) == [(stage, OwnerChanged(at=at, owner="employee:E1"))]
+        assert entries(order, stage) == [(stage, OwnerChanged(at=at, owner="employee:E1", team="T1"))]
 
 
 @pytest.mark.parametrize("stage", ["assignment", "arrival", "completion"])
@@ -128,7 +128,7 @@ def test_a_reassignment_changes_the_owner_and_stops_nothing() -> None:
     order = after(assigned_to("E1"), assigned_to("E2"))
     assert len(entries(order, "assignment")) == 1
     for stage in ("arrival", "completion"):
-        assert entries(order, stage)[1:] == [(stage, OwnerChanged(at=MONDAY_0900 + 2 * HOUR, owner="employee:E2"))]
+        assert entries(order, stage)[1:] == [(stage, OwnerChanged(at=MONDAY_0900 + 2 * HOUR, owner="employee:E2", team="T1"))]
 
 
 @pytest.mark.parametrize("stage", ["arrival", "completion"])

@@ -1,5 +1,6 @@
 """What stands on the decision topics, as a plain consumer reads it, and whether it stands in order."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from common.contracts.topics import BY_NAME
 from ops.simulation.claims import Sent
+
+_FROM_TWO_TOPICS = {"customer_satisfaction"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,26 @@ class Decision:
     value: bytes
 
     @property
-    def identity(self) -> tuple[str, str, int | None, str]:
-        """What two runs of one plan must agree on."""
-        return self.type, self.key, self.sequence, self.id
+    def identity(self) -> tuple[str, str, str]:
+        """What two runs of one plan must agree on. Not the number: a case that hears from two topics numbers its decisions as they come."""
+        return self.type, self.key, self.id
+
+
+def lasting(said: Iterable[Decision]) -> frozenset[tuple[str, str, str]]:
+    """What two runs of one plan must agree on: every decision, but for revisions of a fact that a later one has taken the place of.
+
+    That is so for facts that a case draws from two topics only: what it said before it knew of the work depends on which came first.
+    """
+    newest: dict[tuple[str, ...], int] = {}
+    revisions: list[tuple[Decision, tuple[str, ...], int]] = []
+    for decision in said:
+        fact = json.loads(decision.value) if decision.type == "kpi.recorded" else {}
+        if fact.get("indicator") not in _FROM_TWO_TOPICS:
+            fact = {"case_id": decision.id, "revision": 1}  # counts by itself
+        key = tuple(str(fact.get(name)) for name in ("case_id", "indicator", "subject", "occurrence"))
+        revisions.append((decision, key, fact["revision"]))
+        newest[key] = max(newest.get(key, 0), fact["revision"])
+    return frozenset(decision.identity for decision, key, revision in revisions if revision == newest[key])
 
 
 async def read_topic(kafka: str, topic: str) -> list[Decision]:

@@ -21,7 +21,7 @@ from ops.processes import ServiceProcess
 from ops.simulation.claims import SOURCE, Sent
 from ops.simulation.quarter import SCHEME
 
-DECIDED = ("service-requests", "work-orders", "complaints", "ratings", "org-snapshots", "kpi-facts", "sla-clocks")
+DECIDED = ("service-requests", "work-orders", "complaints", "ratings", "organisations", "kpi-facts", "sla-clocks")
 """The decision topics whose events follow from the claims alone: two runs of one plan must say the same there."""
 GRADED = ("grade-history", "grade-outcomes")
 CYCLE = "2026Q3"
@@ -65,7 +65,7 @@ class Left:
     """What appraisal knows: (indicator, case, subject, occurrence) to (revision, numerator, denominator)."""
     digest: str
 
-    def identities(self, topic: str) -> frozenset[tuple[str, str, int | None, str]]:
+    def identities(self, topic: str) -> frozenset[tuple[str, str, str]]:
         """The decisions of a topic, as far as two runs must agree on them."""
         return frozenset(decision.identity for decision in self.decisions[topic])
 
@@ -215,7 +215,7 @@ async def look_at(stack: Stack) -> Left:
             progress = await connection.fetch("SELECT topic, sum(applied)::int AS applied FROM consumer_progress GROUP BY topic")
             applied |= {row["topic"]: row["applied"] for row in progress if row["topic"] in _CLAIM_TOPICS}
     async with database(stack.database_url, "appraisal") as connection:
-        rows = await connection.fetch("SELECT * FROM kpi_facts")
+        rows = await connection.fetch("SELECT DISTINCT ON (key) * FROM kpi_facts ORDER BY key, revision DESC")
     facts = {
         (row["indicator"], row["case_id"], row["subject"], row["occurrence"]): (row["revision"], row["numerator"], row["denominator"])
         for row in rows

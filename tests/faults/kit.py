@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,11 +15,12 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
-from common.contracts.event import Event
+from common.contracts.envelope import Record
 from common.contracts.topics import source_of
 from common.kernel.wall_clock import now
-from common.runtime.handling import Handler
+from common.runtime.handling import HandlerTable
 from common.runtime.service import Application, service
+from complaints.documents import KINDS
 from complaints.handlers import HANDLERS
 from complaints.repository import UnitOfWork
 from complaints.settings import Settings
@@ -28,7 +29,6 @@ from devstack import Stack
 A_MINUTE_AGO = now() - timedelta(minutes=1)
 """When things happen, unless a test says otherwise: so late that no clock runs out while the tests look at something else."""
 
-Handlers = Mapping[type[Event], Handler]
 HANGS = 300
 """After so many seconds a test that waits in vain is ended. A slow machine needs none of them: no time decides what a test finds."""
 
@@ -94,11 +94,21 @@ def lodged(key: str, *, id: str = "", at: datetime = A_MINUTE_AGO, **data: objec
 def fact(key: str, *, id: str = "", at: datetime = A_MINUTE_AGO, **data: object) -> Wire:
     """A KPI fact that is fine in every way."""
     body: dict[str, Any] = {"case_id": key, "indicator": "in_time_solution", "subject": "employee:E1", "occurrence": 0, "revision": 1}
-    body |= {"numerator": "1", "denominator": "1", "source_event_ids": ["e1"], **data}
+    body |= {
+        "numerator": "1",
+        "denominator": "1",
+        "dimensions": {"region": "north", "product": "water heater"},
+        "source_event_ids": ["e1"],
+        **data,
+    }
     made = wire("kpi-facts", "kpi.recorded", key, id or f"{key}-fact", at, body).with_header("ce_source", source_of("dispatch").encode())
-    # what we write ourselves has no spaces: the bulk reader has a fast way for it
-    made = replace(made, value=json.dumps(body, separators=(",", ":")).encode())
-    return made.with_header("ce_recordedtime", at.isoformat().encode())
+    # as we write it ourselves, with these headers in their order and without spaces: the bulk reader has a fast way for it
+    said = dict(made.headers)
+    said |= {"ce_subject": key.encode(), "ce_dataschema": b"schemas/kpi.recorded.json", "ce_partitionkey": key.encode()}
+    said |= {"ce_recordedtime": at.isoformat().encode(), "content-type": b"application/json"}
+    names = ("specversion", "id", "source", "type", "subject", "time", "dataschema", "partitionkey", "recordedtime")
+    headers = tuple((name, said[name]) for name in (*(f"ce_{name}" for name in names), "content-type"))
+    return replace(made, value=json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(), headers=headers)
 
 
 def wire(topic: str, type: str, key: str, id: str, at: datetime, body: dict[str, Any]) -> Wire:
@@ -106,6 +116,11 @@ def wire(topic: str, type: str, key: str, id: str, at: datetime, body: dict[str,
     attributes = {"specversion": "1.0", "id": id, "source": "/crm", "type": type, "time": at.isoformat()}
     headers = tuple((f"ce_{name}", text.encode()) for name, text in attributes.items())
     return Wire(topic, key.encode(), json.dumps(body).encode(), headers)
+
+
+def record_of(wire: Wire) -> Record:
+    """The record as a consumer gets it now."""
+    return Record(wire.topic, 0, 0, wire.key, wire.value, wire.headers, now())
 
 
 async def send(stack: Stack, wires: Iterable[Wire]) -> list[Place]:
@@ -245,15 +260,20 @@ async def settled(stack: Stack, base: Base, topics: Sequence[str]) -> None:
 
 
 @asynccontextmanager
-async def complaints_here(stack: Stack, handlers: Handlers = HANDLERS, **settings: object) -> AsyncIterator[Application]:
-    """The complaints service in this process and event loop, so that a test can reach into it; stopped when the block ends."""
+async def complaints_here(
+    stack: Stack, handlers: HandlerTable = HANDLERS, *, prepared: Callable[[Application], None] = lambda _: None, **settings: object
+) -> AsyncIterator[Application]:
+    """The complaints service in this process and event loop, `prepared` before it starts, so that a test can reach into it; stopped
+    when the block ends."""
     told = {"KAFKA_BOOTSTRAP_SERVERS": stack.kafka, "DATABASE_URL": stack.database_url, **settings}
     application = service(
         "complaints",
         Settings.model_validate(told),
         handlers=handlers,
         unit_of_work=UnitOfWork,
+        documents=KINDS,
     )
+    prepared(application)
     await application.start()
     try:
         yield application
@@ -261,7 +281,7 @@ async def complaints_here(stack: Stack, handlers: Handlers = HANDLERS, **setting
         await application.stop()
 
 
-def failing(fails: Callable[[Any], bool]) -> Handlers:
+def failing(fails: Callable[[Any], bool]) -> HandlerTable:
     """The handlers of complaints with a defect: a claim for which `fails` says so raises."""
 
     def defective(use_case: Callable[..., None], event: Any, *arguments: Any) -> None:
@@ -269,7 +289,7 @@ def failing(fails: Callable[[Any], bool]) -> Handlers:
             raise ZeroDivisionError
         use_case(event, *arguments)
 
-    return {event: replace(handler, use_case=partial(defective, handler.use_case)) for event, handler in HANDLERS.items()}
+    return HandlerTable({event: replace(handler, use_case=partial(defective, handler.use_case)) for event, handler in HANDLERS.items()})
 
 
 def keys_of_partition(number: int, count: int, prefix: str, *, partitions: int = 6) -> list[str]:

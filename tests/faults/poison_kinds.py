@@ -57,6 +57,10 @@ def _first_member_twice(wire: Wire) -> Wire:
     return replace(wire, value=b"{" + value[1:].split(b",", 1)[0] + b"," + value[1:])
 
 
+def _dimension_twice(wire: Wire) -> Wire:
+    return replace(wire, value=(wire.value or b"").replace(b'"dimensions":{', b'"dimensions":{"region":"south",'))
+
+
 _MISSING = [
     Kind("no_specversion", lambda wire: wire.without_header("ce_specversion"), "missing", "ce_specversion"),
     Kind("no_id", lambda wire: wire.without_header("ce_id"), "missing", "ce_id", repairable=False),
@@ -121,7 +125,7 @@ _OF_CLAIMS = [
     Kind("missing_field", lambda wire: wire.without_member("region"), "missing", "data.region"),
     Kind("number_for_text", lambda wire: wire.with_member("customer_id", 7), "bad_value", "data.customer_id"),
     Kind("list_for_text", lambda wire: wire.with_member("region", ["north"]), "bad_value", "data.region"),
-    Kind("unknown_choice", lambda wire: wire.with_member("triggers", ["flood"]), "bad_value", "data.triggers.0"),
+    Kind("no_word", lambda wire: wire.with_member("triggers", ["!"]), "bad_value", "data.triggers.0"),
     Kind("id_of_100", lambda wire: wire.with_member("complaint_id", "c" * 100), "bad_value", "data.complaint_id"),
     Kind("structured_without_data", lambda wire: wire.structured(data=None), "missing", "data"),
     Kind("structured_without_time", lambda wire: wire.structured(time=None), "missing", "ce_time"),
@@ -142,6 +146,11 @@ _OF_FACTS = [
     Kind("foreign_source", _header("ce_source", b"/crm"), "foreign_source", "ce_source"),
     Kind("source_of_a_service_that_has_no_such_name", _header("ce_source", b"/aftersales/operator"), "foreign_source", "ce_source"),
     Kind("foreign_source_in_structured_mode", lambda wire: wire.structured(source="/hr"), "foreign_source", "ce_source"),
+    Kind("unknown_dimension", lambda wire: wire.with_member("dimensions", {"colour": "red"}), "bad_value", "data.dimensions.<unknown>"),
+    Kind("dimension_of_no_text", lambda wire: wire.with_member("dimensions", {"team": 7}), "bad_value", "data.dimensions.team"),
+    Kind("dimension_with_a_bad_word", lambda wire: wire.with_member("dimensions", {"team": "-"}), "bad_value", "data.dimensions.team"),
+    Kind("dimensions_as_a_list", lambda wire: wire.with_member("dimensions", ["north"]), "bad_value", "data.dimensions"),
+    Kind("a_dimension_twice", _dimension_twice, "duplicate_key", "data.region"),
     Kind("occurrence_2_to_the_31", lambda wire: wire.with_member("occurrence", 2**31), "bad_value", "data.occurrence"),
 ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.counted import PROOF
-from tests.faults.decisions import Decision, applied_out_of_order, out_of_order
+from tests.faults.decisions import Decision, applied_out_of_order, lasting, out_of_order
 from tests.faults.killing import DECIDED, GRADED, Left, clear, kills, look_at, play
 
 from common.contracts.topics import BY_NAME
@@ -90,7 +90,8 @@ def assert_nothing_lost(found: Left, sent: Sequence[Sent], ids: set[str], text: 
 def assert_same_decisions(wanted: Left, found: Left, text: str) -> None:
     """The same ids, no more and no fewer, and the same grades."""
     for topic in DECIDED:
-        lost, added = wanted.identities(topic) - found.identities(topic), found.identities(topic) - wanted.identities(topic)
+        wanted_here, found_here = lasting(wanted.decisions[topic]), lasting(found.decisions[topic])
+        lost, added = wanted_here - found_here, found_here - wanted_here
         assert not lost | added, f"{text}: {topic} lacks {sorted(lost)[:5]} and has besides {sorted(added)[:5]}"
         assert len(found.decisions[topic]) == len(found.identities(topic)), f"{text}: {topic} has two ids for one decision"
     assert wanted.facts == found.facts, text

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.faults.timer_worker import PLACES, worker_on
-from tests.harness import ServiceOnDatabase, claim, service_on
+from tests.harness import ServiceOnDatabase, claim, documents_under, service_on
 
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun
 from common.contracts.envelope import Record
@@ -114,7 +114,9 @@ async def hasty(database: str) -> AsyncIterator[ServiceOnDatabase]:
     """Complaints, which promises to acknowledge within an hour, day and night."""
     async with service_on("complaints", database) as service:
         metrics = ChassisMetrics("complaints", "test", WITHIN_AN_HOUR.stages, CollectorRegistry())
-        consumer = EventConsumer("complaints", service.database, HANDLERS, UnitOfWork, WITHIN_AN_HOUR, metrics, lambda: None)
+        consumer = EventConsumer(
+            "complaints", service.database, HANDLERS, UnitOfWork, documents_under(WITHIN_AN_HOUR), metrics, lambda: None
+        )
         yield replace(service, consumer=consumer, timers=worker_on(service.database, WITHIN_AN_HOUR))
 
 

@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.faults.timer_worker import worker_on
-from tests.harness import ServiceOnDatabase, claim, service_on
+from tests.harness import ServiceOnDatabase, activated, claim, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
-from common.contracts.claims.operator import CalendarPublished
 from common.contracts.envelope import Record
 from common.contracts.sla_clocks import SlaClockBreached
 from common.contracts.topics import consumed_by
@@ -56,7 +55,7 @@ async def test_the_quiet_of_a_history_begins_anew_after_an_outage(complaints: Se
 async def test_a_rule_that_becomes_known_lets_no_time_pass_in_a_history_that_may_go_on(complaints: ServiceOnDatabase) -> None:
     patient = worker_on(complaints.database, load_policy("complaints"), replay_idle=timedelta(hours=1))
     document = built_in("cn").to_json()
-    published = CalendarPublished(calendar="cn@9", name="cn", version=9, document=document)
+    published = activated("calendar", "cn", 9, document)
     await complaints.apply([claim(published, now() - timedelta(days=1))])
     await _look(complaints, now())
     assert await patient.fire() == 1, "the complaint's clocks know the new calendar"

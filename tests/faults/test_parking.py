@@ -24,7 +24,7 @@ from tests.faults.kit import (
     settled,
     until,
 )
-from tests.harness import ServiceOnDatabase, service_on
+from tests.harness import ServiceOnDatabase, documents_under, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.envelope import Record
@@ -103,7 +103,7 @@ async def complaints(database: str, defect: Defect) -> AsyncIterator[ServiceOnDa
         policy = load_policy("complaints")
         metrics = ChassisMetrics("complaints", "test", policy.stages, CollectorRegistry())
         handlers = failing(defect)
-        found.consumer = EventConsumer("complaints", found.database, handlers, UnitOfWork, policy, metrics, lambda: None)
+        found.consumer = EventConsumer("complaints", found.database, handlers, UnitOfWork, documents_under(policy), metrics, lambda: None)
         yield found
 
 

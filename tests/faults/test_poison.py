@@ -9,14 +9,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer import message_accumulator
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
-from tests.faults.kit import Base, Counts, Place, Read, Wire, base_of, fact, lodged, read_topic, send, settled
+from tests.faults.kit import Base, Counts, Place, Read, Wire, base_of, fact, lodged, read_topic, record_of, send, settled
 from tests.faults.poison_kinds import CLAIMS, FACTS, Kind
 
-from appraisal import ingest
-from common.contracts.envelope import Record, Unreadable, decode
+from common.contracts.envelope import Unreadable, decode
 from common.kafka import topic_admin
 from common.kafka.broker import KafkaSettings
-from common.kernel.wall_clock import now
 from devstack import Stack
 from ops.processes import ServiceProcess, services
 
@@ -276,27 +274,6 @@ async def send_as_one_batch(stack: Stack, wires: Sequence[Wire], compression: st
 @pytest.mark.parametrize("depth", range(940, 1010))
 def test_no_depth_of_nesting_is_too_much_for_the_reader_to_say_so(depth: int) -> None:
     bad = replace(lodged("C1"), value=b'{"a":' * depth + b"1" + b"}" * depth)
-    found = decode(record(bad))
+    found = decode(record_of(bad))
     assert isinstance(found, Unreadable)
     assert found.problem.rule in ("too_deep", "bad_value", "unknown_field", "missing")
-
-
-# whether a revision jumps is told from what is stored, not from the record alone
-@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in FACTS if kind.rule != "revision_jump"])
-def test_the_fast_reader_of_facts_takes_nothing_that_the_careful_one_refuses(kind: Kind) -> None:
-    bad = kind.spoil(spoilt("kpi-facts", kind))
-    assert isinstance(decode(record(bad)), Unreadable)
-    assert ingest.read_fast(FromKafka(record(bad))) is None
-
-
-def record(wire: Wire) -> Record:
-    """The record as the consumer gets it."""
-    return Record(wire.topic, 0, 0, wire.key, wire.value, wire.headers, now())
-
-
-class FromKafka:
-    """The record as aiokafka hands it on."""
-
-    def __init__(self, found: Record) -> None:
-        self.key, self.value, self.headers = found.key, found.value, found.headers
-        self.timestamp = int(found.appended_at.timestamp() * 1000)

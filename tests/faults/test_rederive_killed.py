@@ -10,10 +10,9 @@ from random import Random
 import pytest
 from tests.faults.kit import until
 from tests.faults.test_timers import workers
-from tests.harness import ServiceOnDatabase, claim, service_on
+from tests.harness import ServiceOnDatabase, activated, claim, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
-from common.contracts.claims.operator import CalendarPublished
 from common.contracts.envelope import Record
 from common.contracts.sla_clocks import SlaClockRederived
 from common.kernel.calendars import built_in
@@ -42,7 +41,7 @@ def closed_for_weeks(version: int, since: datetime) -> Record:
     document["closed_dates"] = sorted({*document["closed_dates"], *coming})
     document["make_up_days"] = [day for day in document["make_up_days"] if day not in coming]
     at = since + timedelta(seconds=version)
-    return claim(CalendarPublished(calendar=f"cn@{version}", name="cn", version=version, document=document), at)
+    return claim(activated("calendar", "cn", version, document), at)
 
 
 @pytest.mark.proof
@@ -88,5 +87,5 @@ async def test_every_open_clock_goes_over_to_a_new_calendar_once_while_workers_a
 
 
 async def _behind(complaints: ServiceOnDatabase) -> int:
-    (row,) = await complaints.rows("SELECT count(*) AS number FROM clocks WHERE revision < (SELECT count(*) FROM rules)")
+    (row,) = await complaints.rows("SELECT count(*) AS number FROM clocks WHERE revision < (SELECT max(rule_number) FROM documents)")
     return int(row["number"])

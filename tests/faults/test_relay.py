@@ -273,6 +273,27 @@ async def test_a_topic_that_is_missing_keeps_only_its_own_events_waiting(stack: 
         await end(sender)
 
 
+async def test_a_topic_that_is_missing_is_left_alone_for_a_while_and_the_others_do_not_wait_for_it_again(
+    stack: Stack, service: ServiceOnDatabase, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.runtime.relay.SHUT_SECONDS", 3600)
+    sender = relay(stack, service, "sender")
+    await decide(service, event(f"missing-{secrets.token_hex(4)}", "k", "v1"))
+    await take(sender)
+    with structlog.testing.capture_logs() as logs:
+        running = asyncio.create_task(sender.run())
+        try:
+            for number in (1, 2):
+                await decide(service, event(topic, "k", f"v{number}"))
+                await decided_all(service, unsent=1)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await end(sender)
+    assert await on(stack, topic) == [("k", "v1"), ("k", "v2")]
+    assert [log["event"] for log in logs].count("topic_takes_nothing") == 1
+
+
 async def test_a_round_is_bounded_by_bytes(service: ServiceOnDatabase, stack: Stack) -> None:
     megabyte = "z" * (1024 * 1024)
     await decide(service, *(event("any", f"k{n}", megabyte) for n in range(20)))

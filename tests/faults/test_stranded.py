@@ -70,7 +70,7 @@ async def test_replicas_that_free_each_others_claims_do_not_wait_for_each_other(
         [record(lodged("C1"), 1, 1), record(lodged("C4"), 1, 2)],
     )
     assert await complaints.rows("SELECT id FROM waiting") == []
-    counts = await complaints.rows("SELECT events_in, applied, dead FROM consumer_progress ORDER BY partition")
+    counts = await complaints.rows("SELECT events_in, applied, dead FROM consumer_progress WHERE events_in > 0 ORDER BY partition")
     assert counts == [{"events_in": 3, "applied": 3, "dead": 0}] * 2
 
 

@@ -41,7 +41,7 @@ def record(wire: Wire) -> Record:
 
 
 async def counted(service: ServiceOnDatabase) -> list[tuple[int, ...]]:
-    rows = await service.rows("SELECT events_in, applied, duplicates, dead FROM consumer_progress")
+    rows = await service.rows("SELECT events_in, applied, duplicates, dead FROM consumer_progress WHERE events_in > 0")
     return [tuple(row.values()) for row in rows]
 
 

@@ -5,9 +5,10 @@ from datetime import datetime
 from itertools import permutations
 
 import pytest
-from tests.harness import ServiceOnDatabase, claim, data_of, service_on
+from tests.harness import ServiceOnDatabase, claim, data_of, id_of, service_on
 
 from common.contracts.claims.intake import CustomerAnswered, ServiceEnded, ServiceRequestReceived, Severity, SurveyAnswered
+from common.contracts.complaints import ComplaintSolutionCommunicated
 from common.contracts.envelope import Record
 from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.service_requests import (
@@ -19,6 +20,7 @@ from common.contracts.service_requests import (
 )
 from common.contracts.sla_clocks import SlaClockBreached, SlaClockStarted
 from common.contracts.topics import consumed_by
+from common.contracts.work_orders import WorkOrderCompleted, WorkOrderReopened
 from intake.handlers import HANDLERS
 from intake.repository import UnitOfWork
 
@@ -49,6 +51,7 @@ def received(request: str, when: datetime, *, severity: Severity = "normal", rem
         asset_id="A1",
         customer_class="vip",
         outlet="harbour",
+        category="no water",
         remarks=remarks,
     )
     return claim(event, when, id=id)
@@ -84,6 +87,7 @@ async def test_a_request_goes_from_the_call_to_the_archive_and_the_survey(intake
             customer_id="K1",
             channel="hotline",
             nature="repair",
+            route="work_order",
             severity="normal",
             priority="normal",
             region="north",
@@ -93,10 +97,11 @@ async def test_a_request_goes_from_the_call_to_the_archive_and_the_survey(intake
             received_at=at("09:00"),
             customer_class="vip",
             outlet="harbour",
+            category="no water",
         ),
         ServiceRequestAnswered(request_id="R1", answered_at=at("09:20"), by="E3"),
         ServiceRequestClosed(request_id="R1", closed_at=at("16:00", 9), by="E2"),
-        SurveyRecorded(request_id="R1", satisfaction=4, credited_to="E2", answered_at=at("12:00", 20)),
+        SurveyRecorded(request_id="R1", satisfaction=4, answered_at=at("12:00", 20)),
     ]
     assert data_of(decisions) == data_of(expected)
     assert [event.envelope.sequence for event in decisions] == [1, 2, 3, 4]
@@ -105,13 +110,14 @@ async def test_a_request_goes_from_the_call_to_the_archive_and_the_survey(intake
 async def test_the_response_is_credited_to_whoever_answered_and_the_survey_to_whoever_served_on_the_day_of_the_close(
     intake: ServiceOnDatabase,
 ) -> None:
-    await intake.apply(a_case("R1"))
+    case = a_case("R1")
+    await intake.apply(case)
     assert await intake.facts("R1") == {
         ("in_time_response", "employee:E3"): ("1", "1", at("09:20")),
         ("customer_satisfaction", "employee:E2"): ("3", "4", at("16:00", 9)),
     }
     survey = next(fact for fact in await intake.published(KpiRecorded) if fact.indicator == "customer_satisfaction")
-    assert survey.source_event_ids == [survey.envelope.causation_id]
+    assert survey.source_event_ids == [id_of(case[2]), id_of(case[3])]  # the end of the service, and the answer about it
 
 
 async def test_a_late_answer_is_a_breach_of_the_handler_who_let_the_time_pass(intake: ServiceOnDatabase) -> None:
@@ -149,8 +155,6 @@ async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(i
         [
             received("R1", at("10:00")),
             answered("R1", at("10:00")),
-            ended("R1", at("17:00", 9)),
-            surveyed("R1", at("12:00", 21), satisfaction=1),
         ]
     )
     await intake.apply([received("R2", at("09:00")), answered("R2", at("08:00"))])
@@ -158,8 +162,6 @@ async def test_each_refusal_is_answered_with_its_rule_and_changes_nothing_else(i
     assert [(refusal.request_id, refusal.rule, refusal.was, refusal.field) for refusal in refusals] == [
         ("R1", "registered_once", "surveyed", "request_id"),
         ("R1", "answered_once", "surveyed", ""),
-        ("R1", "closed_once", "surveyed", ""),
-        ("R1", "surveyed_once", "surveyed", ""),
         ("R2", "not_before_receipt", "registered", "ce_time"),
     ]
     assert await intake.rows("SELECT * FROM clocks WHERE aggregate = 'service_requests:R1' ORDER BY id") == before
@@ -174,6 +176,21 @@ async def test_the_end_waits_for_the_answer_and_the_survey_for_the_end(intake: S
     await intake.apply([answer])
     assert await intake.rows("SELECT * FROM waiting") == []
     assert len(await intake.published(SurveyRecorded)) == 1
+
+
+async def test_a_second_end_and_a_second_survey_wait_for_a_reopening_which_alone_would_make_them_right(intake: ServiceOnDatabase) -> None:
+    await intake.apply(a_case("R1"))
+    await intake.apply([ended("R1", at("17:00", 9)), surveyed("R1", at("12:00", 21), satisfaction=1)])
+    assert await intake.rows("SELECT missing FROM waiting") == [{"missing": "reopened"}, {"missing": "reopened"}]
+    assert await intake.published(ServiceRequestClaimRejected) == []
+    assert len([fact for fact in await intake.published(KpiRecorded) if fact.indicator == "customer_satisfaction"]) == 1
+
+
+async def test_what_waits_says_what_is_missing_by_now(intake: ServiceOnDatabase) -> None:
+    await intake.apply([received("R1", at("09:00")), ended("R1", at("15:00", 9)), ended("R1", at("16:00", 9))])
+    assert await intake.rows("SELECT missing FROM waiting") == [{"missing": "answered"}, {"missing": "answered"}]
+    await intake.apply([answered("R1", at("09:20"))])
+    assert await intake.rows("SELECT event_time, missing FROM waiting") == [{"event_time": at("16:00", 9), "missing": "reopened"}]
 
 
 async def test_any_order_of_arrival_gives_the_same_request_clocks_facts_and_decisions(intake: ServiceOnDatabase) -> None:
@@ -199,7 +216,10 @@ async def test_ends_and_surveys_that_contradict_each_other_give_the_same_credit_
         assert ("customer_satisfaction", "employee:E2") not in facts, order
     ends = await intake.ends(names)
     assert all(ends[name]["clocks"] == ends["P1"]["clocks"] for name in names)
-    assert await intake.rows("SELECT * FROM waiting") == await intake.rows("SELECT * FROM dead_letters") == []
+    # those that came after an earlier one of their kind wait for a reopening, which would make them right
+    waiting = await intake.rows("SELECT event_time, aggregate FROM waiting")
+    assert {row["event_time"] for row in waiting} == {at("16:00", 9), at("12:00", 20)}
+    assert await intake.rows("SELECT * FROM dead_letters") == []
 
 
 async def test_what_kafka_delivers_twice_changes_nothing(intake: ServiceOnDatabase) -> None:
@@ -232,5 +252,6 @@ async def test_both_clocks_start_at_the_receipt_in_the_name_of_the_handler(intak
     }
 
 
-def test_every_claim_that_intake_consumes_has_a_handler() -> None:
-    assert set(HANDLERS) == {event for topic in consumed_by("intake") for event in topic.events if topic.kind != "rules"}
+def test_every_claim_that_intake_consumes_has_a_handler_and_so_has_what_tells_the_result_of_a_request() -> None:
+    claims = {event for topic in consumed_by("intake") for event in topic.events if topic.kind == "claims"}
+    assert set(HANDLERS) == claims | {WorkOrderCompleted, WorkOrderReopened, ComplaintSolutionCommunicated}

@@ -6,11 +6,10 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
-from tests.harness import ServiceOnDatabase, claim, service_on
+from tests.harness import ServiceOnDatabase, activated, claim, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
 from common.contracts.claims.intake import ServiceRequestReceived
-from common.contracts.claims.operator import SlaPolicyActivated
 from common.contracts.event import Event
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.sla.policy import TRAITS, shipped_document
@@ -20,11 +19,20 @@ pytestmark = pytest.mark.real
 NINE = datetime.fromisoformat("2025-07-07T09:00:00+08:00")
 GIVEN = {point.name: point.load() for point in entry_points(group="aftersales.traits")}
 KNOWN = {"channel": "hotline", "region": "north", "customer_class": "vip", "outlet": "harbour"}
-RECEIVED = ServiceRequestReceived(
-    **KNOWN, request_id="R1", customer_id="K1", nature="repair", severity="critical", product="boiler", handled_by="E1"
+RECEIVED = ServiceRequestReceived.model_validate(
+    {
+        **KNOWN,
+        "request_id": "R1",
+        "category": "noise",
+        "customer_id": "K1",
+        "nature": "repair",
+        "severity": "critical",
+        "product": "boiler",
+        "handled_by": "E1",
+    }
 )
 REGISTERED = ServiceRequestRegistered(
-    **{**RECEIVED.model_dump(exclude={"remarks"}), "priority": "urgent", "received_at": NINE, "asset_id": None}
+    **{**RECEIVED.model_dump(exclude={"remarks"}), "route": "work_order", "priority": "urgent", "received_at": NINE, "asset_id": None}
 )
 LODGED = ComplaintLodged.model_validate({**KNOWN, "complaint_id": "C1", "customer_id": "K1", "category": "noise", "handled_by": "E1"})
 CASES: dict[str, tuple[Event, str]] = {
@@ -45,7 +53,7 @@ def policy(service: str, stage: str, when: dict[str, str]) -> Event:
     document: dict[str, Any] = shipped_document(service) | {"version": 2}
     special = {"when": when, "target": {"working_days": 7}, "calendar": "cn"}
     document["stages"] = {**document["stages"], stage: [special, *document["stages"][stage]]}
-    return SlaPolicyActivated(policy=f"{service}@2", service=service, version=2, effective_at=NINE, document=document)
+    return activated("sla-policy", service, 2, document, NINE)
 
 
 @pytest.mark.parametrize("service", CASES, indirect=True)
@@ -76,7 +84,7 @@ async def test_a_promise_that_could_never_fit_is_refused_by_the_service_too(serv
     event = policy("complaints", "verified", {"severity": "high"})  # of requests, not of complaints
     await service.apply([claim(event, NINE)])
     letters = await service.rows("SELECT rule, field, reason FROM dead_letters")
-    assert letters == [{"rule": "bad_policy", "field": "data.document.stages", "reason": "no case of this service has a severity"}]
+    assert letters == [{"rule": "bad_document", "field": "data.body.stages", "reason": "no case of this service has a severity"}]
 
 
 def test_what_a_service_gives_is_known_to_policies_and_each_service_with_clocks_says_it() -> None:

@@ -102,6 +102,22 @@ async def test_the_same_quarter_told_in_another_order_to_one_replica_ends_in_the
         assert len(grades) == len(first) == _PLAN.staff - 1, "everybody but the manager, whose cycle is the year, has a grade"
 
 
+async def test_intake_credits_surveys_to_the_technicians_of_whom_dispatch_tells_and_the_results_of_complaints_are_known(
+    quarter: Quarter,
+) -> None:
+    said = {topic: _bodies(found) for topic, found in (await quarter.said("work-orders", "service-requests", "kpi-facts")).items()}
+    work = {body["request_id"]: body for body in sorted(_with(said["work-orders"], "completed_at"), key=lambda one: one["completed_at"])}
+    surveys: dict[str, dict[str, Any]] = {}
+    for fact in sorted(said["kpi-facts"], key=lambda one: one["revision"]):
+        if fact["indicator"] == "customer_satisfaction" and fact["denominator"] != "0" and fact["case_id"] in work:
+            surveys[fact["case_id"]] = fact
+    assert len(surveys) > 10
+    for request, fact in surveys.items():
+        assert (fact["subject"], fact["dimensions"]["team"]) == (f"employee:{work[request]['technician']}", work[request]["team"]), request
+    results = {body["result"] for body in _with(said["service-requests"], "result")}
+    assert results == {"work_done", "solution_told"}
+
+
 async def test_the_same_claims_once_more_are_duplicates_and_nothing_else(quarter: Quarter) -> None:
     digest, versions = await quarter.digest(), await quarter.versions()
     counts, said = await quarter.platform.counts(), await quarter.said(*DECIDED, *GRADED)
@@ -174,14 +190,12 @@ async def test_the_outcomes_on_metrics_are_those_in_the_database(quarter: Quarte
     scraped = scraped_sla(quarter.running)
     counted = Counter({(row["service"], row["stage"], outcome): row[outcome] for row in scraped for outcome in ("met", "breached")})
     stored: Counter[tuple[str, str, str]] = Counter()
-    reopened: Counter[tuple[str, str]] = Counter()
     for name in SERVICES:
         async with database(quarter.platform.database_url, name) as connection:
             for row in await connection.fetch("SELECT stage, outcome, count(*) AS n FROM clocks WHERE outcome <> 'open' GROUP BY 1, 2"):
                 stored[name, row["stage"], row["outcome"]] = row["n"]
-            for row in await connection.fetch(_REOPENED):
-                reopened[name, row["stage"]] = row["n"]
-    told = _outcomes_told(await read_topic(quarter.platform.kafka, "sla-clocks"))
+    said = await read_topic(quarter.platform.kafka, "sla-clocks")
+    told, reopened = _outcomes_told(said), _open_again(said)
     assert sum(told.values()) > 100
     assert +counted == told, "counted as first published"
     by_stage = {key: counted[(*key, "met")] + counted[(*key, "breached")] for key in {(name, stage) for name, stage, _ in stored}}
@@ -191,9 +205,12 @@ async def test_the_outcomes_on_metrics_are_those_in_the_database(quarter: Quarte
     }
 
 
-_REOPENED = """
-SELECT stage, count(*) AS n FROM clock_events e JOIN clocks c ON c.id = e.clock_id WHERE type = 'reopened' GROUP BY 1
-"""
+def _open_again(decisions: Sequence[Decision]) -> Counter[tuple[str, str]]:
+    """The clocks that were met and opened again, so that another outcome follows, by service and stage; a breached one stays breached."""
+    bodies = [(found.type, json.loads(found.value)) for found in decisions]
+    breached = {body["clock_id"]: datetime.fromisoformat(body["at"]) for type, body in bodies if type == "sla_clock.breached"}
+    opened = [(body, datetime.fromisoformat(body["at"])) for type, body in bodies if type == "sla_clock.reopened"]
+    return Counter((body["service"], body["stage"]) for body, at in opened if breached.get(body["clock_id"], at) >= at)
 
 
 def _outcomes_told(decisions: Sequence[Decision]) -> Counter[tuple[str, str, str]]:
@@ -201,6 +218,11 @@ def _outcomes_told(decisions: Sequence[Decision]) -> Counter[tuple[str, str, str
     kinds = {"sla_clock.met": "met", "sla_clock.breached": "breached"}
     bodies = [(json.loads(found.value), kinds[found.type]) for found in decisions if found.type in kinds]
     return Counter((body["service"], body["stage"], outcome) for body, outcome in bodies)
+
+
+def _with(bodies: Sequence[dict[str, Any]], field: str) -> list[dict[str, Any]]:
+    """Those that have a field."""
+    return [body for body in bodies if field in body]
 
 
 def _bodies(decisions: Sequence[Decision]) -> list[dict[str, Any]]:

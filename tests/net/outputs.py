@@ -3,7 +3,9 @@
 Each record counts with its topic, key, type, subject, time, data and its identity (id, sequence, what caused it and what it was
 replayed from). Left out is what two runs differ in by nature: when a record was written (`recordedtime`, offsets, partition), and on
 the topics that follow from closing a cycle the moment at which it was closed (`time`, `as_of`, the ids derived from it, and the
-`cut`, which is made of offsets). A record that stands on a topic twice counts twice: an undisturbed run repeats nothing.
+`watermarks`, which are offsets). A case that hears from two topics numbers its decisions as they come, and draws a fact from both: there
+the number is left out, which of the two came last, and what the fact said before. A record that stands on a topic twice counts twice:
+an undisturbed run repeats nothing.
 Dead letters stay out: they name offsets.
 """
 
@@ -14,14 +16,14 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from tests.ops.replay_logs import random_log, write_log
 
-from common.contracts.topics import SERVICES, TOPICS
+from common.contracts.topics import SERVICES, TOPICS, source_of
 from devstack import Stack
 from ops.demo import create_topics
 from ops.platform import Platform
@@ -34,6 +36,14 @@ VOLVO = DATA / VOLVO_LOG
 _COMMAND = [sys.executable, "-c", "import sys; from ops.main import main; sys.exit(main())"]
 _OF_THE_CLOSE = ("cycles", "grade-results", "grade-history", "grade-outcomes")
 _SAID = ("ce_type", "ce_subject", "ce_time", "ce_source")
+_HEAR_FROM_TWO_TOPICS = (source_of("intake"), source_of("complaints"))
+_BY_ARRIVAL = {
+    "service-requests": ("ce_sequence",),
+    "complaints": ("ce_sequence",),
+    "sla-clocks": ("ce_id", "ce_causationid", "ce_correlationid"),  # the id follows from the number of what was known of the case
+    "kpi-facts": ("ce_causationid", "ce_correlationid"),
+}
+_FROM_TWO_TOPICS = ("customer_satisfaction",)
 _IDENTITY = ("ce_id", "ce_sequence", "ce_causationid", "ce_correlationid", "ce_replayof")
 
 Record = tuple[str, str, Mapping[str, str], Mapping[str, Any]]
@@ -98,11 +108,13 @@ def summary(records: Iterable[Record]) -> Summary:
     """The digests of records, in whatever order they come."""
     spoken, identity = defaultdict(list), defaultdict(list)
     fields: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for topic, key, headers, data in records:
+    for topic, key, headers, data in _lasting(records):
         by_close = topic in _OF_THE_CLOSE
+        by_arrival = _BY_ARRIVAL.get(topic, ()) if headers["ce_source"] in _HEAR_FROM_TWO_TOPICS else ()
         head = {"key": key, **{name: headers.get(name, "") for name in _SAID if not by_close or name != "ce_time"}}
-        identities = {name: headers.get(name, "") for name in _IDENTITY if not by_close or name in ("ce_sequence", "ce_replayof")}
-        body = {name: value for name, value in data.items() if not by_close or name not in ("as_of", "cut")}
+        names = ("ce_sequence", "ce_replayof") if by_close else [name for name in _IDENTITY if name not in by_arrival]
+        identities = {name: headers.get(name, "") for name in names}
+        body = {name: value for name, value in data.items() if not by_close or name not in ("as_of", "watermarks")}
         history = headers.get("ce_replayof", "").partition(":")[0]
         place = f"{topic} of {history or 'the close'}", headers["ce_type"]
         spoken[place].append(_canonical([head, body]))
@@ -118,6 +130,24 @@ def summary(records: Iterable[Record]) -> Summary:
             "fields": {name: _digest(values)[:12] for name, values in sorted(fields[place].items())},
         }
     return dict(found)
+
+
+def _lasting(records: Iterable[Record]) -> Iterator[Record]:
+    """All but what was said for a time of facts that a case draws from two topics: earlier revisions, and credit that has moved away."""
+    newest: dict[tuple[object, ...], int] = {}
+    kept = list(records)
+    for _, _, _, data in kept:
+        if data.get("indicator") in _FROM_TWO_TOPICS:
+            newest[_fact(data)] = max(newest.get(_fact(data), 0), data["revision"])
+    return (record for record in kept if _fact(record[3]) not in newest or _counts(record[3], newest[_fact(record[3])]))
+
+
+def _counts(fact: Mapping[str, Any], newest: int) -> bool:
+    return bool(fact["revision"] == newest and fact["denominator"] != "0")
+
+
+def _fact(data: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(data.get(name) for name in ("case_id", "indicator", "subject", "occurrence"))
 
 
 def _canonical(value: object) -> str:

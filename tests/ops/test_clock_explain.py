@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.harness import ServiceOnDatabase, claim, service_at
+from tests.harness import ServiceOnDatabase, activated, claim, service_at
 from typer.testing import CliRunner, Result
 
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun, VerificationEnded
-from common.contracts.claims.operator import SlaPolicyActivated
 from common.sla.policy import shipped_document
 from devstack import Stack
 from ops.clock_explain import app
@@ -95,11 +94,9 @@ async def test_a_clock_whose_promise_was_changed_shows_each_promise_with_since_w
 ) -> None:
     document = shipped_document("complaints") | {"version": 2}
     document["stages"] = {**document["stages"], "verified": [{"target": {"working_days": 5}, "calendar": "cn"}]}
-    activated = SlaPolicyActivated(
-        policy="complaints@2", service="complaints", version=2, effective_at=at(9, "12:00"), applies_to_open=True, document=document
-    )
+    policy = activated("sla-policy", "complaints", 2, document, at(9, "12:00"), applies_to_open=True)
     await complaints.apply(
-        [claim(activated, at(9, "11:00")), claim(VerificationEnded(complaint_id="C1", justified=True, by="E2"), at(10, "09:00"))]
+        [claim(policy, at(9, "11:00")), claim(VerificationEnded(complaint_id="C1", justified=True, by="E2"), at(10, "09:00"))]
     )
     found = await asyncio.to_thread(explained, fresh_stack, "verified")
     assert [(one["from"], one["policy"], one["target"]["working_days"]) for one in found["promised"]] == [
@@ -107,10 +104,52 @@ async def test_a_clock_whose_promise_was_changed_shows_each_promise_with_since_w
         ("2025-07-09T12:00:00+08:00", "complaints@2", 5),
     ]
     assert (found["policy"], found["outcome"]) == ("complaints@2", "met")
-    assert {"type": "rule_used", "rule": "policy complaints@2", "at": "2025-07-09T12:00:00+08:00"}.items() <= found["ledger"][-2].items()
+    used, taken_by, stopped = found["ledger"][-3:]
+    assert {"type": "rule_used", "rule": "policy complaints@2", "at": "2025-07-09T12:00:00+08:00"}.items() <= used.items()
+    assert (taken_by["type"], stopped["type"]) == ("owner_changed", "stopped")  # whoever acts in time has it from then on (ADR 0025)
     shown = await asyncio.to_thread(call, fresh_stack, "complaints:C1:verified")
     assert '{"working_days": 5, "meaning": "end_of_day"}' in shown.stdout
     assert "policy complaints@2" in [fact["why"] for fact in found["published"]]
+
+
+@pytest.mark.real
+async def test_a_promise_for_the_same_day_says_by_which_cut_off_it_counts_and_in_which_season_it_is_kept(
+    complaints: ServiceOnDatabase, fresh_stack: Stack
+) -> None:
+    summer = {"from": "06-01", "to": "08-31", "weekly_hours": {day: [["08:00", "17:30"]] for day in ("mon", "tue", "wed", "thu", "fri")}}
+    hours = {"time_zone": "Asia/Shanghai", "weekly_hours": {"mon": [["09:00", "18:00"]]}, "seasons": [summer]}
+    document = shipped_document("complaints") | {"version": 2}
+    target = {"working_days": 0, "cut_off": "16:00", "by": "17:00"}
+    document["stages"] = {**document["stages"], "acknowledged": [{"target": target, "calendar": "shop"}]}
+    rules = [activated("calendar", "shop", 1, hours, at(10, "10:00")), activated("sla-policy", "complaints", 2, document, at(10, "12:00"))]
+    await complaints.apply([claim(rule, at(10, "10:00")) for rule in rules])
+    lodged = {
+        id: ComplaintLodged(complaint_id=id, customer_id="K1", category="noise", region="north", handled_by="E1")
+        for id in ("IN-TIME", "AT-THE-CUT-OFF")
+    }
+    told = [claim(ComplainantTold(complaint_id=id, by="E1"), at(15, "17:00")) for id in lodged]
+    starts = (at(14, "15:59"), at(14, "16:00"))
+    await complaints.apply([*(claim(one, start) for one, start in zip(lodged.values(), starts, strict=True)), *told])
+
+    def of(id: str) -> dict[str, Any]:
+        result = call(fresh_stack, f"complaints:{id}:acknowledged", "--json")
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    breached, met = [await asyncio.to_thread(of, id) for id in lodged]
+    assert (breached["outcome"], breached["breached_at"]) == ("breached", "2025-07-14T17:00:00+08:00")
+    assert (met["outcome"], met["policy"], met["target"]) == ("met", "complaints@2", {**target, "meaning": "end_of_day"})
+    assert (breached["day_0"], met["day_0"]) == ({"date": "2025-07-14"}, {"date": "2025-07-15", "reason": "cut_off"})
+    assert [(day["date"], day["from"][11:16], day["season"]) for day in met["days"]] == [
+        ("2025-07-15", "08:00", {"from": "06-01", "to": "08-31"})
+    ]
+    assert (
+        "16:00 截止受理，逾时自下一工作日起算（complaints@2，日历 shop@1）；截止时刻后受理，自 2025-07-15 起算；适用作息"
+        in met["reason_zh"]
+    )
+    assert "counted from 2025-07-15, since it came after the cut-off; hours of the season from 06-01 to 08-31;" in met["reason_en"]
+    shown = await asyncio.to_thread(call, fresh_stack, "complaints:AT-THE-CUT-OFF:acknowledged")
+    assert "06-01 – 08-31" in shown.stdout
 
 
 @pytest.mark.real

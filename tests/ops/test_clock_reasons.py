@@ -23,6 +23,9 @@ ACCOUNT: dict[str, Any] = {
     "segments": [{"to": "2025-07-07T10:00:00+08:00"}],
 }
 DAYS = {"working_days": 3, "meaning": "end_of_day"}
+SAME_DAY = {"working_days": 0, "meaning": "end_of_day", "cut_off": "16:00"}
+SUMMER = {"season": {"from": "05-01", "to": "09-30"}}
+BIG_WEEK = {"alternating": {"anchor": "2025-07-05"}}
 HOURS_OF_DAYS = {"working_days": 3, "meaning": "working_hours"}
 
 
@@ -55,6 +58,40 @@ HOURS_OF_DAYS = {"working_days": 3, "meaning": "working_hours"}
             "waited 1:30:00 for parts (which does not move this deadline).",
         ),
         ({"working_seconds_by_owner": {}}, "计时归属：无", "held by nobody"),
+        (
+            {"target": {**SAME_DAY, "by": "17:00"}, "day_0": {"date": "2025-07-07"}},
+            "承诺当日 17:00 前办结，16:00 截止受理，逾时自下一工作日起算（dispatch@2，日历 cn@0）；进行中",
+            "Promised by 17:00 of the same day, with a cut-off at 16:00 (dispatch@2, calendar cn@0); running",
+        ),
+        (
+            {"target": {"working_days": 0, "meaning": "end_of_day"}, "day_0": {"date": "2025-07-07"}},
+            "承诺当日结束前办结（dispatch@2，日历 cn@0）；进行中",
+            "Promised by the end of the same day (dispatch@2, calendar cn@0); running",
+        ),
+        (
+            {"target": SAME_DAY, "day_0": {"date": "2025-07-08", "reason": "cut_off"}},
+            "承诺当日结束前办结，16:00 截止受理，逾时自下一工作日起算（dispatch@2，日历 cn@0）；截止时刻后受理，自 2025-07-08 起算；",
+            "Promised by the end of the same day, with a cut-off at 16:00 (dispatch@2, calendar cn@0); "
+            "counted from 2025-07-08, since it came after the cut-off;",
+        ),
+        (
+            {"target": {**DAYS, "cut_off": "16:00"}, "day_0": {"date": "2025-07-07", "reason": "day_off"}},
+            "第 3 个工作日结束前完成，16:00 截止受理，逾时自下一工作日起算（dispatch@2，日历 cn@0）；当日非工作日，自 2025-07-07 起算；",
+            "by the end of working day 3 after the day from which it counts, with a cut-off at 16:00 (dispatch@2, calendar cn@0); "
+            "counted from 2025-07-07, since nobody worked on the day of the start;",
+        ),
+        (
+            {"target": {**DAYS, "by": "17:00"}},
+            "起始日之后第 3 个工作日 17:00 前完成",
+            "by 17:00 of working day 3 after the day of the start",
+        ),
+        ({"day_0": {"date": "2025-07-08", "reason": "closing"}}, "下班后受理，自 2025-07-08 起算", "since it came after closing"),
+        ({"day_0": {"date": "2025-07-08", "reason": "by"}}, "当日办结时刻已过，自 2025-07-08 起算", "since that hour was over"),
+        (
+            {"segments": [{"to": "2025-07-07T10:00:00+08:00", "ranges": [SUMMER, SUMMER]}], "ahead": [BIG_WEEK], "days": [SUMMER]},
+            "；适用作息：季节作息 05-01 至 09-30、大小周（基准日 2025-07-05）；",
+            "; hours of the season from 05-01 to 09-30, the weekday that alternates with 2025-07-05;",
+        ),
     ],
 )
 def test_each_outcome_and_each_kind_of_promise_has_its_sentence(changes: dict[str, Any], zh: str, en: str) -> None:

@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from common.kernel.faults import Fault
+from common.kernel.timeline import Hours
 from common.kernel.working_time import Calendar
 from common.sla.policy import parse_policy
 from ops import calendar
@@ -99,6 +100,20 @@ def test_a_deadline_after_the_last_known_year_is_provisional_when_the_shown_cale
     assert beyond["deadline"].startswith("2027-01-")
 
 
+def test_a_country_and_more_years_take_seasons_and_alternating_weekdays_along(tmp_path: Path) -> None:
+    patterns = {
+        "seasons": [{"from": "06-01", "to": "08-31", "weekly_hours": {"mon": [["07:00", "15:00"]]}}],
+        "alternating": [{"anchor": "2026-01-10", "hours": [["10:00", "14:00"]]}],
+    }
+    for fields, name in ((BAVARIA, "de-by"), ({"years": {2026: {"closed": ["10-03"], "make_up": []}}}, "cn-shop")):
+        found = Calendar.from_json(json.loads(shown(tmp_path, {**fields, **patterns}, name).read_text("utf-8"))[name])
+        assert found.hours_of(date(2026, 6, 15)) == (Hours(7 * 3600, 15 * 3600),)
+        assert found.hours_of(date(2026, 9, 19)) == (Hours(10 * 3600, 14 * 3600),)
+        assert not found.is_working_day(date(2026, 9, 26))
+        assert not found.is_working_day(date(2026, 10, 3))  # a holiday, on the alternating weekday
+        assert found.is_provisional(date(2028, 1, 1))
+
+
 def test_what_is_shown_reads_back_as_the_calendar_and_carries_its_name(tmp_path: Path) -> None:
     documents = json.loads(shown(tmp_path, BAVARIA, "de-by").read_text("utf-8"))
     assert {name: Calendar.from_json(document) for name, document in documents.items()} == {"de-by": country_calendar(BAVARIA)}
@@ -173,7 +188,7 @@ def test_a_refusal_names_the_file_the_field_and_the_rule_in_one_line(tmp_path: P
     ("more", "problem"),
     [
         ({"calendar": {"time_zone": "UTC", "weekly_hours": {"mon": DAY}}}, "one of calendar, years and country is expected"),
-        ({"known": [2026]}, "unknown field known; there are country, known_years, name"),
+        ({"known": [2026]}, "unknown field known; there are alternating, country, kind, known_years, name"),
     ],
 )
 def test_a_file_says_its_days_in_one_way_and_with_the_fields_of_that_way(tmp_path: Path, more: Mapping[str, Any], problem: str) -> None:
@@ -186,7 +201,7 @@ def test_a_whole_calendar_takes_no_field_of_a_country(tmp_path: Path) -> None:
     whole = {"calendar": {"time_zone": "UTC", "weekly_hours": {"mon": DAY}}, "known_years": [2026]}
     refused = CliRunner().invoke(calendar.app, ["show", str(written(tmp_path, whole))])
     assert refused.exit_code == 1
-    assert "unknown field known_years; there are calendar, name, notice, version" in refused.stderr
+    assert "unknown field known_years; there are calendar, kind, name, notice, version" in refused.stderr
 
 
 def test_the_notice_says_by_whose_word_the_days_are_what_they_are() -> None:

@@ -62,6 +62,11 @@ def test_each_trouble_is_one_finding_that_says_what_to_do(what: str, state: str,
     assert found.do
 
 
+def test_timers_that_are_due_are_told_apart_by_what_they_serve() -> None:
+    [found] = _worse(replace(WELL, timers_due=3, wake_ups_due=1, timer_seconds=301.0))
+    assert found.found == "3 due (2 of clocks, 1 wake-ups), the oldest for 301 s"
+
+
 def test_a_cycle_that_is_asked_to_close_is_trouble_only_over_a_hole() -> None:
     assert not _worse(replace(WELL, unfinished={"cycles": 1}))
     found = _worse(replace(WELL, unfinished={"cycles": 1}, holes=["kpi-facts (made_anew, 12 partitions)"]))

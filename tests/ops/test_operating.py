@@ -22,9 +22,10 @@ from tests.faults.kit import HANGS
 from typer.testing import CliRunner, Result
 
 from appraisal.commands import app as grade
+from common.contracts.claims.appraisal import KpiReported, OrgDescribed, OrgMember
 from common.contracts.topics import BY_NAME
 from devstack import Stack
-from ops import dead_letters, doctor, outbox, resume, topics
+from ops import cycle, dead_letters, doctor, outbox, resume, topics
 from ops.platform import Platform
 
 pytestmark = pytest.mark.real
@@ -134,11 +135,11 @@ def test_run_prints_every_address_and_an_example_that_works_as_printed(running: 
 
 def test_topics_are_as_the_table_says_until_somebody_changes_one(running: Running) -> None:
     assert running.call(topics.app, "diff").exit_code == 0
-    _set_retention(running.stack.kafka, "complaints", "1000")
+    _set_retention(running.stack.kafka, "sla-clocks", "1000")
     result = running.call(topics.app, "diff", "--json")
     assert result.exit_code == 1
     # Kafka's call sets everything that it is not given to its default, so there is more
-    assert {"topic": "complaints", "what": "retention.ms", "wanted": "2592000000", "found": "1000"} in json.loads(result.stdout)
+    assert {"topic": "sla-clocks", "what": "retention.ms", "wanted": "2592000000", "found": "1000"} in json.loads(result.stdout)
     applied = running.call(topics.app, "apply", "--json")
     assert applied.exit_code == 0
     assert {one["done"] for one in json.loads(applied.stdout)} == {"set"}
@@ -158,6 +159,43 @@ def _set_retention(kafka: str, topic: str, milliseconds: str) -> None:
             await client.close()
 
     asyncio.run(change())
+
+
+def test_a_cycle_is_closed_or_refused_and_says_who_has_no_grade(running: Running) -> None:
+    assert running.call(cycle.app, "status", "2025Q3", "basic@1").exit_code == 1, "nobody has asked"
+    boss = OrgMember(employee_id="E1", post="supervisor", department="service", team="t1", roles=["hr"])
+    described = OrgDescribed(org_id="cycles", members=[boss])
+    names = {"ce_type": described.TYPE, "ce_id": "org-of-cycles", "ce_time": "2025-01-01T00:00:00+08:00"}
+    running.send(described.TOPIC, "cycles", described.model_dump_json().encode(), **names)
+    running.until("appraisal", "SELECT FROM organisations")
+
+    early = running.call(cycle.app, "close", "2025Q3", "--scheme", "basic@1", "--as-of", "2025-09-30T00:00:00+08:00", "--wait", "60")
+    assert early.exit_code == 1
+    assert "not_before_its_end, about as_of" in early.output
+    refused = running.call(cycle.app, "close", "2025Q3", "--scheme", "nobody@1", "--wait", "60")
+    assert (refused.exit_code, "unknown_scheme" in refused.output) == (1, True)
+    assert running.call(cycle.app, "close", "2025-13", "--scheme", "basic@1").exit_code == 2
+    planned = running.call(cycle.app, "close", "2025Q2", "--scheme", "basic@1", "--as-of", "2299-01-01T00:00:00Z", "--wait", "60")
+    assert planned.exit_code == 0, planned.output
+    assert "will begin to close at 2299-01-01" in planned.output
+    assert "A close is planned" in running.call(cycle.app, "status", "2025Q2", "basic@1").output
+
+
+def test_a_closed_cycle_is_listed_with_its_counts(running: Running) -> None:
+    reported = KpiReported(case_id="of-cycles", indicator="in_time_solution", subject="employee:E1", numerator="1", denominator="1")
+    names = {"ce_type": reported.TYPE, "ce_id": "kpi-of-cycles", "ce_time": "2025-08-01T00:00:00+08:00"}
+    running.send(reported.TOPIC, "of-cycles", reported.model_dump_json().encode(), **names)
+    running.until("appraisal", "SELECT FROM kpi_facts WHERE case_id = 'of-cycles'")
+    done = running.call(cycle.app, "close", "2025Q3", "--scheme", "basic@1", "--by", "E1", "--wait", "60")
+    assert done.exit_code == 0, done.output
+    assert "is closed: 1 graded, 0 not." in done.output
+    (line,) = [one for one in running.rows(cycle.app, "list") if one["cycle"] == "2025Q3"]
+    assert (line["cycle_key"], line["status"], line["graded"], line["not_graded"]) == ("2025Q3|basic@1", "graded", 1, 0)
+    told = running.call(cycle.app, "status", "2025Q3", "basic@1")
+    assert told.exit_code == 0
+    assert "2025Q3 under basic@1 is graded" in told.output
+    found = json.loads(running.call(cycle.app, "status", "2025Q3", "basic@1", "--json").stdout)
+    assert (found["waits_for"], found["not_graded"]) == ([], {})
 
 
 def test_a_repaired_body_keeps_its_id_and_closes_the_letter(running: Running, complaint: str, tmp_path: Path) -> None:
@@ -317,18 +355,18 @@ def _ids_on(kafka: str, topic: str) -> list[str]:
 
 def test_a_grade_is_explained_down_to_its_events_and_its_digest_verified(running: Running) -> None:
     mark = secrets.token_hex(3)
-    boss, one = f"B{mark}", f"S{mark}"
+    boss, one, *peers = f"B{mark}", f"S{mark}", f"P{mark}", f"Q{mark}"
     members = [
         {"employee_id": boss, "post": "supervisor", "department": "service", "team": "t1", "superior": None},
-        {"employee_id": one, "post": "specialist", "department": "service", "team": "t1", "superior": boss},
+        *({"employee_id": who, "post": "specialist", "department": "service", "team": "t1", "superior": boss} for who in (one, *peers)),
     ]
     at = f"2026-03-31T0{secrets.randbelow(10)}:{secrets.randbelow(60):02}:{secrets.randbelow(60):02}Z"
     described = json.dumps({"org_id": "hq", "members": members}).encode()
     running.send("org-claims", "hq", described, ce_id=f"org-{mark}", ce_type="org.described", ce_time=at)
-    rated = json.dumps(
-        {"rating_id": f"r-{mark}", "cycle": "2026Q1", "scheme": "department-360@1", "appraisee": one, "appraiser": boss, "score": "80"}
-    ).encode()
-    running.send("rating-claims", one, rated, ce_id=f"r-{mark}", ce_type="rating.given", ce_time=at)
+    for who in (boss, *peers):  # fewer than three would not be told (ADR 0021)
+        rating = {"rating_id": f"r-{who}", "cycle": "2026Q1", "scheme": "department-360@1", "appraisee": one, "appraiser": who}
+        given = json.dumps({**rating, "score": "80"}).encode()
+        running.send("rating-claims", one, given, ce_id=f"r-{who}", ce_type="rating.given", ce_time=at)
     for number in range(10):
         case = f"K-{mark}-{number}"
         figure = {"case_id": case, "indicator": "in_time_solution", "subject": f"employee:{one}", "denominator": "1"}

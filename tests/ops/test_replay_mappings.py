@@ -79,7 +79,7 @@ def changed(path: str, value: object, name: str = "volvo") -> dict[str, Any]:
         ("claims/0/fields/region", {"column": "Country", "otherwise": "x"}, "claims[0].fields.region.otherwise", "table"),
         ("claims/0/fields/region", {"row": "number", "missing": ["?"]}, "claims[0].fields.region.missing", "column"),
         ("claims/0/fields/region", {"set": "prty"}, "claims[0].fields.region.set", "party"),
-        ("claims/0/fields/nature", "no such nature", "claims[0].fields.nature", "claim"),
+        ("claims/0/fields/nature", "-no nature-", "claims[0].fields.nature", "claim"),
         ("claims/0/fields/nature", 5, "claims[0].fields.nature", "claim"),
         ("claims/0/fields/handled_by", "two words", "claims[0].fields.handled_by", "claim"),
         ("claims/0/fields/severity", {"column": "x", "table": {"Low": "lo"}}, "claims[0].fields.severity.table.Low", "claim"),

@@ -1,14 +1,14 @@
 """The operator's rules from a file to Kafka: what is wrong is said with its line, what is right arrives as the services read it."""
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from typer.testing import CliRunner, Result
 
-from common.contracts.claims.operator import CalendarPublished, SlaPolicyActivated
+from common.contracts.documents import DocumentActivated
 from common.contracts.envelope import Received, decode
 from common.contracts.topics import SERVICES
 from common.kafka import topic_admin
@@ -35,6 +35,9 @@ GOOD = "    - target: {working_days: 3}\n      calendar: cn\n"
 FINDINGS = [
     ("    - target: {working_hours: 1}\n      calendar: cn\n", [(11, "bad_target")]),
     ("    - target: {working_days: -1}\n      calendar: cn\n", [(11, "bad_target")]),
+    ("    - target: {working_days: 0, cut_off: 16:00, by: '17:00'}\n      calendar: cn\n", [(11, "bad_target")]),  # YAML takes it for 960
+    ("    - target: {working_days: 0, cut_off: '16:00', by: '17:00'}\n      calendar: cn\n", []),
+    ("    - target:\n        working_days: 1\n        cut_of: '16:00'\n      calendar: cn\n", [(11, "bad_target")]),
     ("    - target: {working_days: 3}\n      calendar: shop\n", [(12, "unknown_calendar")]),
     ("    - target: {working_days: 3}\n", [(11, "missing_field")]),
     ("    - when: {region: north}\n      target: {working_days: 3}\n      calendar: cn\n", [(11, "no_default")]),
@@ -154,20 +157,22 @@ async def test_calendars_and_policies_reach_the_topics_as_the_services_read_them
 
     said = await asyncio.to_thread(call)
     assert [result.exit_code for result in said] == [0, 0], [result.output for result in said]
-    published, activated = await newest(stack, "calendars"), await newest(stack, "sla-policies")
-    assert isinstance(published, CalendarPublished)
-    assert (published.calendar, published.notice) == ("cn@2027", "国办发明电")
-    known = Calendar.from_json(published.document)
+    published, activated = await documents(stack)
+    assert (published.document, published.control.remarks) == ("calendar/cn@2027", "国办发明电")
+    assert timedelta(0) < published.effective_at - published.time <= timedelta(seconds=5), "every replica knows it before it counts"
+    known = Calendar.from_json(published.body)
     days = [date(2026, 10, 10), date(2027, 1, 1), date(2027, 2, 20), date(2027, 2, 21)]
     assert [known.is_working_day(day) for day in days] == [True, False, True, False]
-    assert isinstance(activated, SlaPolicyActivated)
-    assert (activated.policy, activated.effective_at.year, activated.applies_to_open) == ("complaints@2", 2999, False)
+    assert (activated.document, activated.effective_at.year, activated.applies_to_open) == ("sla-policy/complaints@2", 2999, False)
 
 
-async def newest(stack: Stack, topic: str) -> object:
-    """The event of the last record of a topic."""
-    async with AIOKafkaConsumer(topic, bootstrap_servers=stack.kafka, auto_offset_reset="earliest") as consumer:
-        records = [record for batch in (await consumer.getmany(timeout_ms=10_000)).values() for record in batch]
-    received = decode(from_kafka(records[-1]))
-    assert isinstance(received, Received), received
-    return received.event
+async def documents(stack: Stack) -> list[DocumentActivated]:
+    """The first two documents on the topic."""
+    found: list[DocumentActivated] = []
+    async with AIOKafkaConsumer("reference-documents", bootstrap_servers=stack.kafka, auto_offset_reset="earliest") as consumer:
+        while len(found) < 2:
+            received = decode(from_kafka(await consumer.getone()))
+            assert isinstance(received, Received), received
+            assert isinstance(received.event, DocumentActivated)
+            found.append(received.event)
+    return found

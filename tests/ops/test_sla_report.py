@@ -73,7 +73,10 @@ def test_a_stage_is_told_apart_by_region_and_by_the_person_who_is_charged(compla
     by_region = {row["region"]: (row["met"], row["breached"]) for row in rows(fresh_stack, "--by", "region") if row["stage"] == "verified"}
     assert by_region == {"north": (0, 0), "south": (1, 0)}
     (breached,) = [row for row in rows(fresh_stack, "--by", "person") if row["breached"]]
-    assert (breached["stage"], breached["person"]) == ("verification_started", "employee:E1")  # whose time it was at the deadline
+    assert (breached["stage"], breached["person"]) == (
+        "verification_started",
+        "employee:E2",
+    )  # who began it in time has it from then on (ADR 0025)
     assert {row["policy"] for row in rows(fresh_stack, "--by", "policy")} == {"complaints@1"}
 
 

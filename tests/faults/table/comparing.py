@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.decisions import read_topic
+from tests.faults.decisions import lasting, read_topic
 from tests.faults.killing import DECIDED, GRADED, Left, look_at
 from tests.faults.table.quarter import Quarter
 
@@ -60,8 +60,9 @@ def _decisions(quarter: Quarter, wanted: Left, found: Left, result: Compared) ->
     for topic in DECIDED:
         said = [decision for decision in found.decisions[topic] if not (quarter.beyond and decision.id.startswith(quarter.beyond))]
         identities = {decision.identity for decision in said}
-        result.lost += [f"{topic} {identity}" for identity in sorted(wanted.identities(topic) - identities, key=str)]
-        result.doubled += [f"{topic} {identity}" for identity in sorted(identities - wanted.identities(topic), key=str)]
+        before, after = lasting(wanted.decisions[topic]), lasting(said)
+        result.lost += [f"{topic} {identity}" for identity in sorted(before - after, key=str)]
+        result.doubled += [f"{topic} {identity}" for identity in sorted(after - before, key=str)]
         result.doubled += [f"{topic} has two ids for one decision"] * (len(said) - len(identities))
 
 

@@ -24,7 +24,9 @@ _SPOILS = (("dispatch", "work-order-claims", "work_orders"), ("intake", "service
 """Service, claims topic, and the table in which a state is spoilt."""
 _TAKEN = "SELECT count(*) FROM inbox WHERE id = $1"
 _PARKED = "SELECT count(*) FROM parked_keys WHERE aggregate = $1"
-_KNOWN = "SELECT indicator, case_id, subject, occurrence, revision FROM kpi_facts ORDER BY case_id LIMIT $1"
+_KNOWN = """
+SELECT indicator, case_id, subject, occurrence, max(revision) AS revision FROM kpi_facts GROUP BY 1, 2, 3, 4 ORDER BY case_id LIMIT $1
+"""
 _LETTERS = "SELECT count(*) FROM dead_letters WHERE rule = $1"
 
 

@@ -1,27 +1,30 @@
 """`aftersales calendar`: working days and hours are looked at, and become known to the services that keep clocks."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from common.contracts.claims.operator import CalendarPublished
+from common.contracts.documents import DocumentActivated, DocumentControl, ref_of
 from common.contracts.yaml_files import read_yaml
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.faults import Fault
 from common.kernel.instants import parse_date
 from common.kernel.known_fields import nearest, unknown_field
 from common.kernel.working_time import Calendar
+from common.sla.rulebook import CALENDARS
 from ops import country_calendars
 from ops.connection import kafka_settings
-from ops.rule_records import send
+from ops.document_records import effective_from, send
 from ops.terminal import KafkaOption, stop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_HEAD = frozenset({"name", "version", "notice"})
-_WAYS = {"calendar": frozenset({"calendar"}), "years": frozenset({"years"}), "country": country_calendars.FIELDS}
+_HEAD = frozenset({"kind", "name", "version", "notice"})
+_PATTERNS = country_calendars.PATTERNS
+_WAYS = {"calendar": frozenset({"calendar"}), "years": frozenset({"years"}) | _PATTERNS, "country": country_calendars.FIELDS}
 """How a file says its days, by the field that tells: the fields that go with it."""
 
 FileArgument = Annotated[Path | None, typer.Argument(help="YAML or JSON: name, version, notice, and calendar, years or country.")]
@@ -46,10 +49,10 @@ def publish(
     `years: {2027: {closed: [01-01], make_up: [02-20]}}` adds years to the built-in `cn`, as the State Council's notice states them.
     `country: DE`, `time_zone: Europe/Berlin`, `known_years: [2026, 2027]` is closed on the country's public holidays, with
     `subdivision: BY` on those of a region too; `weekly_hours` is Monday to Friday, 09:00 to 18:00, unless it is said. Deadlines
-    after the last known year are provisional.
+    after the last known year are provisional. Beside `years` and `country`, `seasons` and `alternating` are those of a whole calendar.
     """
     event = _event_of(file, china or [])
-    said = f"{event.calendar}, known until {event.document.get('known_until', 'further notice')}"
+    said = f"{event.name}@{event.version}, known until {event.body.get('known_until', 'further notice')}"
     if dry_run:
         typer.echo(f"Would publish {said}.")
         return
@@ -65,11 +68,11 @@ def show(file: FileArgument = None, china: ChinaOption = None) -> None:
     under name and version: `cn@2027`.
     """
     event = _event_of(file, china or [])
-    name = event.calendar if event.name in BUILT_IN else event.name
-    typer.echo(json.dumps({name: event.document}, ensure_ascii=False, indent=2))
+    name = f"{event.name}@{event.version}" if event.name in BUILT_IN else event.name
+    typer.echo(json.dumps({name: event.body}, ensure_ascii=False, indent=2))
 
 
-def _event_of(file: Path | None, china: list[int]) -> CalendarPublished:
+def _event_of(file: Path | None, china: list[int]) -> DocumentActivated:
     """What is to be published; ends the command where there is none."""
     if (file is None) == (not china):
         stop("Give either a FILE or --china YEAR.", 2)
@@ -79,7 +82,7 @@ def _event_of(file: Path | None, china: list[int]) -> CalendarPublished:
         stop(f"{file or '--china'}: {problem}")
 
 
-def _of_china(years: list[int]) -> CalendarPublished:
+def _of_china(years: list[int]) -> DocumentActivated:
     shipped = built_in("cn").to_json()
     last, known = max(years), int(shipped["known_until"][:4])
     if last > known:
@@ -92,8 +95,17 @@ def _of_china(years: list[int]) -> CalendarPublished:
     return _event("cn", last, shipped | {"known_until": until}, "")
 
 
-def _read(file: Path) -> CalendarPublished:
-    document = read_yaml(file.read_bytes()).value
+def _read(file: Path) -> DocumentActivated:
+    return calendar_in(read_yaml(file.read_bytes()).value)
+
+
+def is_calendar(document: Mapping[str, Any]) -> bool:
+    """Whether a file says the days of a calendar, in any of the ways."""
+    return any(way in document for way in _WAYS)
+
+
+def calendar_in(document: Any) -> DocumentActivated:
+    """The calendar that a file states, to be published; a `Fault`, or another ValueError, for what is none."""
     if not isinstance(document, dict) or not {"name", "version"} <= document.keys():
         raise Fault((), "bad_calendar", "name, version, and one of calendar, years and country are expected")
     ways = [way for way in _WAYS if way in document]
@@ -115,12 +127,15 @@ def _days(way: str, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
             return country_calendars.country_calendar(document).to_json(), country_calendars.source_of(document)
         except Fault as fault:
             raise Fault(fault.where, fault.rule, f"{fault.rule}: {fault.what}") from None
-    return document["calendar"] if way == "calendar" else _with_years(document["years"]), ""
+    if way == "calendar":
+        return document["calendar"], ""
+    shipped = built_in("cn").to_json()
+    Calendar.from_json({**shipped, **(patterns := {name: document[name] for name in _PATTERNS & document.keys()})}, ())
+    return _with_years(shipped | patterns, document["years"]), ""
 
 
-def _with_years(years: Any) -> dict[str, Any]:
+def _with_years(extended: dict[str, Any], years: Any) -> dict[str, Any]:
     """The built-in Chinese calendar and more years, which must follow without a gap, or correct one that is known."""
-    extended = built_in("cn").to_json()
     if not isinstance(years, dict) or not years or not all(type(year) is int for year in years):
         raise Fault(("years",), "bad_calendar", "{2027: {closed: […], make_up: […]}} is expected")
     known = int(extended["known_until"][:4])
@@ -152,7 +167,14 @@ def _days_of(year: int, name: str, days: Any) -> list[str]:
     return found
 
 
-def _event(name: str, version: int, document: dict[str, Any], notice: str) -> CalendarPublished:
-    found = Calendar.from_json(document)
-    _ = found.ordinary_day  # refused by the services where it never opens
-    return CalendarPublished(calendar=f"{name}@{version}", name=name, version=version, document=found.to_json(), notice=notice)
+def _event(name: str, version: int, document: dict[str, Any], notice: str) -> DocumentActivated:
+    body = CALENDARS.parse(document).to_json()
+    return DocumentActivated(
+        document=ref_of(CALENDARS.name, name, version),
+        kind=CALENDARS.name,
+        name=name,
+        version=version,
+        effective_at=effective_from(None),
+        body=body,
+        control=DocumentControl(remarks=notice),
+    )

@@ -17,15 +17,14 @@ from common.kernel.clock_shares import used_share
 from common.kernel.exact import ratio_text
 from common.kernel.instants import to_micros
 from common.kernel.sla_clock import ClockState, Segment
-from common.kernel.timeline import Stretch
 from common.kernel.working_time import Calendar
 from common.kernel.zones import ZoneInfo
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
 from common.sla.ledger import LEDGER_NAMES, Folded, RuleUsed, Terms, fold_ledger
-from common.store import clocks, outbox, rulebook, timers
-from ops.clock_questions import Questions
-from ops.clock_reasons import hours, reasons
+from common.store import clocks, documents, outbox, timers
+from ops.clock_questions import Questions, explained_days, range_step
+from ops.clock_reasons import hours, patterns_of, reasons
 from ops.connection import database as open_database
 from ops.connection import database_address
 from ops.terminal import DatabaseOption, JsonOption, answered, console, show, stop
@@ -60,7 +59,7 @@ async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
             return None
         aggregate, stage, now = row
         facts, timer = await outbox.about(connection, "sla-clocks", id), await timers.of_clock(connection, id)
-        book = ClockBook(service, await rulebook.read(connection))
+        book = ClockBook(service, await documents.rulebook_of(connection, service))
         await clocks.load(connection, book, [aggregate])
     clock = book.clocks[aggregate][stage]
     # a replayed clock lives in its own time: what has passed since on the wall is not charged to anybody
@@ -92,6 +91,7 @@ def _account(clock: Clock, folded: Folded, facts: Sequence[Mapping[str, Any]], t
         "promised": [_promised(terms, state.calendar.zone) for terms in folded.terms],
         "segments": [_segment(segment) for segment in state.segments],
         "days": _days(state),
+        **explained_days(state.calendar, to_micros(state.started_at), state.target),
         "ahead": _ranges(state.calendar, to_micros(state.as_of), to_micros(state.due_at)) if _runs_on(folded) and state.due_at else [],
         "ledger": [_event(event, folded) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))],
         "published": [_fact(row, state.calendar.zone) for row in facts],
@@ -130,12 +130,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
 
 
 def _ranges(calendar: Calendar, start: int, end: int) -> list[dict[str, Any]]:
-    return [_range(calendar, stretch) for stretch in calendar.timeline.stretches(start, end)] if end > start else []
-
-
-def _range(calendar: Calendar, stretch: Stretch) -> dict[str, Any]:
-    since, until = calendar.instant(stretch.start).isoformat(), calendar.instant(stretch.end).isoformat()
-    return {"from": since, "to": until, "working_seconds": seconds(stretch.end - stretch.start)}
+    return [range_step(calendar, stretch) for stretch in calendar.timeline.stretches(start, end)] if end > start else []
 
 
 def _days(state: ClockState) -> list[dict[str, Any]]:
@@ -210,9 +205,10 @@ def _print(found: Mapping[str, Any]) -> None:
     show("Segments", segments, ("from", "to", "state", "who", "reason", "working_seconds"), as_json=False)
     counted = [{**part, "counted": segment["state"]} for segment in found["segments"] for part in segment["ranges"]]
     counted += [{**part, "counted": "still to come"} for part in found["ahead"]]
-    show("What was counted", counted, ("from", "to", "working_seconds", "counted"), as_json=False)
+    pattern = [name for name in ("season", "alternating") if name in dict(patterns_of(found))]
+    show("What was counted", _flat(counted), ("from", "to", "working_seconds", "counted", *pattern), as_json=False)
     if found["days"]:
-        show("The days to the deadline", found["days"], ("date", "from", "to", "working_seconds"), as_json=False)
+        show("The days to the deadline", _flat(found["days"]), ("date", "from", "to", "working_seconds", *pattern), as_json=False)
     show("Ledger", found["ledger"], ("at", "type", "owner", "party", "reason", "calendar", "rule", "counts", "id"), as_json=False)
     show("Published", found["published"], ("at", "type", "deadline", "owner", "why", "decided_at", "published_at"), as_json=False)
     if not found["published"]:
@@ -226,6 +222,11 @@ def _changes(promised: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         new = [f"{name} {value}" for name, value in sorted(one["traits"].items()) if before["traits"].get(name) != value]
         rows.append({**one, "traits": ", ".join(new), "target": json.dumps(one["target"])})
     return rows
+
+
+def _flat(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps with their patterns as text: a season from its first to its last day, an alternating weekday by its anchor."""
+    return [{**step, **{name: " – ".join(step[name].values()) for name in ("season", "alternating") if name in step}} for step in steps]
 
 
 def _by(shares: Mapping[str, int | str]) -> str:

@@ -1,17 +1,19 @@
 """Answers to single questions about working time and clocks, with the code that the services run (interfaces 3, 3b)."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
-from common.kernel.calendar_json import ranges_text
+from common.kernel.calendar_json import month_day_text, ranges_text
 from common.kernel.calendars import BUILT_IN, built_in, named
 from common.kernel.clock_json import inline_key, read_event, seconds, write_doubt, write_state
 from common.kernel.documents import Node, by_rule
 from common.kernel.faults import Fault, Where
 from common.kernel.instants import ordinal_on, to_micros
 from common.kernel.json_lines import error
+from common.kernel.patterns import Season
 from common.kernel.sla_clock import fold
-from common.kernel.targets import Pause, WorkingDays, due_at, fixed_instant, read_pauses, read_target, running_spans, worked
+from common.kernel.targets import Pause, Target, WorkingDays, aim_of, days_to, due_at, read_pauses, read_target, running_spans, worked
 from common.kernel.timeline import Stretch
 from common.kernel.working_time import Calendar
 
@@ -28,8 +30,10 @@ _FORMS = {
     "date": ("id", "calendar", "date", "explain"),
 }
 """What a question asks, by the field that tells, and the fields that go with it."""
+_COUNT = ("id", "calendar", "start", "end", "count", "explain")
+"""The fields of a question with an end that asks for something else than working time."""
 _QUESTION = by_rule("bad_question")
-_KNOWN = tuple(dict.fromkeys(name for fields in _FORMS.values() for name in fields))
+_KNOWN = tuple(dict.fromkeys(name for fields in (*_FORMS.values(), _COUNT) for name in fields))
 
 
 class Questions:
@@ -48,7 +52,7 @@ class Questions:
                 case "target":
                     return self._deadline(asked)
                 case "end":
-                    return self._between(asked)
+                    return self._count(asked) if "count" in asked else self._between(asked)
                 case "at":
                     return self._at(asked)
                 case "date":
@@ -67,19 +71,35 @@ class Questions:
         deadline = calendar.instant(due)
         answer: dict[str, Any] = {"deadline": deadline.isoformat(), "provisional": False, **_doubt(calendar, start, due)}
         if _explained(asked):
-            if isinstance(target, WorkingDays) and fixed_instant(calendar, start, target) is not None:
-                answer["steps"] = _day_steps(calendar, start, target.number)
+            answer |= explained_days(calendar, start, target)
+            if isinstance(target, WorkingDays) and aim_of(calendar, start, target).fixed is not None:
+                answer["steps"] = _day_steps(calendar, start, target)
             else:
                 answer["steps"] = _steps(calendar, running_spans(start, due, pauses))
         return answer
 
+    def _count(self, asked: Node) -> dict[str, Any]:
+        calendar, start, end = self._span(asked)
+        if asked.field("count").value != "working_days":
+            raise asked.field("count").fault("working_days is expected")
+        first, last = calendar.date_of(start), calendar.date_of(end)
+        number = calendar.timeline.number_of_working_days(first.toordinal(), last.toordinal())
+        answer: dict[str, Any] = {"working_days": number, **write_doubt(calendar.doubt(first, last))}
+        if _explained(asked):
+            answer["steps"] = _steps_of_days(calendar, start, number)
+        return answer
+
     def _between(self, asked: Node) -> dict[str, Any]:
-        calendar, start, end = self._calendar(asked), _micros(asked.field("start")), _micros(asked.field("end"))
-        if end < start:
-            raise asked.field("end").fault("the end lies before the start", "end_before_start")
+        calendar, start, end = self._span(asked)
         pauses = _pauses(asked)
         answer = {"working_seconds": seconds(worked(calendar, start, end, pauses))}
         return self._finished(asked, calendar, (start, end), answer, running_spans(start, end, pauses))
+
+    def _span(self, asked: Node) -> tuple[Calendar, int, int]:
+        calendar, start, end = self._calendar(asked), _micros(asked.field("start")), _micros(asked.field("end"))
+        if end < start:
+            raise asked.field("end").fault("the end lies before the start", "end_before_start")
+        return calendar, start, end
 
     def _at(self, asked: Node) -> dict[str, Any]:
         calendar, at = self._calendar(asked), _micros(asked.field("at"))
@@ -93,6 +113,7 @@ class Questions:
         answer: dict[str, Any] = {"working_day": bool(hours), "ranges": ranges_text(hours)}
         answer |= write_doubt(calendar.doubt(day, day))
         if _explained(asked):
+            answer |= _pattern(calendar, day)
             answer["steps"] = [_step(calendar, stretch) for stretch in calendar.timeline.stretches_of(day.toordinal())]
         return answer
 
@@ -161,7 +182,7 @@ def _form(asked: Node) -> str:
     forms = [form for form in _FORMS if form in asked]
     if len(forms) != 1:
         raise asked.fault(f"a question has exactly one of {', '.join(_FORMS)}")
-    asked.fields(known=_FORMS[forms[0]])
+    asked.fields(known=_COUNT if forms == ["end"] and "count" in asked else _FORMS[forms[0]])
     if not isinstance(asked.field("explain", False).value, bool | None):
         raise asked.field("explain").fault("true or false is expected")
     return forms[0]
@@ -193,8 +214,13 @@ def _steps(calendar: Calendar, spans: list[Stretch]) -> list[dict[str, Any]]:
         for stretch in calendar.timeline.stretches(span.start, span.end):
             if len(steps) == _MOST_STEPS:
                 raise _too_much_to_show()
-            steps.append(_step(calendar, stretch))
+            steps.append(range_step(calendar, stretch))
     return steps
+
+
+def range_step(calendar: Calendar, stretch: Stretch) -> dict[str, Any]:
+    """An open stretch as it is shown: from when to when, how long, and by which pattern."""
+    return {**_step(calendar, stretch), **_pattern(calendar, _day_of(calendar, stretch.start))}
 
 
 def _step(calendar: Calendar, stretch: Stretch) -> dict[str, Any]:
@@ -205,17 +231,53 @@ def _step(calendar: Calendar, stretch: Stretch) -> dict[str, Any]:
     }
 
 
-def _day_steps(calendar: Calendar, start: int, number: int) -> list[dict[str, Any]]:
-    """The working days that were counted, each with its first opening and its last closing."""
+def _day_of(calendar: Calendar, working: int) -> date:
+    """The local date to which a working instant belongs: that of its range, which may have begun on the day before."""
+    today = ordinal_on(working, calendar.zone)
+    is_todays = any(start <= working < end for start, end in calendar.timeline.stretches_of(today))
+    return date.fromordinal(today if is_todays else today - 1)
+
+
+def _pattern(calendar: Calendar, day: date) -> dict[str, Any]:
+    """By which season, or by which alternating weekday, the date has its hours; nothing where it goes by none."""
+    match calendar.pattern_on(day):
+        case None:
+            return {}
+        case Season(first, last):
+            return {"season": {"from": month_day_text(first), "to": month_day_text(last)}}
+        case alternating:
+            return {"alternating": {"anchor": alternating.anchor.isoformat()}}
+
+
+def explained_days(calendar: Calendar, start: int, target: Target) -> dict[str, Any]:
+    """From which day on a target with a cut-off, or one for the same day, is counted, and why not from the day of the start."""
+    if not isinstance(target, WorkingDays) or not target.from_day_0:
+        return {}
+    today, late = ordinal_on(start, calendar.zone), days_to(calendar, start, target).late
+    day = calendar.timeline.working_day(start, today, 1)[0] if late else today
+    return {"day_0": {"date": date.fromordinal(day).isoformat(), **({"reason": late} if late else {})}}
+
+
+def _day_steps(calendar: Calendar, start: int, target: WorkingDays) -> list[dict[str, Any]]:
+    """The working days that lead to the end of one, each with its first opening and its last closing; of 0 days that one alone."""
+    days = days_to(calendar, start, target)
+    if days.number == 0:
+        return [_day_step(calendar, calendar.date_of(start))]
+    return _steps_of_days(calendar, start, days.number)[-max(1, target.number) :]
+
+
+def _steps_of_days(calendar: Calendar, start: int, number: int) -> list[dict[str, Any]]:
     if number > _MOST_STEPS:
         raise _too_much_to_show()
-    steps = []
-    for day in calendar.timeline.working_days(start, ordinal_on(start, calendar.zone), number):
-        stretches = calendar.timeline.stretches_of(day.toordinal())
-        whole = Stretch(stretches[0].start, max(stretch.end for stretch in stretches))
-        counted = sum(end - begin for begin, end in stretches)
-        steps.append({"date": day.isoformat(), **_step(calendar, whole), "working_seconds": seconds(counted)})
-    return steps
+    return [_day_step(calendar, day) for day in calendar.timeline.working_days(start, ordinal_on(start, calendar.zone), number)]
+
+
+def _day_step(calendar: Calendar, day: date) -> dict[str, Any]:
+    stretches = calendar.timeline.stretches_of(day.toordinal())
+    whole = Stretch(stretches[0].start, max(stretch.end for stretch in stretches))
+    counted = sum(end - begin for begin, end in stretches)
+    step = {"date": day.isoformat(), **_step(calendar, whole), "working_seconds": seconds(counted)}
+    return step | _pattern(calendar, day)
 
 
 def _too_much_to_show() -> Fault:

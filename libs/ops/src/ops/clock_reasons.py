@@ -10,7 +10,19 @@ from common.kernel.instants import SECOND
 ZH = {
     "hours": "承诺 {amount} 工作时间内完成（{policy}，日历 {calendar}）",
     "hours_of_days": "承诺 {amount} 个工作日的工作时长内完成（{policy}，日历 {calendar}）",
-    "end_of_day": "承诺在起始日之后第 {amount} 个工作日结束前完成（{policy}，日历 {calendar}）",
+    "end_of_day": "承诺在起始日之后第 {amount} 个工作日{hour}完成（{policy}，日历 {calendar}）",
+    "same_day": "承诺当日{hour}办结{cut_off}（{policy}，日历 {calendar}）",
+    "after_day_0": "承诺在起算日之后第 {amount} 个工作日{hour}完成{cut_off}（{policy}，日历 {calendar}）",
+    "by_closing": "结束前",
+    "by_hour": " {time} 前",
+    "with_cut_off": "，{time} 截止受理，逾时自下一工作日起算",
+    "day_off": "当日非工作日，自 {date} 起算",
+    "cut_off": "截止时刻后受理，自 {date} 起算",
+    "closing": "下班后受理，自 {date} 起算",
+    "by": "当日办结时刻已过，自 {date} 起算",
+    "patterns": "适用作息：{patterns}",
+    "season": "季节作息 {from} 至 {to}",
+    "alternating": "大小周（基准日 {anchor}）",
     "met": "{stopped} 完成，已用工作时间 {used}，达标",
     "breached": "{due} 到期，{stopped} 才完成，超时 {over}",
     "breached_and_not_done": "{due} 到期，尚未完成，超时 {over}",
@@ -32,7 +44,19 @@ ZH = {
 EN = {
     "hours": "Promised within {amount} of working time ({policy}, calendar {calendar})",
     "hours_of_days": "Promised within the working hours of {amount} working days ({policy}, calendar {calendar})",
-    "end_of_day": "Promised by the end of working day {amount} after the day of the start ({policy}, calendar {calendar})",
+    "end_of_day": "Promised by {hour} of working day {amount} after the day of the start ({policy}, calendar {calendar})",
+    "same_day": "Promised by {hour} of the same day{cut_off} ({policy}, calendar {calendar})",
+    "after_day_0": "Promised by {hour} of working day {amount} after the day from which it counts{cut_off} ({policy}, calendar {calendar})",
+    "by_closing": "the end",
+    "by_hour": "{time}",
+    "with_cut_off": ", with a cut-off at {time}",
+    "day_off": "counted from {date}, since nobody worked on the day of the start",
+    "cut_off": "counted from {date}, since it came after the cut-off",
+    "closing": "counted from {date}, since it came after closing",
+    "by": "counted from {date}, since that hour was over",
+    "patterns": "hours of {patterns}",
+    "season": "the season from {from} to {to}",
+    "alternating": "the weekday that alternates with {anchor}",
     "met": "done {stopped}, after {used} of working time: met",
     "breached": "due {due} and done {stopped}: breached, {over} over",
     "breached_and_not_done": "due {due} and not done yet: breached, {over} over",
@@ -67,9 +91,12 @@ def hours(amount: int | str) -> str:
 
 
 def _sentence(account: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    kind, amount = _promise(account["target"])
+    target = account["target"]
+    kind, amount = _promise(target)
     told = {
         "amount": amount,
+        "hour": words["by_hour"].format(time=target["by"]) if "by" in target else words["by_closing"],
+        "cut_off": words["with_cut_off"].format(time=target["cut_off"]) if "cut_off" in target else "",
         "policy": account["policy"],
         "calendar": account["calendar"],
         "stopped": _at(account["segments"][-1]["to"] if account["segments"] else account["started_at"]),
@@ -77,7 +104,12 @@ def _sentence(account: Mapping[str, Any], words: Mapping[str, str]) -> str:
         "used": hours(account["elapsed_working_seconds"]),
         "over": hours(account["overdue_working_seconds"]),
     }
-    parts = [words[kind].format(**told), words[_how_it_stands(account)].format(**told)]
+    parts = [words[kind].format(**told)]
+    if reason := account.get("day_0", {}).get("reason"):
+        parts.append(words[reason].format(date=account["day_0"]["date"]))
+    if patterns := [words[name].format(**pattern) for name, pattern in patterns_of(account)]:
+        parts.append(words["patterns"].format(patterns=words["and"].join(patterns)))
+    parts.append(words[_how_it_stands(account)].format(**told))
     parts.append(words["held"].format(shares=_shares(account["working_seconds_by_owner"], "share", words)))
     if waits := account["paused_working_seconds_by_party"]:
         parts.append(words["waited_in_vain" if _is_fixed(account["target"]) else "waited"].format(shares=_shares(waits, "wait", words)))
@@ -88,7 +120,21 @@ def _promise(target: Mapping[str, Any]) -> tuple[str, str]:
     """The kind of promise, and how much was promised."""
     if "working_seconds" in target:
         return "hours", hours(target["working_seconds"])
-    return "hours_of_days" if target["meaning"] == "working_hours" else "end_of_day", str(target["working_days"])
+    number = target["working_days"]
+    if target["meaning"] == "working_hours":
+        return "hours_of_days", str(number)
+    if number == 0:
+        return "same_day", ""
+    return "after_day_0" if "cut_off" in target else "end_of_day", str(number)
+
+
+def patterns_of(account: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """The seasons and alternating weekdays whose hours were counted or are still to come, each once, by the name of their kind."""
+    counted = [*account.get("days", ()), *(one for segment in account["segments"] for one in segment.get("ranges", ()))]
+    found: list[tuple[str, dict[str, str]]] = []
+    for step in (*counted, *account.get("ahead", ())):
+        found += [(name, step[name]) for name in ("season", "alternating") if name in step and (name, step[name]) not in found]
+    return found
 
 
 def _how_it_stands(account: Mapping[str, Any]) -> str:

@@ -8,11 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 UNFINISHED = "aftersales.unfinished"
 """Functions that count, by kind, what somebody has asked the service for and does not have yet: `{"cycles": 2}`."""
+FIGURES = "aftersales.figures"
+"""Functions that add up the facts of a period by one dimension: (connection, cycle, dimension, time zone)."""
 GRADES = "aftersales.grades"
 """Functions that return the current version of every grade, as it was published."""
 
+CYCLES = "aftersales.cycles"
+"""Functions that return the appraisal cycles that somebody has asked to close, and what each knows of its close."""
 
-def functions(group: str) -> dict[str, Callable[[AsyncConnection], Awaitable[Any]]]:
+
+def functions(group: str) -> dict[str, Callable[..., Awaitable[Any]]]:
     """The functions of a group, by the service that brings each; only of what is installed here."""
     return {point.name: point.load() for point in entry_points(group=group)}
 

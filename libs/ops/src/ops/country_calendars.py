@@ -13,7 +13,9 @@ from common.kernel.working_time import Calendar
 if TYPE_CHECKING:
     from holidays import HolidayBase
 
-FIELDS = frozenset({"country", "subdivision", "time_zone", "weekly_hours", "known_years"})
+PATTERNS = frozenset({"seasons", "alternating"})
+"""The fields of a whole calendar that go with its public holidays as well."""
+FIELDS = PATTERNS | {"country", "subdivision", "time_zone", "weekly_hours", "known_years"}
 _OFFICE_HOURS = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _CODE = re.compile(r"[A-Z]{2}", re.ASCII)
@@ -105,7 +107,8 @@ def _week(fields: Mapping[str, Any], land: "HolidayBase", days: list[date]) -> C
     if "weekly_hours" not in fields and (rests := {day.weekday() for day in days if day.weekday() < 5 and land.is_weekend(day)}):
         resting = ", ".join(_WEEKDAYS[weekday] for weekday in sorted(rests))
         _refuse("weekly_hours", "missing_field", f"the weekend of {fields['country']} has {resting}, so the hours are expected")
-    return Calendar.from_json({"time_zone": fields["time_zone"], "weekly_hours": fields.get("weekly_hours", _OFFICE_HOURS)}, ())
+    hours = {"time_zone": fields["time_zone"], "weekly_hours": fields.get("weekly_hours", _OFFICE_HOURS)}
+    return Calendar.from_json({**hours, **{name: fields[name] for name in PATTERNS & fields.keys()}}, ())
 
 
 def _refuse(field: str, rule: str, what: str) -> NoReturn:

@@ -65,7 +65,7 @@ def show_grades(console: Console, grades: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(column, justify="right" if column == "score" else "left")
     for grade in grades:
         row = grade_row(grade)
-        table.add_row(row["employee"], row["score"], row["grade"], row["score_exact"], row["digest"][:19] + "…")
+        table.add_row(row["employee"], row["score"] or "–", row["grade"], row["score_exact"] or "–", row["digest"][:19] + "…")
     console.print(table)
     counts = Counter(str(grade["grade"]) for grade in grades)
     console.print("   " + " · ".join(f"{grade} {number}" for grade, number in counts.most_common()))
@@ -73,7 +73,8 @@ def show_grades(console: Console, grades: Sequence[Mapping[str, Any]]) -> None:
 
 def telling(grades: Sequence[Mapping[str, Any]]) -> str:
     """The person whose grade is explained: somebody in the middle of the field."""
-    ordered = sorted(grades, key=lambda grade: (float(grade["score"]), grade["subject"]))
+    told = [grade for grade in grades if grade["score"] is not None]
+    ordered = sorted(told, key=lambda grade: (float(grade["score"]), grade["subject"]))
     return str(ordered[len(ordered) // 3]["subject"]).partition(":")[2]
 
 

@@ -47,6 +47,8 @@ class Figures:
     unpublished_seconds: float
     timers_due: int
     timer_seconds: float
+    wake_ups_due: int = 0
+    """How many of the timers that are due wake an aggregate; the others are of clocks."""
     holes: Sequence[str] = ()
     """Where records are missing, in words."""
     unfinished: Mapping[str, int] = field(default_factory=dict)
@@ -101,7 +103,8 @@ def _findings(name: str, now: Figures) -> Iterator[Finding]:
         yield Finding(
             "bad", f"{name} refused", f"{now.refused} events that Kafka will not take", f"aftersales outbox list --refused --service {name}"
         )
-    timers = f"{now.timers_due} due, the oldest for {now.timer_seconds:.0f} s" if now.timers_due else "none is due"
+    kinds = f"{now.timers_due - now.wake_ups_due} of clocks, {now.wake_ups_due} wake-ups"
+    timers = f"{now.timers_due} due ({kinds}), the oldest for {now.timer_seconds:.0f} s" if now.timers_due else "none is due"
     yield Finding(
         _late(now.timer_seconds, LATE_WARN, LATE_BAD),
         f"{name} timers",

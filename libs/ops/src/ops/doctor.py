@@ -108,6 +108,7 @@ async def _figures(connection: AsyncConnection, name: str, ends: Ends | None, re
         unpublished_seconds=backlog.oldest_seconds,
         timers_due=overdue.number,
         timer_seconds=overdue.oldest_seconds,
+        wake_ups_due=overdue.wake_ups,
         holes=[f"{topic} ({kind}, {number} partitions)" for (topic, kind), number in (await holes.open_by_kind(connection)).items()],
         unfinished=await contributed.unfinished(name, connection),
         ahead=[] if reading is None else await reading.ahead_of(passed),

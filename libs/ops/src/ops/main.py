@@ -36,8 +36,11 @@ COMMANDS: dict[str, Command] = {
     "resume": Command("ops.resume:app", "Partitions that stopped after too many defects in a row go on."),
     "clock": Command("ops.clock:run", "Working time, deadlines and SLA clocks: calculated from JSON lines, and explained."),
     "sla": Command("ops.sla:app", "How the promises of a period were kept: met, breached, open, by stage, region, priority or person."),
+    "document": Command("ops.document:app", "What the enterprise decides for itself: documents are checked, compared and put in force."),
+    "kpi": Command("ops.kpi:app", "What was measured for the indicators of a period, by region, product, problem type, team …"),
     "calendar": Command("ops.calendar:app", "Working days and hours become known: a calendar is published to the services."),
     "policy": Command("ops.policy:app", "What the services promise: policies are checked and put in force."),
+    "cycle": Command("ops.cycle:app", "Appraisal cycles: which there are, what one waits for, and closing one."),
     "replay": Command("ops.replay.command:run", "A foreign log becomes our events and figures, by a mapping of declarations."),
 }
 

@@ -97,14 +97,15 @@ class Platform:
         return left
 
     async def close_cycle(self, cycle: str, scheme: str, *, as_of: datetime | None = None, for_real: bool = False) -> None:
-        """Asks for the close of a cycle with all that is known now."""
+        """Asks for the close of a cycle with all that is known now, or as of another instant; one that lies ahead is a plan."""
         moment = as_of or now()
+        asked_at = min(moment, now())
         key = f"{cycle}|{scheme}"
         claim = CycleCloseRequested(cycle_key=key, cycle=cycle, scheme=scheme, as_of=moment, for_real=for_real)
-        id = derived_id(moment, "aftersales", key, moment.isoformat())
-        value, headers = encode(claim, Envelope(id, "/aftersales/operator", claim.TYPE, key, moment, moment), key=key)
+        id = derived_id(asked_at, "aftersales", key, moment.isoformat())
+        value, headers = encode(claim, Envelope(id, "/aftersales/operator", claim.TYPE, key, asked_at, asked_at), key=key)
         topic = topic_of(CycleCloseRequested).name
-        await publish(self.settings, [Sent(moment, topic, key, value, tuple(headers))])
+        await publish(self.settings, [Sent(asked_at, topic, key, value, tuple(headers))])
 
     async def grades(self) -> list[dict[str, Any]]:
         """The current version of every grade, as it was published, ordered by its key."""

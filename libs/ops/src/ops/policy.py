@@ -1,22 +1,19 @@
 """`aftersales policy`: policies are checked, and put in force."""
 
-from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from common.contracts.claims.operator import SlaPolicyActivated
+from common.contracts.documents import DocumentActivated, ref_of
 from common.contracts.topics import SERVICES
 from common.contracts.yaml_files import read_yaml
-from common.kernel.faults import Fault
-from common.kernel.instants import instant_of
-from common.kernel.wall_clock import now
+from common.sla.rulebook import POLICIES
 from ops.connection import kafka_settings
+from ops.document_records import effective_from, send
 from ops.policy_lint import keeps_clocks
 from ops.policy_lint import lint as findings_of
-from ops.rule_records import send
 from ops.terminal import KafkaOption, stop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -49,7 +46,7 @@ def lint(files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False
 @app.command()
 def activate(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
-    effective: Annotated[str | None, typer.Option("--effective", metavar="INSTANT", help="From when on; now by default.")] = None,
+    effective: Annotated[str | None, typer.Option("--effective", metavar="INSTANT", help="From when on; in 5 seconds by default.")] = None,
     open_clocks: Annotated[bool, typer.Option("--open-clocks", help="Open clocks go over to it too.")] = False,
     calendar: CalendarOption = None,
     kafka: KafkaOption = None,
@@ -61,25 +58,15 @@ def activate(
     if found := findings_of(file, calendars=tuple(calendar or ())):
         stop("\n".join(map(str, found)))
     document = read_yaml(file.read_bytes()).value
-    event = SlaPolicyActivated(
-        policy=f"{document['policy']}@{document['version']}",
-        service=document["policy"],
-        version=document["version"],
-        effective_at=_from_when(effective),
+    service, version = document["policy"], document["version"]
+    event = DocumentActivated(
+        document=ref_of(POLICIES.name, service, version),
+        kind=POLICIES.name,
+        name=service,
+        version=version,
+        effective_at=effective_from(effective),
         applies_to_open=open_clocks,
-        document=document,
+        body=document,
     )
     send(kafka_settings(kafka, "policy"), event)
-    typer.echo(f"Activated {event.policy}, effective {event.effective_at.isoformat(timespec='seconds')}.")
-
-
-def _from_when(given: str | None) -> datetime:
-    if given is None:
-        return now()
-    try:
-        at = instant_of(given)
-    except Fault as fault:
-        stop(f"--effective {given}: {fault.what}", 2)
-    if at < now():
-        stop(f"--effective {given}: what was promised in the past stays promised", 2)
-    return at
+    typer.echo(f"Activated {service}@{version}, effective {event.effective_at.isoformat(timespec='seconds')}.")

@@ -1,70 +1,44 @@
 """What is wrong with a policy file, each finding with its line, and what to do about it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import entry_points
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from common.contracts.topics import SERVICES
-from common.contracts.yaml_files import read_yaml
+from common.contracts.yaml_files import Finding
 from common.kernel.calendars import BUILT_IN
 from common.kernel.faults import Fault, Where
 from common.sla.policy import TRAITS, load_policy, parse_policy
+from ops import document_lint
+from ops.document_lint import findings
 
 REMEDIES = {
-    "bad_yaml": "mend the YAML",
-    "duplicate_key": "keep one of the two",
+    **document_lint.REMEDIES,
     "bad_value": "write it as the service's own policy.yaml does",
-    "unknown_field": "mend the spelling, or take it out",
-    "missing_field": "add it",
     "no_default": "add a last rule without `when`",
     "unreachable_rule": "put it before the rule without `when`",
-    "bad_target": "write {working_seconds: n} or {working_days: n, meaning: end_of_day}",
+    "bad_target": "write {working_seconds: n} or {working_days: n, meaning: end_of_day}, and times of day in quotes: by: '17:00'",
     "bad_threshold": "write 3/4, {at: 3/4, notify: [role]} or {before: {working_seconds: 3600}, notify: [role]}",
-    "bad_calendar": "write it as `aftersales clock calculate` takes it (aftersales schema clock-calculate)",
     "unknown_trait": "ask for a trait that clocks have",
     "unknown_service": f"name one of {', '.join(SERVICES[:3])}",
     "unknown_stage": "use a stage of the service, or take it out",
     "missing_stage": "promise something for it",
     "unknown_calendar": "bring it along under `calendars`, or name a published one with --calendar",
     "unknown_indicator": "use an indicator of the registry",
-    "version_taken": "raise the version",
 }
-_MOST_FINDINGS = 500
 _ANY_RULE = {"target": {"working_seconds": 1}, "calendar": "24x7"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: where, which rule it breaks, and what it is."""
-
-    file: str
-    line: int
-    rule: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.rule}: {self.problem} · {REMEDIES[self.rule]}"
 
 
 def lint(file: Path, *, calendars: tuple[str, ...] = ()) -> list[Finding]:
     """The findings in the order of their lines; `calendars` are those that were published, beside the built-in ones."""
-    try:
-        read = read_yaml(file.read_bytes())
-    except Fault as fault:
-        return [Finding(str(file), fault.line, fault.rule, fault.what)]
-    if not isinstance(read.value, dict):
-        return [Finding(str(file), 1, "bad_value", "a policy is expected: policy, version, stages")]
-    faults = [Fault(where, "duplicate_key", f"it stands in line {line} already") for where, line in read.twice()]
-    faults += islice(_faults(read.value, calendars), _MOST_FINDINGS)
-    found = {Finding(str(file), read.line_of(one.where), one.rule, f"{'.'.join(map(str, one.where))}: {one.what}") for one in faults}
-    return sorted(found, key=lambda finding: (finding.line, finding.rule, finding.problem))
+    expected = "a policy is expected: policy, version, stages"
+    return findings(file, lambda document: faults(document, calendars), expected=expected, remedies=REMEDIES)
 
 
-def _faults(document: Mapping[str, Any], calendars: tuple[str, ...]) -> Iterator[Fault]:
+def faults(document: Mapping[str, Any], calendars: tuple[str, ...] = ()) -> Iterator[Fault]:
+    """Everything that is wrong with a policy, in no order."""
     stages = document.get("stages")
     head = {**document, "stages": {"any": [_ANY_RULE]}}
     yield from _refused(head, ())

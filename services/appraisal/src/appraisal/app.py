@@ -1,6 +1,7 @@
 """Wiring only: settings, handlers, jobs and the bulk reader of appraisal on the chassis."""
 
 from appraisal import ingest, jobs, metrics
+from appraisal.documents import KINDS
 from appraisal.handlers import HANDLERS
 from appraisal.repository import UnitOfWork
 from appraisal.settings import Settings
@@ -17,6 +18,7 @@ def build(settings: Settings) -> Application:
         jobs=jobs,
         bulk=Bulk(ingest.BATCH, ingest.ingest),
         own_metrics=metrics.declare,
+        documents=KINDS,
     )
 
 

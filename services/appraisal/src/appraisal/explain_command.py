@@ -6,14 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from appraisal.domain.explanation import explanation, facts_of
-from appraisal.presets import find_scheme
-from common.kernel.exact import decimal_text, parse_exact
-from common.kernel.zones import data_version
+from appraisal.domain.explanation import explanation
+from appraisal.domain.inputs import RULES, StoredGrade, differing
+from common.kernel.exact import decimal_text, parse_exact, ratio_text
 
 
 class NotThere(Exception):
@@ -24,8 +23,7 @@ class NotThere(Exception):
 class Found:
     """One version of a grade as it is stored, and how many there are."""
 
-    document: dict[str, Any]
-    inputs: dict[str, Any]
+    stored: StoredGrade
     versions: int
 
 
@@ -36,20 +34,22 @@ def run(words: Sequence[str]) -> int:
     if not url:
         sys.stderr.write("Where? Give --database postgresql://USER@HOST:PORT/postgres or set DATABASE_URL.\n")
         return 2
+    from common.store.database import looked_up, why_away
+
     try:
-        found, recomputed = asyncio.run(_looked_up(url, options))
+        found = asyncio.run(looked_up(url, "appraisal", lambda connection: _read(connection, options)))
     except NotThere as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     except Exception as error:
-        if (text := _away(error)) is None:
+        if (text := why_away(error)) is None:
             raise
         sys.stderr.write(f"The database of appraisal cannot be read: {text}\n")
         return 1
-    told = explanation(found.document, found.inputs, find_scheme(found.document["scheme"]), versions=found.versions)
+    told = explanation(found.stored, versions=found.versions)
     if options.verify:
-        told["digest_recomputed"] = recomputed
-        told["digest_verified"] = recomputed == told["digest"]
+        told["differing"] = differing(found.stored)
+        told["digest_verified"] = not told["differing"]
     if options.json:
         sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     else:
@@ -67,29 +67,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scheme", metavar="ID@VERSION", help="by default the one from which outcomes follow")
     parser.add_argument("--version", type=int, metavar="N", help="an older version of the grade; by default the current one")
     parser.add_argument("--facts", type=int, default=5, metavar="N", help="show so many facts an indicator, missed ones first (5)")
-    parser.add_argument("--verify", action="store_true", help="recompute the digest; exit 1 when it is another")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="compute it again from its stored inputs; exit 1 when they differ",
+    )
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     parser.add_argument("--database", metavar="URL", help="the PostgreSQL server; else DATABASE_URL")
     return parser
 
 
-async def _looked_up(url: str, options: argparse.Namespace) -> tuple[Found, str | None]:
-    from common.store.database import Database
-
-    database = Database(url, "appraisal", pool_size=1)
-    try:
-        async with database.transaction() as connection:
-            found = await _read(connection, options)
-            return found, await _recomputed(connection, found) if options.verify else None
-    finally:
-        await database.close()
-
-
 async def _read(connection: Any, options: argparse.Namespace) -> Found:
-    from appraisal.repository import grade_versions
+    from appraisal.repository import contents_of, grade_versions
 
     rows = await grade_versions(connection, f"employee:{options.employee}", options.cycle)
-    scheme = options.scheme or _default_scheme(sorted({row["document"]["scheme"] for row in rows}))
+    graded = {_plain(row["document"])["scheme"]: _plain(row["inputs"])["scheme"] for row in rows}
+    scheme = options.scheme or _default_scheme(graded, await contents_of(connection, list(graded.values())))
     versions = {row["version"]: row for row in rows if row["document"]["scheme"] == scheme}
     if not versions:
         others = sorted({row["document"]["scheme"] for row in rows})
@@ -98,59 +91,33 @@ async def _read(connection: Any, options: argparse.Namespace) -> Found:
     number = max(versions) if options.version is None else options.version
     if number not in versions:
         raise NotThere(f"There is no version {number} of it, only {', '.join(map(str, sorted(versions)))}")
-    return Found(_plain(versions[number]["document"]), _plain(versions[number]["inputs"]), len(versions))
+    version = versions[number]
+    return Found(await stored_grade(connection, _plain(version["document"]), _plain(version["inputs"])), len(versions))
 
 
-def _default_scheme(graded: Sequence[str]) -> str | None:
-    """The scheme that is meant when none is named (decisions 29)."""
+async def stored_grade(connection: Any, document: Mapping[str, Any], inputs: Mapping[str, Any]) -> StoredGrade:
+    """One version of a grade with everything that its inputs name."""
+    from appraisal.fact_store import facts_of_lots
+    from appraisal.repository import contents_of
+
+    contents = await contents_of(connection, [*(inputs[part] for part in RULES), *inputs["facts"].values()])
+    stored = StoredGrade(document, inputs, contents, {})
+    return replace(stored, lots=await facts_of_lots(connection, stored.lot_digests))
+
+
+def _default_scheme(graded: Mapping[str, str], contents: Mapping[str, Any]) -> str | None:
+    """The scheme that is meant when none is named (decisions 29), of those by reference with the digest of what was graded by."""
     if len(graded) < 2:
-        return graded[0] if graded else None
-    paying = [reference for reference in graded if (scheme := find_scheme(reference)) is not None and scheme.outcomes]
+        return next(iter(graded), None)
+    schemes = {reference: StoredGrade({}, {"scheme": name}, contents, {}).scheme for reference, name in graded.items()}
+    paying = [reference for reference, scheme in schemes.items() if scheme is not None and scheme.outcomes]
     if len(paying) == 1:
         return paying[0]
-    raise NotThere(f"There are grades under several schemes: name one with --scheme: {', '.join(graded)}")
+    raise NotThere(f"There are grades under several schemes: name one with --scheme: {', '.join(sorted(graded))}")
 
 
 def _plain(value: Any) -> dict[str, Any]:
     return dict(json.loads(value) if isinstance(value, str) else value)
-
-
-async def _recomputed(connection: Any, found: Found) -> str | None:
-    """The digest of the same grade, computed anew from its stored facts, the ratings, the org snapshot and the rules of today.
-
-    None when it cannot be: without the scheme or the snapshot, or when these inputs have no grade any more.
-    """
-    from datetime import datetime
-
-    from appraisal import repository
-    from appraisal.domain.cycle import posts_of, span_under
-    from appraisal.domain.grading import GradingInputs, grade_cycle
-    from appraisal.domain.period import Span
-
-    document = found.document
-    scheme = find_scheme(document["scheme"])
-    span = None if scheme is None else span_under(scheme, document["cycle"], datetime.fromisoformat(document["as_of"]))
-    if scheme is None or not isinstance(span, Span):
-        return None
-    org = await repository.org_as_of(connection, span.end)
-    if org is None:
-        return None
-    number = document["subject"].partition(":")[2]
-    ratings = [one for one in await repository.ratings_of(connection, document["cycle"], document["scheme"]) if one.appraisee == number]
-    again = grade_cycle(GradingInputs(scheme, org, posts_of(scheme, document["cycle"]), facts_of(found.inputs), ratings, data_version()))
-    return next((one.digest for one in again.grades if one.member.employee_id == number), None)
-
-
-def _away(error: BaseException) -> str | None:
-    """In words, why the database cannot be read; None for an error that is a defect of ours."""
-    from asyncpg import PostgresError
-    from sqlalchemy.exc import DBAPIError
-
-    if isinstance(error, OSError | TimeoutError | PostgresError):
-        return f"{type(error).__name__}: {error}"
-    if isinstance(error, DBAPIError):
-        return str(error.orig).partition("\n")[0]
-    return None
 
 
 def _print(told: Mapping[str, Any], facts: int) -> None:
@@ -160,7 +127,7 @@ def _print(told: Mapping[str, Any], facts: int) -> None:
     number = told["subject"].partition(":")[2]
     tree = Tree(
         f"[bold]{number}[/] · {told['cycle']} · {told['scheme']} · version {told['version']} of {told['versions']}\n"
-        f"[bold]{told['score']} → {told['grade']}[/]  (exactly {told['score_exact']})\n{told['reason_zh']}\n{told['reason_en']}"
+        f"[bold]{_head(told)}[/]\n{told['reason_zh']}\n{told['reason_en']}"
     )
     for section in told["sections"]:
         branch = tree.add(_section_line(section)) if section["section"] else tree
@@ -169,6 +136,10 @@ def _print(told: Mapping[str, Any], facts: int) -> None:
     for line in _last_lines(told):
         tree.add(line)
     Console(width=None if sys.stdout.isatty() else 200).print(tree)
+
+
+def _head(told: Mapping[str, Any]) -> str:
+    return told["grade"] if told["score"] is None else f"{told['score']} → {told['grade']} (exactly {told['score_exact']})"
 
 
 def _section_line(section: Mapping[str, Any]) -> str:
@@ -180,8 +151,9 @@ def _add_part(branch: Any, part: Mapping[str, Any], most: int) -> None:
     if "measured" not in part:
         branch.add(f"{part['zh']} {part['en']}: mean {_shown(part['value'])}; {weighed}")
         return
-    counts = f"{_shown(part['measured']['numerator'])}/{_shown(part['measured']['denominator'])}"
-    leaf = branch.add(f"{part['zh']} {part['en']}: {counts}; {weighed}")
+    leaf = branch.add(f"{part['zh']} {part['en']}: {_figure(part)}; {weighed}")
+    if at := part.get("attributed_at"):
+        leaf.add(f"[dim]{part['direction']} is better; a case counts for {at}[/]")
     facts = sorted(part["facts"], key=lambda fact: (parse_exact(fact["numerator"]) >= parse_exact(fact["denominator"]), fact["time"]))
     for fact in facts[:most]:
         whose = "" if len({one["subject"] for one in facts}) == 1 else f" {fact['subject'].partition(':')[2]}"
@@ -193,6 +165,15 @@ def _add_part(branch: Any, part: Mapping[str, Any], most: int) -> None:
         leaf.add(f"… and {len(facts) - most} more; --facts {len(facts)} shows them")
 
 
+def _figure(part: Mapping[str, Any]) -> str:
+    """What an indicator came to, in its unit; a rate over nothing is none."""
+    numerator, denominator = part["measured"]["numerator"], part["measured"]["denominator"]
+    if part.get("unit") == "count":
+        return _shown(numerator)
+    rate = f" = {_shown(ratio_text(parse_exact(numerator) / parse_exact(denominator)), 100)} %" if parse_exact(denominator) else ""
+    return f"{_shown(numerator)}/{_shown(denominator)}{rate}"
+
+
 def _last_lines(told: Mapping[str, Any]) -> list[str]:
     lines = []
     if (better := told["next_grade"]) is not None:
@@ -201,10 +182,12 @@ def _last_lines(told: Mapping[str, Any]) -> list[str]:
             f"For {better['grade']} ({better['en']}, from {better['from']}) {_shown(better['points_missing'])} are missing: {ways}"
         )
     lines += [f"{name.replace('_', ' ')}: {', '.join(told[name])}" for name in ("not_assessable", "incomplete") if told[name]]
+    few = [f"{name} {_shown(one['sample'])} of at least {one['least']}" for name, one in told["too_few_cases"].items()]
+    lines += [f"too few cases: {', '.join(few)}"] if few else []
     lines.append(f"{told['digest']} as of {told['as_of']}")
     if "digest_verified" in told:
-        other = f"NOT verified: today's inputs give {told['digest_recomputed']}; a rating, org snapshot or time zone data came later"
-        lines.append("digest verified: the same inputs give it again" if told["digest_verified"] else other)
+        other = f"NOT verified: {'; '.join(told['differing'])} are not what was digested"
+        lines.append("digest verified: its stored inputs give it again" if told["digest_verified"] else other)
     return lines
 
 

@@ -5,10 +5,12 @@ ourselves is validated in one step, and everything else takes the chassis' own s
 """
 
 import asyncio
+import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
+from functools import lru_cache
 from itertools import combinations
 from typing import Annotated, Any
 
@@ -18,12 +20,12 @@ from msgspec import DecodeError, Meta, Struct, ValidationError
 from msgspec.json import Decoder
 
 from appraisal import fact_store
-from appraisal.fact_store import FactRow, key_of, micros
+from appraisal.fact_store import FactRow, Revision, key_of, micros
 from common.contracts.claims.appraisal import Subject
 from common.contracts.envelope import MAX_AHEAD, MAX_BYTES, Received, decode
 from common.contracts.event import Envelope
-from common.contracts.fields import DecimalString, Word, pattern_of
-from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.fields import DecimalString, DimensionValue, Word, pattern_of
+from common.contracts.kpi_facts import DIMENSIONS, KpiRecorded
 from common.contracts.topics import topic_of
 from common.kafka.records import from_kafka
 from common.kernel.errors import Malformed, Transient
@@ -40,7 +42,9 @@ log = structlog.get_logger(__name__)
 BATCH = 10_000
 MAX_STEP = 2**16
 """How far a fact's revision may lie above the newest one that is known. Ours rise by 512 with each thing that happens to a clock."""
-_MEMBERS = 8
+_MEMBERS = 9
+_HIDING = (b"\\", b'" ', b"\n", b"\r", b"\t")
+"""What may hide a member from whoever counts them: an escape, or white space between a name and its colon."""
 
 
 class _Fact(Struct, forbid_unknown_fields=True, gc=False):
@@ -53,23 +57,33 @@ class _Fact(Struct, forbid_unknown_fields=True, gc=False):
     revision: Annotated[int, Meta(ge=1, lt=2**31)]
     numerator: str
     denominator: str
-    source_event_ids: Annotated[list[str], Meta(max_length=50)]
+    dimensions: dict[str, str]
+    source_event_ids: Annotated[list[Annotated[str, Meta(max_length=256)]], Meta(max_length=50)]
 
 
 _validate = Decoder(_Fact).decode
-_indicator, _subject, _decimal = (re.compile(pattern_of(kind)).fullmatch for kind in (Word, Subject, DecimalString))
-_known_valid: set[tuple[str, str, str, str]] = set()
-"""Spellings that were held against their patterns: the same few come again and again."""
+_indicator, _subject, _decimal, _dimension = (
+    re.compile(pattern_of(kind)).fullmatch for kind in (Word, Subject, DecimalString, DimensionValue)
+)
 
 
-def _is_valid(spelling: tuple[str, str, str, str]) -> bool:
-    indicator, subject, numerator, denominator = spelling
+@lru_cache(100_000)
+def _check(indicator: str, subject: str, numerator: str, denominator: str) -> None:
+    """Holds spellings against their patterns, each once, since the same few come again and again; ValueError for one that does not fit."""
     if not (_indicator(indicator) and _subject(subject) and _decimal(numerator) and _decimal(denominator)):
-        return False
-    if len(_known_valid) > 100_000:
-        _known_valid.clear()
-    _known_valid.add(spelling)
-    return True
+        raise ValueError("misspelt")
+
+
+@lru_cache(100_000)
+def _dimensions_text(*dimensions: tuple[str, str]) -> str:
+    """One text for equal dimensions, as it is stored; ValueError where a name or a value is none of ours."""
+    if not all(name in DIMENSIONS and _dimension(value) for name, value in dimensions):
+        raise ValueError("no dimensions of ours")
+    return _stored(dict(dimensions))
+
+
+def _stored(dimensions: Mapping[Any, str]) -> str:
+    return json.dumps(dimensions, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 _SOURCES = {source.encode() for source in topic_of(KpiRecorded).sources}
@@ -89,8 +103,8 @@ _WRITTEN_BY_US = {
 def read_fast(record: Any) -> FactRow | None:
     """The fact in a record that is plainly one of ours; None for any other, which is read with all care."""
     value = record.value
-    if value is None or len(value) > MAX_BYTES or b"\\" in value or value.count(b'":') != _MEMBERS or len(value.split(None, 1)) != 1:
-        return None  # an escape, another number of members (perhaps one of them twice), or white space, which may hide one
+    if value is None or len(value) > MAX_BYTES or any(mark in value for mark in _HIDING):
+        return None
     try:
         names, told = zip(*record.headers, strict=True)
         replayed = _WRITTEN_BY_US[names]
@@ -99,14 +113,15 @@ def read_fast(record: Any) -> FactRow | None:
             return None
         version, event_id, source, type, subject, time_text, _, _, recorded_text = told[:9]
         fact = _validate(value)
+        _check(fact.indicator, fact.subject, fact.numerator, fact.denominator)
+        dimensions = _dimensions_text(*fact.dimensions.items())
         time = micros(instant_of(time_text.decode()))
         recorded_at = micros(instant_of(recorded_text.decode()))
     except (ValidationError, DecodeError, KeyError, ValueError, TypeError):
         return None
     case_id, indicator, about, occurrence = fact.case_id, fact.indicator, fact.subject, fact.occurrence
-    spelling = (indicator, about, fact.numerator, fact.denominator)
-    if spelling not in _known_valid and not _is_valid(spelling):
-        return None
+    if value.count(b'":') != _MEMBERS + len(fact.dimensions):
+        return None  # another number of members than were read: one of them stands twice
     if (version, type, told[-1], subject, record.key) != (
         b"1.0",
         b"kpi.recorded",
@@ -122,7 +137,7 @@ def read_fast(record: Any) -> FactRow | None:
     sources = "\n".join(fact.source_event_ids)
     return FactRow._make(
         (key, indicator, case_id, about, occurrence, fact.revision, fact.numerator, fact.denominator,
-         time, recorded_at, event_id.decode(), sources, replay_of)
+         time, recorded_at, event_id.decode(), sources, replay_of, dimensions)
     )  # fmt: skip
 
 
@@ -133,9 +148,7 @@ def read_strict(record: Any) -> FactRow | DeadLetter:
         return DeadLetter.unreadable(found)
     event = found.event
     if not isinstance(event, KpiRecorded):
-        return DeadLetter.of(found, Malformed("unknown_type", field="ce_type", reason="expected kpi.recorded"), forget=False)
-    if event.revision >= 2**31:
-        return DeadLetter.of(found, Malformed("number_out_of_range", field="data.revision", reason="at most 2147483647"), forget=False)
+        return DeadLetter.of(found, Malformed("unknown_type", field="ce_type", reason="expected kpi.recorded"))
     return _row(event, found.envelope)
 
 
@@ -154,6 +167,7 @@ def _row(event: KpiRecorded, envelope: Envelope) -> FactRow:
         envelope.id,
         "\n".join(event.source_event_ids),
         envelope.replay_of,
+        _stored(event.dimensions),
     )
 
 
@@ -170,9 +184,8 @@ async def ingest(chassis: Chassis, batch: Sequence[Any]) -> None:
 async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
     """Stores a batch in one transaction: facts, dead letters and progress together."""
     read_facts = [(record, read_fast(record) or read_strict(record)) for record in batch]
-    newest: dict[bytes, tuple[FactRow, Any]] = {}
+    new: dict[Revision, tuple[FactRow, Any]] = {}
     letters: list[DeadLetter] = []
-    superseded: list[tuple[bytes, Any]] = []
     others: list[tuple[Any, Result]] = []
     async with chassis.database.transaction() as connection:
         tally = await positions.begin(connection, (), batch)
@@ -187,29 +200,24 @@ async def store(chassis: Chassis, batch: Sequence[Any]) -> None:
                 letters.append(row)
                 others.append((record, "dead"))
                 continue
-            before = newest.setdefault(row.key, (row, record))
-            if before[0] is row:
+            first, _ = new.setdefault(row.identity, (row, record))
+            if first is row:
                 continue
-            if before[0].revision < row.revision:
-                newest[row.key] = (row, record)
-                superseded.append((row.key, before[1]))
-            elif before[0].revision == row.revision and before[0].values != row.values:
+            if first.values != row.values:
                 letters.append(_contradiction(record))
                 others.append((record, "dead"))
             else:
                 others.append((record, "duplicate"))
-        old = await fact_store.merge(connection, [row for row, _ in newest.values()])
-        for key, contradicts in old.items():
-            _, record = newest.pop(key)
+        old = await fact_store.merge(connection, [row for row, _ in new.values()])
+        for revision, contradicts in old.items():
+            _, record = new.pop(revision)
             others.append((record, "dead" if contradicts else "duplicate"))
             letters += [_contradiction(record)] if contradicts else []
-        # a fact that another one of its batch supersedes was applied for a moment, unless it was known before
-        others += [(record, "duplicate" if key in old or tally.knows(record) else "applied") for key, record in superseded]
-        tally.add_applied(record for _, record in newest.values())
+        tally.add_applied(record for _, record in new.values())
         for record, result in others:
             tally.add(record, result)
         await outbox.insert(connection, await dead_letters.insert(connection, chassis.name, letters, now()))
-        await dead_letters.close_repaired(connection, batch[0].topic, [row.event_id for row, _ in newest.values()])
+        await dead_letters.close_repaired(connection, batch[0].topic, [row.event_id for row, _ in new.values()])
         await positions.save(connection, tally)
     chassis.metrics.committed(tally, (), ())
     if letters:
@@ -233,4 +241,4 @@ def _contradiction(record: Any) -> DeadLetter:
 def _letter(record: Any, problem: Malformed) -> DeadLetter:
     found = decode(from_kafka(record))
     assert isinstance(found, Received)  # it was read as a fact
-    return DeadLetter.of(found, problem, forget=False)
+    return DeadLetter.of(found, problem)

@@ -17,6 +17,10 @@ class GradesPublished(Collector):
         """Takes the counts by (scheme, grade) as they are now."""
         self._counts = counts
 
+    def clear(self) -> None:
+        """Shows nothing: another replica shows the counts, and the sum over all of them has to be right."""
+        self._counts = {}
+
     def collect(self) -> Iterable[CounterMetricFamily]:
         """The family as Prometheus reads it."""
         family = CounterMetricFamily(

@@ -4,7 +4,7 @@ All scalars of a file are read as text, so `70`, `"70"` and `no` mean what they 
 float. JSON is YAML too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Schemes:
         return self._found[wanted]
 
     def _read(self, name: str) -> Scheme:
-        files = {path.stem: path for folder in self._folders for path in _scheme_files(folder)}
+        files = {path.stem: path for folder in self._folders for path in scheme_files(folder)}
         versions = [stem for stem in files if name in (stem, stem.partition("@")[0])]
         if not versions:
             raise Fault(("scheme",), UNKNOWN, f"there are {', '.join(sorted(files))}")
@@ -66,8 +66,9 @@ def read_document(text: bytes | str) -> object:
     return file.value
 
 
-def _scheme_files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.glob("*@*")) if path.suffix in (".yaml", ".yml", ".json"))
+def scheme_files(folder: Path) -> list[Path]:
+    """The files of schemes in a folder, by name."""
+    return [path for path in sorted(folder.glob("*@*")) if path.suffix in (".yaml", ".yml", ".json")]
 
 
 def _version(stem: str) -> int:

@@ -1,34 +1,40 @@
-"""How org snapshots, ratings, cycles and grades are stored, and how a cycle's inputs are found."""
+"""How organisations, ratings, cycles and grades are stored, and how a cycle's inputs are found."""
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, text
+from pydantic_core import to_json
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from appraisal.domain.cycle import Cycle
-from appraisal.domain.grading import Rating
-from appraisal.domain.org import OrgSnapshot, together
+from appraisal.documents import KINDS, scheme_at
+from appraisal.domain.cycle import Cycle, CycleStatus, span_under
+from appraisal.domain.org import DescribedOrganisation
+from appraisal.domain.period import Span
+from appraisal.domain.rating import Rating
 from appraisal.domain.scheme import Scheme
-from appraisal.presets import find_scheme
-from appraisal.tables import CycleRow, GradeRow, OrgSnapshotRow, RatingRow
+from appraisal.domain.year_end import EarlierGrade
+from appraisal.tables import CycleRow, GradeRow, OrganisationRow, RatingRow
+from common.kernel.documents import Plain
+from common.kernel.errors import Refused
+from common.kernel.exact import parse_exact
 from common.runtime.unit_of_work import UnitOfWork as ChassisUnitOfWork
-from common.store import outbox, parked, positions
+from common.store import documents, outbox, parked, parties, positions
 from common.store.aggregates import Aggregates
 
 
 class UnitOfWork(ChassisUnitOfWork):
     """What a use case of appraisal may read and change."""
 
-    org_snapshots = Aggregates(OrgSnapshotRow, OrgSnapshot)
+    organisations = Aggregates(OrganisationRow, DescribedOrganisation)
     ratings = Aggregates(RatingRow, Rating)
     cycles = Aggregates(CycleRow, Cycle)
 
-    def scheme(self, reference: str) -> Scheme | None:
-        """The scheme of that reference, None when there is none."""
-        return find_scheme(reference)
+    def scheme(self, reference: str, instant: datetime) -> Scheme | Refused:
+        """The scheme of that reference which is in force at an instant."""
+        return scheme_at(self.documents, reference, instant)
 
 
 _CLOSING = text(f"""
@@ -74,34 +80,148 @@ async def has_unsent_facts(connection: AsyncConnection) -> bool:
     return await outbox.has_unsent(connection, "kpi-facts")
 
 
-_IN_FORCE = text("""
-id IN (SELECT DISTINCT ON (state ->> 'org_id') id FROM org_snapshots WHERE CAST(state ->> 'effective_at' AS timestamptz) < :before
-       ORDER BY state ->> 'org_id', CAST(state ->> 'effective_at' AS timestamptz) DESC)
+_PAGE = text("""
+id IN (SELECT id FROM ratings WHERE state ->> 'cycle' = :cycle AND state ->> 'scheme' = :scheme AND id > :after
+       ORDER BY id LIMIT :page)
 """)
-_OF_CYCLE = text("state ->> 'cycle' = :cycle AND state ->> 'scheme' = :scheme")
+_AT_ONCE = 1_000
 
 
-async def org_as_of(connection: AsyncConnection, before: datetime) -> OrgSnapshot | None:
-    """The organisation just before an instant: the latest snapshot of each part that HR describes by itself, put together."""
-    found = await UnitOfWork.org_snapshots.find(connection, _IN_FORCE, {"before": before})
-    return together(found) if found else None
+async def freeze(connection: AsyncConnection) -> None:
+    """Lets every statement of a transaction see the same state of the database; called before any other."""
+    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
 
 
 async def ratings_of(connection: AsyncConnection, cycle: str, scheme: str) -> list[Rating]:
-    """Every rating of a cycle."""
-    return await UnitOfWork.ratings.find(connection, _OF_CYCLE, {"cycle": cycle, "scheme": scheme})
+    """Every rating of a cycle with all its revisions, read page by page."""
+    values: dict[str, Any] = {"cycle": cycle, "scheme": scheme, "page": _AT_ONCE}
+    found: list[Rating] = []
+    while page := await UnitOfWork.ratings.find(connection, _PAGE, {**values, "after": found[-1].id if found else ""}):
+        found += page
+    return found
 
 
-async def latest_grades(connection: AsyncConnection, cycle_key: str) -> dict[str, GradeRow]:
-    """The current version of each grade of a cycle, by its key."""
-    table = GradeRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it to tables only
-    found = await connection.execute(select(table).where(table.c.cycle_key == cycle_key).order_by(table.c.grade_key, table.c.version))
-    return {row["grade_key"]: GradeRow(**row) for row in found.mappings()}
+class LatestGrade(NamedTuple):
+    """The newest version of a grade that there is, as far as the next one builds on it."""
+
+    version: int
+    digest: str
+    requested_by: str
+    outcomes: list[dict[str, Any]]
+
+
+_LATEST = text("""
+SELECT DISTINCT ON (grade_key) grade_key, version, digest, requested_by, outcomes FROM grades
+WHERE grade_key = ANY(CAST(:keys AS text[])) ORDER BY grade_key, version DESC
+""")
+_DISCLOSED = text("""
+SELECT DISTINCT ON (grade_key) subject, inputs -> 'disclosed' AS disclosed FROM grades
+WHERE cycle_key = :cycle_key AND requested_by <> :requested_by
+ORDER BY grade_key, version DESC
+""")
+_HAS_PUBLISHED = text("SELECT EXISTS (SELECT FROM grades WHERE cycle_key = :id AND requested_by = :requested_by)")
+_EARLIER = text("""
+SELECT DISTINCT ON (g.subject, g.document ->> 'cycle')
+       g.subject, g.document ->> 'cycle' AS cycle, g.grade, g.inputs ->> 'score_exact' AS score_exact,
+       g.document ->> 'score_exact' IS NOT NULL AS told, g.digest, g.inputs ->> 'replay_of' AS replay_of
+FROM grades g
+WHERE split_part(g.document ->> 'scheme', '@', 1) = :scheme AND g.document ->> 'cycle' = ANY(CAST(:cycles AS text[]))
+      AND CAST(g.document ->> 'as_of' AS timestamptz) <= :as_of
+ORDER BY g.subject, g.document ->> 'cycle', CAST(split_part(g.document ->> 'scheme', '@', 2) AS int) DESC, g.version DESC
+""")
+_CLOSE_BEFORE = text(f"""
+SELECT id FROM cycles c WHERE state ->> 'status' = 'closing' AND split_part(state ->> 'scheme', '@', 1) = :scheme
+       AND state ->> 'cycle' = ANY(CAST(:cycles AS text[])) AND CAST(state ->> 'as_of' AS timestamptz) <= :as_of
+       AND {parked.not_parked("'cycles:' || c.id")} ORDER BY id LIMIT 1
+""")  # noqa: S608 - the part that is put in is a constant of ours
+_ADD_INPUTS = text("""
+INSERT INTO grade_inputs (digest, content)
+SELECT digest, CAST(content AS jsonb) FROM unnest(CAST(:digests AS text[]), CAST(:contents AS text[])) AS t (digest, content)
+ORDER BY digest ON CONFLICT DO NOTHING
+""")
+_INPUTS = text("SELECT digest, content FROM grade_inputs WHERE digest = ANY(CAST(:digests AS text[]))")
+
+
+async def latest_grades(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, LatestGrade]:
+    """The newest version of each of these grades that there is one of, by its key."""
+    rows = await connection.execute(_LATEST, {"keys": keys})
+    return {row.grade_key: LatestGrade(row.version, row.digest, row.requested_by, row.outcomes) for row in rows}
+
+
+async def has_published(connection: AsyncConnection, cycle: Cycle) -> bool:
+    """Whether the close that is under way has published grades already."""
+    return bool((await connection.execute(_HAS_PUBLISHED, {"id": cycle.id, "requested_by": cycle.requested_by})).scalar_one())
+
+
+async def disclosed(connection: AsyncConnection, cycle: Cycle) -> dict[str, Mapping[str, Any]]:
+    """By appraisee what the versions of earlier closes have told of ratings (ADR 0021); absent where they have told nothing.
+
+    Those of the close that is under way are no part of it: one that was interrupted goes on as it began.
+    """
+    rows = await connection.execute(_DISCLOSED, {"cycle_key": cycle.id, "requested_by": cycle.requested_by})
+    return {row.subject.partition(":")[2]: row.disclosed for row in rows if row.disclosed is not None}
+
+
+async def earlier_grades(
+    connection: AsyncConnection, scheme: str, cycles: Sequence[str], as_of: datetime
+) -> dict[str, dict[str, EarlierGrade]]:
+    """By person the grades of these cycles under any version of a scheme, as they stood with the closes up to `as_of`."""
+    if not cycles:
+        return {}
+    found: dict[str, dict[str, EarlierGrade]] = {}
+    for row in await connection.execute(_EARLIER, {"scheme": scheme, "cycles": list(cycles), "as_of": as_of}):
+        one = EarlierGrade(row.cycle, row.grade, parse_exact(row.score_exact), row.told, row.digest, row.replay_of)
+        found.setdefault(row.subject.partition(":")[2], {})[row.cycle] = one
+    return found
+
+
+async def close_before(connection: AsyncConnection, scheme: str, cycles: Sequence[str], as_of: datetime) -> str | None:
+    """A close of one of these cycles that is under way as of an instant up to `as_of`; whoever looks at its grades waits for it."""
+    if not cycles:
+        return None
+    rows = await connection.execute(_CLOSE_BEFORE, {"scheme": scheme, "cycles": list(cycles), "as_of": as_of})
+    return rows.scalar_one_or_none()
+
+
+async def add_inputs(connection: AsyncConnection, contents: Mapping[str, str]) -> None:
+    """Stores what digests are made of, as JSON by digest; what is stored already stays."""
+    await connection.execute(_ADD_INPUTS, {"digests": list(contents), "contents": list(contents.values())})
+
+
+async def contents_of(connection: AsyncConnection, digests: Sequence[str]) -> dict[str, Plain]:
+    """What these digests are made of, as far as it is stored."""
+    return {row.digest: row.content for row in await connection.execute(_INPUTS, {"digests": digests})}
 
 
 async def unfinished(connection: AsyncConnection) -> dict[str, int]:
     """What somebody has asked for and does not have yet, for the operator's command line: cycles that are to be closed."""
     return {"cycles": (await connection.execute(_ASKED_TO_CLOSE)).scalar_one()}
+
+
+async def cycles_asked_for(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """Every cycle that somebody has asked to close, for the operator's command line: where it stands, and what its close has found."""
+    found = await UnitOfWork.cycles.find(connection, text("true"), {})
+    return [
+        {
+            "cycle_key": one.id,
+            "cycle": one.cycle,
+            "scheme": one.scheme,
+            "status": str(one.status),
+            "as_of": one.as_of,
+            "for_real": one.for_real,
+            "watermarks": dict(one.watermarks),
+            "closes_waiting": len(one.waiting),
+            "planned_for": None if one.plan is None else one.plan.as_of,
+            "lacks_organisation": one.status is CycleStatus.CLOSING and await _lacks_organisation(connection, one),
+        }
+        for one in found
+    ]
+
+
+async def _lacks_organisation(connection: AsyncConnection, cycle: Cycle) -> bool:
+    scheme = scheme_at(await documents.read(connection, KINDS), cycle.scheme, cycle.as_of)
+    span = scheme if isinstance(scheme, Refused) else span_under(scheme, cycle.cycle, cycle.as_of)
+    return isinstance(span, Span) and not (await parties.read(connection)).as_of(cycle.as_of).before(span.end).members
 
 
 async def current_grades(connection: AsyncConnection) -> list[dict[str, Any]]:
@@ -115,7 +235,7 @@ async def grade_versions(connection: AsyncConnection, subject: str, cycle: str) 
 
 
 _COUNTS = text("""
-SELECT document->>'scheme' AS scheme, grade, count(*) AS number FROM grades GROUP BY 1, 2
+SELECT split_part(cycle_key, '|', 2) AS scheme, grade, count(*) AS number FROM grades GROUP BY 1, 2
 """)
 
 
@@ -124,12 +244,27 @@ async def grade_counts(connection: AsyncConnection) -> dict[tuple[str, str], int
     return {(row.scheme, row.grade): row.number for row in await connection.execute(_COUNTS)}
 
 
-async def add_grades(connection: AsyncConnection, grades: Sequence[GradeRow]) -> None:
+_ADD_GRADES = text("""
+INSERT INTO grades
+    (grade_key, version, cycle_key, subject, score, grade, digest, requested_by, document, inputs, outcomes, recorded_at)
+SELECT grade_key, version, cycle_key, subject, score, grade, digest, requested_by,
+       CAST(document AS jsonb), CAST(inputs AS jsonb), CAST(outcomes AS jsonb), recorded_at
+FROM unnest(CAST(:grade_key AS text[]), CAST(:version AS int[]), CAST(:cycle_key AS text[]), CAST(:subject AS text[]),
+            CAST(:score AS text[]), CAST(:grade AS text[]), CAST(:digest AS text[]), CAST(:requested_by AS text[]),
+            CAST(:document AS text[]), CAST(:inputs AS text[]), CAST(:outcomes AS text[]), CAST(:recorded_at AS timestamptz[]))
+     AS t (grade_key, version, cycle_key, subject, score, grade, digest, requested_by, document, inputs, outcomes, recorded_at)
+""")
+_JSON = ("document", "inputs", "outcomes")
+
+
+def grade_columns(grades: Sequence[GradeRow]) -> dict[str, list[Any]]:
+    """Versions of grades as `add_grades` takes them, column by column; it is work, and needs no database."""
+    names = GradeRow.__table__.columns.keys()  # type: ignore[attr-defined]  # SQLModel adds it to tables only
+    columns = {name: [getattr(row, name) for row in grades] for name in names}
+    return columns | {name: [to_json(value).decode() for value in columns[name]] for name in _JSON}
+
+
+async def add_grades(connection: AsyncConnection, columns: Mapping[str, list[Any]]) -> None:
     """Appends versions of grades, one statement for all."""
-    if grades:
-        names = GradeRow.__table__.columns.keys()  # type: ignore[attr-defined]  # SQLModel adds it to tables only
-        await connection.execute(insert(GradeRow), [_columns(row, names) for row in grades])
-
-
-def _columns(row: GradeRow, names: Sequence[str]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
+    if columns["grade_key"]:
+        await connection.execute(_ADD_GRADES, dict(columns))

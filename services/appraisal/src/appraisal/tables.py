@@ -10,10 +10,10 @@ from sqlmodel import Field, SQLModel
 from common.store.aggregates import Document
 
 
-class OrgSnapshotRow(Document, table=True):
-    """Pictures of the organisation."""
+class OrganisationRow(Document, table=True):
+    """Organisations that HR describes."""
 
-    __tablename__ = "org_snapshots"
+    __tablename__ = "organisations"
 
 
 class RatingRow(Document, table=True):
@@ -40,6 +40,8 @@ class GradeRow(SQLModel, table=True):
     score: str
     grade: str
     digest: str
+    requested_by: str
+    """The event that asked for the close in which it was graded."""
     document: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     inputs: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     outcomes: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))

@@ -1,71 +1,63 @@
 """One function a command: loaded data in, changes and events staged. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
-from fractions import Fraction
 from typing import Any
 
-from appraisal.domain.answer import contributions_document, exact_text
-from appraisal.domain.cycle import Cycle, CycleStatus, span_under
-from appraisal.domain.grading import CycleGrades, PersonalGrade, Rating
-from appraisal.domain.org import Member, OrgSnapshot
-from appraisal.domain.outcomes import Trigger, applying
+from appraisal.domain.cycle import Close, Cycle, cycle_refused, span_under
+from appraisal.domain.grading import CycleResults, PersonalGrade, nobody_graded
+from appraisal.domain.indicators import claim_refused, registry_at
+from appraisal.domain.inputs import stored_inputs
+from appraisal.domain.outcomes import OutcomeRule
 from appraisal.domain.period import Span
-from appraisal.domain.reason import reason_en, reason_zh
+from appraisal.domain.rating import Rating, Revision, sheet_refused, sheet_score
+from appraisal.domain.result import grade_document
 from appraisal.domain.scheme import Scheme
-from appraisal.repository import UnitOfWork
+from appraisal.repository import LatestGrade, UnitOfWork
 from appraisal.tables import GradeRow
-from common.contracts.claims.appraisal import CycleCloseRequested, KpiReported, OrgDescribed, RatingGiven
-from common.contracts.cycles import LISTED, CycleClosed, CycleExceptionsListed
-from common.contracts.grades import Contribution, GradePublished, GradeRecorded, OutcomeProposed, OutcomeReversed
+from common.contracts.claims.appraisal import CycleCloseRequested, KpiReported, RatingGiven
+from common.contracts.cycles import INDICATORS, LISTED, CycleClaimRejected, CycleClosed, CycleClosePlanned, CycleExceptionsListed
+from common.contracts.grades import GradePublished, GradeRecorded, OutcomeProposed, OutcomeReversed
 from common.contracts.kpi_facts import KpiRecorded
-from common.contracts.org import OrgSnapshotTaken
 from common.contracts.ratings import RatingRecorded
 from common.kernel.errors import Refused
-from common.kernel.exact import parse_exact
-
-
-def take_org_snapshot(described: OrgDescribed, existing: OrgSnapshot | None, uow: UnitOfWork) -> None:
-    """HR's picture of the organisation counts from its own time on; a second one for the same instant is refused."""
-    snapshot = OrgSnapshot(
-        id=snapshot_of(described),
-        org_id=described.org_id,
-        effective_at=described.time,
-        members=tuple(Member(one.employee_id, one.post, one.department, one.team, one.superior) for one in described.members),
-    )
-    if existing is not None:
-        uow.reject(described, Refused("one_snapshot_an_instant", field="ce_time"))
-    elif (problem := snapshot.problem()) is not None:
-        uow.reject(described, Refused(problem, field="members"))
-    else:
-        uow.org_snapshots.add(snapshot)
-        uow.publish(
-            OrgSnapshotTaken(
-                org_id=snapshot.org_id, effective_at=snapshot.effective_at, members=len(snapshot.members), digest=snapshot.digest
-            )
-        )
-
-
-def snapshot_of(described: OrgDescribed) -> str:
-    """The id of a snapshot: organisation and instant."""
-    return f"{described.org_id}@{described.time.isoformat()}"
+from common.kernel.staff import Member
+from common.kernel.wake_ups import Woken
 
 
 def record_rating(given: RatingGiven, existing: Rating | None, uow: UnitOfWork) -> None:
-    """A rating is kept as it was given; whether its rater counts is judged with the org snapshot when the cycle is graded (X-18)."""
+    """A rating is kept as it was given; whether its rater counts is judged with the organisation when the cycle is graded (X-18)."""
+    match _revised(given, existing, uow.scheme(given.scheme, given.time)):
+        case Refused() as refused:
+            uow.reject(given, refused)
+        case Rating() as rating if existing is None:
+            uow.ratings.add(rating)
+            uow.publish(_recorded(given))
+        case Rating() as rating if rating != existing:
+            uow.ratings.save(rating)
+            uow.publish(_recorded(given))
+
+
+def _revised(given: RatingGiven, existing: Rating | None, scheme: Scheme | Refused) -> Rating | Refused:
+    if isinstance(scheme, Refused):
+        return scheme
+    if refused := cycle_refused(scheme, given.cycle) or sheet_refused(scheme, given.sheet):
+        return refused
     if given.appraiser == given.appraisee:
-        uow.reject(given, Refused("no_self_rating", field="appraiser"))
-    elif existing is not None:
-        uow.reject(given, Refused("rated_once", field="rating_id"))
-    elif not 0 <= parse_exact(given.score) <= 100:
-        uow.reject(given, Refused("score_from_0_to_100", field="score"))
-    else:
-        uow.ratings.add(Rating(rating_of(given), given.rating_id, given.cycle, given.scheme, given.appraisee, given.appraiser, given.score))
-        uow.publish(
-            RatingRecorded(
-                rating_id=given.rating_id, cycle=given.cycle, scheme=given.scheme, appraisee=given.appraisee, recorded_at=given.time
-            )
-        )
+        return Refused("no_self_rating", field="appraiser")
+    items = {one.item: one.score for one in given.items}
+    if len(items) < len(given.items):
+        return Refused("an_item_once", field="items")
+    score = sheet_score(given.score, items)
+    if isinstance(score, Refused):
+        return score
+    rating = existing or Rating(rating_of(given), given.cycle, given.scheme, given.appraisee, given.appraiser)
+    return rating.revised(Revision(given.rating_id, given.revision, score, given.envelope.recorded_at, items, given.remark))
+
+
+def _recorded(given: RatingGiven) -> RatingRecorded:
+    told = given.model_dump(include={"rating_id", "cycle", "scheme", "appraisee", "revision"})
+    return RatingRecorded(**told, recorded_at=given.time)
 
 
 def rating_of(given: RatingGiven) -> str:
@@ -74,7 +66,10 @@ def rating_of(given: RatingGiven) -> str:
 
 
 def record_kpi(reported: KpiReported, uow: UnitOfWork) -> None:
-    """A figure that another system measured becomes a fact like our own."""
+    """A figure that another system measured becomes a fact like our own, where the indicator is registered and that system may say it."""
+    if refused := claim_refused(registry_at(uow.documents, reported.time), reported.indicator, reported.envelope.source):
+        uow.reject(reported, refused)
+        return
     uow.publish(
         KpiRecorded(
             case_id=reported.case_id,
@@ -84,16 +79,19 @@ def record_kpi(reported: KpiReported, uow: UnitOfWork) -> None:
             revision=reported.revision,
             numerator=reported.numerator,
             denominator=reported.denominator,
+            dimensions=reported.dimensions,
             source_event_ids=[reported.envelope.id],
         )
     )
 
 
 def begin_close(asked: CycleCloseRequested, existing: Cycle | None, uow: UnitOfWork) -> None:
-    """A cycle begins to close: what is known as of the instant asked for will be graded."""
-    scheme = uow.scheme(asked.scheme)
-    if scheme is None:
-        uow.reject(asked, Refused("unknown_scheme", field="scheme"))
+    """A cycle begins to close, at once or at the instant asked for: what is known as of then will be graded."""
+    # what is published later than it was asked is not known to everybody who decides this
+    known_by = min(asked.as_of, asked.time)
+    scheme = uow.scheme(asked.scheme, known_by)
+    if isinstance(scheme, Refused):
+        uow.reject(asked, scheme)
         return
     if asked.cycle_key != cycle_key(asked.cycle, asked.scheme):
         uow.reject(asked, Refused("key_of_cycle_and_scheme", field="cycle_key"))
@@ -102,24 +100,51 @@ def begin_close(asked: CycleCloseRequested, existing: Cycle | None, uow: UnitOfW
     if isinstance(span, Refused):
         uow.reject(asked, span)
         return
-    if existing is None:
-        cycle = Cycle(
-            id=asked.cycle_key,
-            cycle=asked.cycle,
-            scheme=asked.scheme,
-            status=CycleStatus.CLOSING,
-            as_of=asked.as_of,
-            for_real=asked.for_real,
-            requested_by=asked.envelope.id,
-            replay_of=asked.envelope.replay_of,
-        )
-        uow.cycles.add(cycle)
+    if refused := _lacking(scheme, known_by, uow):
+        uow.reject(asked, refused)
         return
-    match existing.again(asked.as_of, for_real=asked.for_real, requested_by=asked.envelope.id):
+    close = Close(asked.as_of, asked.for_real, asked.envelope.id, asked.envelope.replay_of)
+    if asked.as_of > asked.time:
+        _plan_close(asked, close, existing, uow)
+        return
+    if existing is None:
+        uow.cycles.add(Cycle.asked(asked.cycle_key, asked.cycle, asked.scheme, close))
+        return
+    match existing.again(close):
         case Cycle() as cycle:
             uow.cycles.save(cycle)
         case Refused() as refused:
             uow.reject(asked, refused)
+
+
+def _lacking(scheme: Scheme, known_by: datetime, uow: UnitOfWork) -> Refused | None:
+    """What a scheme names and nobody has published: nothing can be graded by an indicator or a calendar that there is not."""
+    registered = {one.id for one in registry_at(uow.documents, known_by)}
+    if unknown := sorted(scheme.indicators - registered):
+        return Refused("unknown_indicator", was=" ".join(unknown)[:256], field="scheme")
+    versions = uow.rulebook.calendars.get(scheme.cycle.calendar, ())
+    if not any(one.effective_at <= known_by for one in versions):
+        return Refused("unknown_calendar", was=scheme.cycle.calendar[:256], field="scheme")
+    return None
+
+
+def _plan_close(asked: CycleCloseRequested, close: Close, existing: Cycle | None, uow: UnitOfWork) -> None:
+    """Nothing is known yet of the instant asked for: the cycle is woken when it has come."""
+    if existing is None:
+        planned: Cycle | Refused = Cycle.planned(asked.cycle_key, asked.cycle, asked.scheme, close, asked.time)
+    else:
+        planned = existing.planned_again(close, asked.time)
+    if isinstance(planned, Refused):
+        uow.reject(asked, planned)
+        return
+    uow.stage(UnitOfWork.cycles, planned, new=existing is None)
+    uow.wake(UnitOfWork.cycles, planned.id, "close", close.as_of)
+    uow.publish(CycleClosePlanned(cycle_key=planned.id, cycle=asked.cycle, scheme=asked.scheme, as_of=asked.as_of, for_real=asked.for_real))
+
+
+def begin_planned_close(woken: Woken, cycle: Cycle, uow: UnitOfWork) -> None:
+    """The instant has come for which a close was planned: the cycle begins to close."""
+    uow.cycles.save(cycle.as_planned(woken.at))
 
 
 def cycle_key(cycle: str, scheme: str) -> str:
@@ -127,34 +152,51 @@ def cycle_key(cycle: str, scheme: str) -> str:
     return f"{cycle}|{scheme}"
 
 
-def publish_grades(
-    cycle: Cycle,
-    scheme: Scheme,
-    span: Span,
-    appraised: CycleGrades,
-    before: Mapping[str, GradeRow],
-    recorded_at: datetime,
-    uow: UnitOfWork,
-) -> list[GradeRow]:
-    """The cycle is closed: a new version of each grade whose inputs have changed, what follows from it, and the close itself."""
-    rows = []
-    for personal in appraised.grades:
-        key = f"{cycle.id}|employee:{personal.member.employee_id}"
-        last = before.get(key)
-        if last is None or last.digest != personal.digest:
-            rows.append(_publish_grade(cycle, scheme, personal, key, last, recorded_at, uow))
+def publish_grade(
+    cycle: Cycle, scheme: Scheme, personal: PersonalGrade, last: LatestGrade | None, recorded_at: datetime, uow: UnitOfWork
+) -> GradeRow | None:
+    """A new version of one grade, and what follows from it; None when its inputs are those of the last version.
+
+    A version that the same close has made before it was interrupted is not made again.
+    """
+    if last is not None and (last.digest == personal.digest or last.requested_by == cycle.requested_by):
+        return None
+    return _publish_grade(cycle, scheme, personal, grade_key(cycle, personal.member), last, recorded_at, uow)
+
+
+def grade_key(cycle: Cycle, member: Member) -> str:
+    """How one person's grade is named everywhere: `2026Q3|department-360@1|employee:E1001`."""
+    return f"{cycle.id}|employee:{member.employee_id}"
+
+
+def publish_close(cycle: Cycle, scheme: Scheme, span: Span, results: CycleResults, uow: UnitOfWork) -> None:
+    """The cycle is closed; every grade of it was published before.
+
+    Where nobody could be graded it is not closed: whoever asked is told why, and may ask again when it is mended.
+    """
+    if not results.graded:
+        uow.cycles.save(cycle.left_open())
+        uow.publish(_refusal(cycle, nobody_graded(scheme, results)))
+        _publish_exceptions(cycle, _listed(results), uow)
+        return
     uow.cycles.save(cycle.closed())
-    _publish_close(cycle, span, appraised, uow)
-    return rows
+    _publish_close(cycle, span, results, uow)
 
 
-def _publish_close(cycle: Cycle, span: Span, appraised: CycleGrades, uow: UnitOfWork) -> None:
+def _refusal(cycle: Cycle, refused: Refused) -> CycleClaimRejected:
+    return CycleClaimRejected(
+        cycle_key=cycle.id,
+        claim_id=cycle.requested_by,
+        claim_type=CycleCloseRequested.TYPE,
+        rule=refused.rule,
+        field=refused.field,
+        was=refused.was,
+    )
+
+
+def _publish_close(cycle: Cycle, span: Span, results: CycleResults, uow: UnitOfWork) -> None:
     """The close, and in events of their own whoever has no room in it: an event has a largest size, an organisation has none."""
-    not_graded, unknown = list(appraised.not_graded.items()), list(appraised.unknown_subjects)
-    first, *others = [
-        (dict(not_graded[start : start + LISTED]), unknown[start : start + LISTED])
-        for start in range(0, max(len(not_graded), len(unknown), 1), LISTED)
-    ]
+    first, *others = _listed(results)
     uow.publish(
         CycleClosed(
             cycle_key=cycle.id,
@@ -163,50 +205,46 @@ def _publish_close(cycle: Cycle, span: Span, appraised: CycleGrades, uow: UnitOf
             as_of=cycle.as_of,
             starts_at=span.start,
             ends_at=span.end,
-            cut=dict(cycle.watermarks),
-            graded=len(appraised.grades),
-            not_graded=first[0],
-            not_graded_count=len(not_graded),
-            unknown_subjects=first[1],
-            unknown_subjects_count=len(unknown),
+            watermarks=dict(cycle.watermarks),
+            graded=results.graded,
+            not_graded_count=len(results.not_graded),
+            unknown_subjects_count=len(results.unknown_subjects),
+            uncounted_ratings_count=len(results.uncounted_ratings),
+            unknown_indicators=dict(list(results.unknown_indicators.items())[:INDICATORS]),
+            **first,
         )
     )
-    for part, (persons, subjects) in enumerate(others, 1):
-        uow.publish(
-            CycleExceptionsListed(
-                cycle_key=cycle.id,
-                as_of=cycle.as_of,
-                part=part,
-                parts=len(others),
-                not_graded=persons,
-                unknown_subjects=subjects,
-            )
-        )
+    _publish_exceptions(cycle, others, uow)
+
+
+def _listed(results: CycleResults) -> list[dict[str, Any]]:
+    """Who is not graded, whom nobody knows, and whose ratings do not count, in as many lists as it takes; at least one."""
+    persons, subjects = list(results.not_graded.items()), list(results.unknown_subjects)
+    ratings = list(results.uncounted_ratings.items())
+    parts = [slice(start, start + LISTED) for start in range(0, max(len(persons), len(subjects), len(ratings), 1), LISTED)]
+    return [
+        {"not_graded": dict(persons[part]), "unknown_subjects": subjects[part], "uncounted_ratings": dict(ratings[part])} for part in parts
+    ]
+
+
+def _publish_exceptions(cycle: Cycle, lists: Sequence[dict[str, Any]], uow: UnitOfWork) -> None:
+    for part, named in enumerate(lists, 1):
+        uow.publish(CycleExceptionsListed(cycle_key=cycle.id, as_of=cycle.as_of, part=part, parts=len(lists), **named))
 
 
 def _publish_grade(
-    cycle: Cycle, scheme: Scheme, personal: PersonalGrade, key: str, last: GradeRow | None, recorded_at: datetime, uow: UnitOfWork
+    cycle: Cycle, scheme: Scheme, personal: PersonalGrade, key: str, last: LatestGrade | None, recorded_at: datetime, uow: UnitOfWork
 ) -> GradeRow:
-    graded, number = personal.graded, 1 if last is None else last.version + 1
-    told: dict[str, Any] = {
+    number = 1 if last is None else last.version + 1
+    told = {
         "grade_key": key,
         "cycle": cycle.cycle,
         "scheme": scheme.reference,
         "subject": f"employee:{personal.member.employee_id}",
         "version": number,
-        "score": graded.score,
-        "score_exact": exact_text(graded.score_exact),
-        "grade": graded.grade,
-        "contributions": [
-            Contribution(part=part["part"], weight=part["weight"], value=part["value"], points=part["points"])
-            for part in contributions_document(graded)
-        ],
-        "not_assessable": list(graded.not_assessable),
-        "incomplete": list(graded.incomplete),
-        "reason_zh": reason_zh(graded, personal.measured),
-        "reason_en": reason_en(graded, personal.measured),
         "digest": personal.digest,
         "as_of": cycle.as_of,
+        **grade_document(personal),
     }
     published = GradePublished(**told)
     uow.publish(published)
@@ -214,23 +252,26 @@ def _publish_grade(
     # history pays nobody: what was replayed or simulated has outcomes only when it was closed for real (decisions 5)
     pays = cycle.for_real or not (personal.replay_of or cycle.replay_of)
     standing = list(last.outcomes) if last is not None else []
-    outcomes = _publish_outcomes(scheme, published, last, uow) if pays else standing
+    outcomes = _publish_outcomes(personal.outcomes, published, last, uow) if pays else standing
     return GradeRow(
         grade_key=key,
         version=number,
         cycle_key=cycle.id,
         subject=published.subject,
-        score=published.score,
+        score=personal.graded.score,
         grade=published.grade,
         digest=published.digest,
+        requested_by=cycle.requested_by,
         document=published.model_dump(mode="json"),
-        inputs=_inputs(personal),
+        inputs={**stored_inputs(personal), "replay_of": personal.replay_of or cycle.replay_of},
         outcomes=outcomes,
         recorded_at=recorded_at,
     )
 
 
-def _publish_outcomes(scheme: Scheme, grade: GradePublished, last: GradeRow | None, uow: UnitOfWork) -> list[dict[str, Any]]:
+def _publish_outcomes(
+    rules: Sequence[OutcomeRule], grade: GradePublished, last: LatestGrade | None, uow: UnitOfWork
+) -> list[dict[str, Any]]:
     """Takes back what followed from the version before, and proposes what follows from this one: the sum is always right."""
     for old in last.outcomes if last is not None else ():
         uow.publish(
@@ -243,7 +284,7 @@ def _publish_outcomes(scheme: Scheme, grade: GradePublished, last: GradeRow | No
             )
         )
     proposed = []
-    for rule in applying(scheme.outcomes, grade.grade, trigger=Trigger.CYCLE):
+    for rule in rules:
         outcome = OutcomeProposed(
             outcome_id=f"{grade.grade_key}|{grade.version}|{rule.outcome}",
             grade_key=grade.grade_key,
@@ -251,39 +292,8 @@ def _publish_outcomes(scheme: Scheme, grade: GradePublished, last: GradeRow | No
             version=grade.version,
             outcome=rule.outcome,
             rule=rule.source,
-            needs_confirmation=rule.confirm,
+            needs_confirmation=rule.confirm or grade.to_confirm,
         )
         uow.publish(outcome)
-        proposed.append(outcome.model_dump(mode="json"))
+        proposed.append(outcome.model_dump())
     return proposed
-
-
-def _inputs(personal: PersonalGrade) -> dict[str, Any]:
-    """What the grade was computed from: for checking its digest later, and for explaining it down to the events."""
-    return {
-        "indicators": {
-            name: {"numerator": exact_text(one.numerator), "denominator": exact_text(one.denominator)}
-            for name, one in personal.measured.items()
-        },
-        "facts": [
-            {
-                "key": fact.key,
-                "id": fact.event_id,
-                "indicator": fact.indicator,
-                "case_id": fact.case_id,
-                "subject": fact.subject,
-                "revision": str(fact.revision),
-                "numerator": fact.numerator,
-                "denominator": fact.denominator,
-                "time": fact.time,
-                "events": list(fact.source_event_ids),
-            }
-            for fact in personal.facts
-        ],
-        "group_means": {group: exact_text(mean) for group, mean in personal.graded.group_means.items()},
-        "group_weights": {group: exact_text(weight) for group, weight in personal.graded.weights.items()},
-        "attainment": {name: exact_text(Fraction(value)) for name, value in personal.graded.attainment.items()},
-        "sections": {
-            name: {"weight": exact_text(one.weight), "score": exact_text(one.score)} for name, one in personal.graded.sections.items()
-        },
-    }

@@ -9,7 +9,16 @@ from dispatch.repository import UnitOfWork
 _BY_ID = UnitOfWork.work_orders.by("work_order_id")
 
 HANDLERS = handler_table(
-    on(ServiceRequestRegistered, use_cases.create_work_order, loads=UnitOfWork.work_orders.maybe(use_cases.work_order_of)),
+    on(
+        ServiceRequestRegistered,
+        use_cases.create_work_order,
+        loads=(UnitOfWork.work_orders.maybe(use_cases.work_order_of), UnitOfWork.requests.maybe("request_id")),
+    ),
+    on(
+        claims.WorkOrderOpened,
+        use_cases.open_work_order,
+        loads=(UnitOfWork.work_orders.maybe("work_order_id"), UnitOfWork.requests.by("request_id")),
+    ),
     on(claims.AssignmentMade, use_cases.assign_technician, loads=_BY_ID),
     on(claims.AssignmentTaken, use_cases.accept_assignment, loads=_BY_ID),
     on(claims.TechnicianArrived, use_cases.note_arrival, loads=_BY_ID),

@@ -1,6 +1,7 @@
 """Wiring only: settings and handlers of intake on the chassis."""
 
 from common.runtime.service import Application, run, service
+from intake.documents import KINDS
 from intake.handlers import HANDLERS
 from intake.repository import UnitOfWork
 from intake.settings import Settings
@@ -8,7 +9,7 @@ from intake.settings import Settings
 
 def build(settings: Settings) -> Application:
     """The intake service, not yet running."""
-    return service("intake", settings, handlers=HANDLERS, unit_of_work=UnitOfWork)
+    return service("intake", settings, handlers=HANDLERS, unit_of_work=UnitOfWork, documents=KINDS)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from common.kernel.errors import Malformed
 EXTENSIONS = ("partitionkey", "sequence", "correlationid", "causationid", "recordedtime", "replayof")
 REQUIRED = ("specversion", "id", "source", "type", "time")
 ATTRIBUTES = (*REQUIRED, "subject", "datacontenttype", "dataschema", *EXTENSIONS)
+_HEADERS = frozenset({"content-type", *(f"ce_{name}" for name in ATTRIBUTES)})
 _CLOUDEVENTS = "application/cloudevents"
 
 
@@ -25,21 +26,29 @@ class Carrier(Protocol):
         """The headers, a name perhaps several times."""
 
 
-def read(record: Carrier, attributes: dict[str, str]) -> Any:
-    """The data of the event in a record, its attributes put into `attributes`; `Malformed` names what the record is instead."""
-    assert record.value is not None
+def head(record: Carrier, attributes: dict[str, str]) -> str | None:
+    """The content type of the data of a record, its attributes put into `attributes`; None where all is in one JSON object.
+
+    `Malformed` names what the record is instead of an event.
+    """
     headers = _text_headers(record)
     content_type = headers.pop("content-type", "").partition(";")[0].strip().lower()
     if content_type.startswith(_CLOUDEVENTS):
         _refuse_format(content_type.removeprefix(_CLOUDEVENTS))
-        return _structured(record.value, attributes)
+        return None
     if not headers:
-        return _structured(record.value, attributes)
+        return None
     attributes |= {name.removeprefix("ce_"): value for name, value in headers.items() if name.startswith("ce_")}
     for name in REQUIRED:
         if not attributes.get(name) and f"ce-{name}" in headers:
             raise Malformed("missing", field=f"ce_{name}", reason=f"on Kafka the header is called ce_{name}, not ce-{name} as in HTTP")
-    return _data(record.value, content_type, "content-type")
+    return content_type
+
+
+def data(record: Carrier, content_type: str | None, attributes: dict[str, str]) -> Any:
+    """The data of the event whose `head` was read; without a content type it holds the attributes too, which are put into `attributes`."""
+    assert record.value is not None
+    return _structured(record.value, attributes) if content_type is None else _data(record.value, content_type, "content-type")
 
 
 def is_attribute(name: str) -> bool:
@@ -60,19 +69,23 @@ def _text_headers(record: Carrier) -> dict[str, str]:
     """The headers of the binding, by name; those with the dash of HTTP's too, so that the mistake can be told."""
     found: dict[str, str] = {}
     for name, raw in record.headers:
-        name = name.lower()
-        if not (name.startswith("ce_") or name == "content-type" or (name.startswith("ce-") and name[3:] in ATTRIBUTES)):
-            continue  # a foreign header is none of ours, whatever bytes it holds
-        field = name if is_attribute(name) else "header"
+        if name not in _HEADERS:
+            name = name.lower()
+            if not (name.startswith("ce_") or name == "content-type" or (name.startswith("ce-") and name[3:] in ATTRIBUTES)):
+                continue  # a foreign header is none of ours, whatever bytes it holds
         if raw is None:
-            raise Malformed("empty", field=field, reason="the header has no value")
+            raise Malformed("empty", field=_field(name), reason="the header has no value")
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
-            raise Malformed("bad_encoding", field=field, reason="expected UTF-8") from None
+            raise Malformed("bad_encoding", field=_field(name), reason="expected UTF-8") from None
         if found.setdefault(name, text) != text:
-            raise Malformed("duplicate_key", field=field, reason="the header stands twice, with different values")
+            raise Malformed("duplicate_key", field=_field(name), reason="the header stands twice, with different values")
     return found
+
+
+def _field(name: str) -> str:
+    return name if is_attribute(name) else "header"
 
 
 def _structured(value: bytes, attributes: dict[str, str]) -> Any:

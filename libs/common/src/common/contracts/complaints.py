@@ -6,18 +6,19 @@ from pydantic import Field
 
 from common.contracts.claims.complaints import Trigger
 from common.contracts.event import ClaimRejected, Event
-from common.contracts.fields import ComplaintId, CustomerId, EmployeeId, Instant, RequestId, Word
+from common.contracts.fields import ComplaintId, CustomerId, EmployeeId, Instant, RequestId, TeamId, Word, WorkOrderId
 
 
 class _OfComplaint(Event, topic="complaints"):
     complaint_id: ComplaintId
+    request_id: RequestId | None
+    """The service request that it is about, where it is about one."""
 
 
 class ComplaintReceived(_OfComplaint, type="complaint.received"):
     """The complaint is on record and its clocks run (D4-12, D4-13)."""
 
     customer_id: CustomerId
-    request_id: RequestId | None
     category: Word
     region: Word
     handled_by: EmployeeId | None
@@ -29,6 +30,15 @@ class ComplaintEscalated(_OfComplaint, type="complaint.escalated"):
 
     triggers: Annotated[tuple[Trigger, ...], Field(max_length=50)]
     escalated_at: Instant
+
+
+class ComplaintAssigned(_OfComplaint, type="complaint.assigned"):
+    """From `assigned_at` on the promises are those of another handler."""
+
+    handled_by: EmployeeId
+    team: TeamId | None = None
+    assigned_at: Instant
+    by: EmployeeId
 
 
 class ComplaintAcknowledged(_OfComplaint, type="complaint.acknowledged"):
@@ -59,6 +69,8 @@ class ComplaintSolutionProposed(_OfComplaint, type="complaint.solution_proposed"
     remedy: Word
     proposed_at: Instant
     by: EmployeeId
+    justified: bool
+    """Whether the complaint had been found justified."""
 
 
 class ComplaintSolutionCommunicated(_OfComplaint, type="complaint.solution_communicated"):
@@ -66,6 +78,29 @@ class ComplaintSolutionCommunicated(_OfComplaint, type="complaint.solution_commu
 
     communicated_at: Instant
     by: EmployeeId
+    team: TeamId | None = None
+    """Their team on that day, as the assignment named it."""
+    justified: bool
+    """Whether the complaint had been found justified."""
+    remedy: Word
+    """What the complainant gets."""
+
+
+class ComplaintRemedyDone(_OfComplaint, type="complaint.remedy_done"):
+    """The work that puts the complaint right is done: from here on one watches whether that was the end of it."""
+
+    work_order_id: WorkOrderId
+    done_by: EmployeeId
+    done_at: Instant
+
+
+class ComplaintRemedyFailed(_OfComplaint, type="complaint.remedy_failed"):
+    """The defect came back after the work that was to put the complaint right."""
+
+    work_order_id: WorkOrderId
+    done_by: EmployeeId
+    """Who had done the work."""
+    reopened_at: Instant
 
 
 class ComplaintClaimRejected(ClaimRejected, type="complaint.claim_rejected", topic="complaints", answers="complaint-claims"):

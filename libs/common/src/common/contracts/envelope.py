@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -27,6 +28,7 @@ FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 UNKNOWN = "<unknown>"
 """What stands for a name that is none of ours."""
+_PRINTED = ("id", "source", "type", "subject", *binding.EXTENSIONS)
 _MOST_FAULTS = 10
 _MORE = Malformed("bad_value", field="data", reason="and more")  # is counted, not listed
 
@@ -51,13 +53,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A record that could be read. `event` is None when its type is not known here, which is fine on a decision topic."""
+    """A record that could be read. `event` is None when its type is not known here, or not wanted, which is fine on a decision topic."""
 
     record: Record
     envelope: Envelope
     event: Event | None
     digest: bytes
-    """SHA-256 of the canonical (type, subject, time, data): two records with one id must agree on it."""
+    """SHA-256 of the canonical (type, subject, time, data): two records with one id must agree on it. Empty where no data was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,14 @@ class Unreadable:
     type: str = ""
 
 
-def decode(record: Record) -> Received | Unreadable:
-    """The event in `record`, or why it cannot be read; never raises for any bytes."""
+def decode(record: Record, wanted: Container[type[Event]] | None = None) -> Received | Unreadable:
+    """The event in `record`, or why it cannot be read; never raises for any bytes.
+
+    Where `wanted` is given, only the headers are read of a decision of any other type, unless they are not what they should be.
+    """
     attributes: dict[str, str] = {}
     try:
-        return _decode(record, attributes)
+        return _decode(record, attributes, wanted)
     except Malformed as problem:
         return _unreadable(record, problem, attributes)
     except RecursionError:  # a depth that the parser just bears may be too much for what follows it
@@ -92,13 +97,16 @@ def _unreadable(record: Record, problem: Malformed, attributes: dict[str, str]) 
     return Unreadable(record, safe, source, id, type)
 
 
-def _decode(record: Record, attributes: dict[str, str]) -> Received:
+def _decode(record: Record, attributes: dict[str, str], wanted: Container[type[Event]] | None) -> Received:
     topic = BY_NAME[record.topic]
     if record.value is None:
         raise Malformed("empty", field="data", reason="a record without a value is no event")
     if len(record.value) > MAX_BYTES:
         raise Malformed("too_large", field="data", reason=f"an event has at most {MAX_BYTES} bytes")
-    data = binding.read(record, attributes)
+    content_type = binding.head(record, attributes)
+    if wanted is not None and content_type is not None and (envelope := _unwanted(attributes, record, topic, wanted)) is not None:
+        return Received(record, envelope, None, b"")
+    data = binding.data(record, content_type, attributes)
     body = canonical(data) if binding.has_data(data) else None
     faults: list[Malformed] = []
     envelope = _envelope(attributes, record, topic, faults)
@@ -111,6 +119,16 @@ def _decode(record: Record, attributes: dict[str, str]) -> Received:
         _check_key(event, envelope, record, topic)
         event = event.in_envelope(envelope)
     return Received(record, envelope, event, digest)
+
+
+def _unwanted(attributes: dict[str, str], record: Record, topic: Topic, wanted: Container[type[Event]]) -> Envelope | None:
+    """The envelope of a decision that nobody asked for; None for any other event, and where the headers alone show a fault."""
+    model = EVENTS.get(attributes.get("type", ""))
+    if topic.kind != "decisions" or model in wanted or (model is not None and topic.name != model.TOPIC):
+        return None
+    if (attributes.get("subject") or "").encode() != record.key:
+        return None
+    return _envelope(attributes, record, topic, [])
 
 
 def _together(faults: list[Malformed]) -> Malformed:
@@ -133,9 +151,9 @@ def _envelope(attributes: dict[str, str], record: Record, topic: Topic, faults: 
             wrong("missing", name, "a required attribute of the event")
     if attributes.get("specversion", "") not in ("", "1.0"):
         wrong("bad_version", "specversion", "expected 1.0")
-    for name in ("id", "source", "type", "subject", *binding.EXTENSIONS):
-        found = attributes.get(name, "")
-        if len(found) > 256 or not found.isprintable():
+    for name in _PRINTED:
+        found = attributes.get(name)
+        if found and (len(found) > 256 or not found.isprintable()):
             wrong("bad_attribute", name, "at most 256 printable characters")
     if topic.kind == "decisions" and attributes.get("source") and attributes["source"] not in topic.sources:
         wrong("foreign_source", "source", f"a decision is believed from its producer alone: {', '.join(topic.sources)}")
@@ -202,7 +220,7 @@ def _event(type: str, body: bytes | None, topic: Topic, faults: list[Malformed])
 
 
 def _fault(error: Any, model: type[Event]) -> Malformed:
-    where = ".".join(str(part) for part in ("data", *error["loc"]))
+    where = ".".join(str(part) for part in ("data", *error["loc"]) if part != "[key]")  # pydantic's mark: the name itself is wrong
     if error["type"] == "extra_forbidden":  # the name may be anybody's: only the one that was meant is named
         near = nearest(str(error["loc"][-1]), model.model_fields)
         where = ".".join(str(part) for part in ("data", *error["loc"][:-1], UNKNOWN))

@@ -11,9 +11,10 @@ from common.contracts.fields import Name
 class Envelope(NamedTuple):
     """The CloudEvents attributes of one event, and the extensions that we add to them.
 
-    `time` is when it happened; `recorded_at` when it was recorded (for a claim Kafka's append time, never the sender's
-    word). `sequence` counts the events of one aggregate, where the topic is keyed by aggregates. `replay_of` names the history
-    that the event was replayed from and is handed on to all that it causes.
+    `time` is when it happened; `recorded_at` when it was recorded: for a claim Kafka's append time, never the sender's
+    word, for a decision that of the claim, or of what its aggregate had heard of if that is later. `sequence` counts the events
+    of one aggregate, where the topic is keyed by aggregates. `replay_of` names the history that the event was replayed from and
+    is handed on to all that it causes.
     """
 
     id: str

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from common.kernel.instants import instant_of
 
@@ -29,6 +29,12 @@ EmployeeId = Annotated[str, StringConstraints(pattern=_ID)]
 TeamId = Annotated[str, StringConstraints(pattern=_ID)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff ._:/()+-]{0,63}$")]
 """A short name from a list that the enterprise keeps: a product line, a region, a reason."""
+Dimension = Literal["product", "region", "problem_type", "nature", "priority", "channel", "customer_class", "outlet", "team"]
+"""What a figure can be broken down by: traits of its case, and the team of that day."""
+DimensionValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff ._:@/()+-]{0,95}$")]
+"""A word or an id of a team."""
+Dimensions = Annotated[dict[Dimension, DimensionValue], Field(max_length=len(get_args(Dimension)))]
+"""What a fact can be asked by; whatever is not known is left out."""
 Priority = Literal["low", "normal", "high", "urgent"]
 """How soon a case must be dealt with; triage gives it, and whoever handles the work may judge it anew (X-39)."""
 Name = Annotated[str, StringConstraints(max_length=256)]
@@ -43,4 +49,4 @@ ExactString = Annotated[str, StringConstraints(max_length=900, pattern=r"^-?(0|[
 
 def pattern_of(kind: Any) -> str:
     """The regular expression of one of these kinds of text, for readers that are not pydantic's."""
-    return next(str(pattern) for note in get_args(kind)[1:] if (pattern := getattr(note, "pattern", None)) is not None)
+    return next(str(pattern) for note in get_args(kind) if (pattern := getattr(note, "pattern", None)) is not None)

@@ -5,12 +5,13 @@ from common.contracts.fields import EmployeeId, Instant, Name, Word
 
 
 class RatingRecorded(Event, type="rating.recorded", topic="ratings"):
-    """A rating is on record; neither the score nor the appraiser is published."""
+    """A revision of a rating is on record; neither the score nor the appraiser is published."""
 
     rating_id: Word
     cycle: Name
     scheme: Name
     appraisee: EmployeeId
+    revision: int = 1
     recorded_at: Instant
 
 

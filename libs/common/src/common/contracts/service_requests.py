@@ -1,8 +1,22 @@
 """What intake decided about a service request; topic `service-requests`."""
 
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from common.contracts.claims.complaints import Trigger
 from common.contracts.claims.intake import Nature, Severity
 from common.contracts.event import ClaimRejected, Event
-from common.contracts.fields import AssetId, CustomerId, EmployeeId, Instant, Priority, RequestId, Word
+from common.contracts.fields import AssetId, ComplaintId, CustomerId, EmployeeId, Instant, Priority, RequestId, Word, WorkOrderId
+
+
+def complaint_of(request_id: str) -> str:
+    """The id of the complaint that a request opens."""
+    return f"{request_id}-c1"
+
+
+Route = Literal["work_order", "complaint", "desk"]
+"""Where a request goes by the service catalogue: to the customer's, to complaints, or nowhere further."""
 
 
 class _OfRequest(Event, topic="service-requests"):
@@ -15,6 +29,7 @@ class ServiceRequestRegistered(_OfRequest, type="service_request.registered"):
     customer_id: CustomerId
     channel: Word
     nature: Nature
+    route: Route
     severity: Severity
     priority: Priority
     region: Word
@@ -26,6 +41,10 @@ class ServiceRequestRegistered(_OfRequest, type="service_request.registered"):
     """What the customer is to the enterprise (客户等级): SLA policies may promise by it."""
     outlet: Word | None = None
     """The branch or shop that serves the customer (网点): it may have hours of its own."""
+    category: Word | None = None
+    """What kind of problem it is."""
+    triggers: Annotated[tuple[Trigger, ...], Field(max_length=20)] = ()
+    """What makes it a major case (X-09)."""
 
 
 class ServiceRequestAnswered(_OfRequest, type="service_request.answered"):
@@ -42,11 +61,31 @@ class ServiceRequestClosed(_OfRequest, type="service_request.closed"):
     by: EmployeeId
 
 
+class ServiceRequestResultRecorded(_OfRequest, type="service_request.result_recorded"):
+    """What was done for the customer: work on site by a work order, or the solution of the complaint that the request was (D1-14)."""
+
+    result: Literal["work_done", "solution_told"]
+    work_order_id: WorkOrderId | None = None
+    complaint_id: ComplaintId | None = None
+    done_by: EmployeeId
+    done_at: Instant
+    remedy: Word | None = None
+    """What a complainant gets."""
+    justified: bool | None = None
+    """Whether the complaint was found justified."""
+
+
+class ServiceRequestReopened(_OfRequest, type="service_request.reopened"):
+    """The defect came back after the service had ended: the request waits for its end again (P12)."""
+
+    work_order_id: WorkOrderId
+    reopened_at: Instant
+
+
 class SurveyRecorded(_OfRequest, type="service_request.survey_recorded"):
-    """How satisfied the customer was, 1 to 5, and the person who is credited with it (D1-19)."""
+    """How satisfied the customer was, 1 to 5 (D1-19). Who is credited with it, `kpi-facts` says: it moves when another one did the work."""
 
     satisfaction: int
-    credited_to: EmployeeId
     answered_at: Instant
 
 

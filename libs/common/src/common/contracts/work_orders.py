@@ -2,21 +2,26 @@
 
 from common.contracts.claims.dispatch import Party
 from common.contracts.event import ClaimRejected, Event
-from common.contracts.fields import EmployeeId, Instant, Priority, RequestId, TeamId, Word, WorkOrderId
+from common.contracts.fields import ComplaintId, EmployeeId, Instant, Priority, RequestId, TeamId, Word, WorkOrderId
 
 
 class _OfWorkOrder(Event, topic="work-orders"):
     work_order_id: WorkOrderId
+    request_id: RequestId
+    """The service request that needs the work."""
+    complaint_id: ComplaintId | None = None
+    """The complaint that the work puts right, where it does."""
 
 
 class WorkOrderCreated(_OfWorkOrder, type="work_order.created"):
-    """A service request that needs work on site has its work order (D1-10)."""
+    """A service request has a work order: the first one by its nature, others because somebody opened them (D1-10)."""
 
-    request_id: RequestId
     priority: Priority
     region: Word
     product: Word
     created_at: Instant
+    reason: Word | None = None
+    """Why somebody opened it; None for the one that the request's nature calls for."""
 
 
 class WorkOrderAssigned(_OfWorkOrder, type="work_order.assigned"):
@@ -71,6 +76,8 @@ class WorkOrderCompleted(_OfWorkOrder, type="work_order.completed"):
 
     technician: EmployeeId
     completed_at: Instant
+    team: TeamId | None = None
+    """The technician's team on that day, as the assignment named it."""
 
 
 class WorkOrderReopened(_OfWorkOrder, type="work_order.reopened"):

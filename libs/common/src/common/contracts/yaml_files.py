@@ -20,6 +20,20 @@ MOST_VALUES = 200_000
 """How many values a file may hold, with those that its aliases stand for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a file: in which line, which rule it breaks, what it is, and what to do about it."""
+
+    file: str
+    line: int
+    rule: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.rule}: {self.what} · {self.remedy}"
+
+
 @dataclass(frozen=True)
 class YamlFile:
     """What a file holds, and in which line; `root` is the node that the value was made from, None for an empty file."""
@@ -135,7 +149,8 @@ def _measure(events: Iterable[yaml.Event]) -> None:
 
 
 def _at(event: yaml.Event, problem: str) -> Fault:
-    return _no_yaml(1 if event.start_mark is None else event.start_mark.line + 1, problem)
+    assert event.start_mark is not None  # the parser marks each event
+    return _no_yaml(event.start_mark.line + 1, problem)
 
 
 def read_yaml(raw: bytes, *, as_text: bool = False) -> YamlFile:
@@ -152,6 +167,12 @@ def read_yaml(raw: bytes, *, as_text: bool = False) -> YamlFile:
         raise _refused(problem) from None
     finally:
         loader.dispose()
+
+
+def as_yaml(value: Any) -> str:
+    """A value as a file that people read and hand in again, its fields in their order."""
+    text: str = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120)
+    return text
 
 
 def _refused(problem: yaml.YAMLError) -> Fault:

@@ -26,6 +26,8 @@ class Started(_Event):
     """The clock runs from here on, towards a target on a named calendar; its time belongs to the owner."""
 
     owner: str = UNASSIGNED
+    team: str = ""
+    """The owner's team on that day, where it is known."""
     calendar: str = ""
     target: Target | None = None
     traits: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +51,8 @@ class OwnerChanged(_Event):
     """Running time from here on belongs to somebody else."""
 
     owner: str
+    team: str = ""
+    """The owner's team on that day, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

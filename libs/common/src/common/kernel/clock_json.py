@@ -6,6 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from common.kernel.calendar_json import time_text
 from common.kernel.clock_events import KINDS
 from common.kernel.documents import Node, by_rule
 from common.kernel.exact import decimal_text
@@ -107,7 +108,8 @@ def write_target(target: Target) -> dict[str, Any]:
     """What `read_target` makes an equal target from."""
     if isinstance(target, WorkingTime):
         return {"working_seconds": seconds(target.micros)}
-    return {"working_days": target.number, "meaning": target.meaning} | ({"pauses_count": True} if target.pauses_count else {})
+    times = {name: time_text(at) for name, at in (("cut_off", target.cut_off), ("by", target.by)) if at is not None}
+    return {"working_days": target.number, "meaning": target.meaning, **({"pauses_count": True} if target.pauses_count else {}), **times}
 
 
 def seconds(micros: int) -> int | str:

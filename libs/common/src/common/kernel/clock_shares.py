@@ -35,13 +35,14 @@ def share_before(clock: ClockState, micros: int) -> Fraction:
 def _consumed_at(clock: ClockState, goal: int) -> datetime | None:
     calendar = clock.calendar
     if goal == 0 or clock.fixed is not None:
-        return calendar.instant(calendar.timeline.add(to_micros(clock.started_at), goal))
+        at, latest = calendar.timeline.add(to_micros(clock.started_at), goal), clock.not_before if clock.fixed is None else clock.fixed
+        return calendar.instant(at if latest is None else min(at, latest))  # before an hour at which nobody works, no work may go on
     if goal > clock.elapsed_micros:
         left = goal - clock.elapsed_micros
         return calendar.instant(calendar.timeline.add(to_micros(clock.as_of), left)) if clock.state == "running" else None
     for segment in clock.segments:
         if segment.state == "running":
-            if segment.micros >= goal > 0:
+            if segment.micros >= goal:
                 return calendar.instant(segment.calendar.timeline.add(segment.start, goal))
             goal -= segment.micros
     raise AssertionError("the running segments make up what has elapsed")

@@ -51,6 +51,8 @@ class ClockState(NamedTuple):
     segments: tuple[Segment, ...]
     fixed: int | None
     """Where the target is a fixed instant: that, in microseconds since 1970."""
+    not_before: int | None
+    """Where the target names an hour that pauses push back: that, in microseconds since 1970."""
     amount: int
     """The working microseconds that the target stands for."""
 

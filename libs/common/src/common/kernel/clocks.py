@@ -31,9 +31,9 @@ class Clocks:
         """It goes on."""
         return self._and(stage, Resumed(at=at))
 
-    def owned(self, stage: str, at: datetime, owner: str) -> "Clocks":
-        """From `at` on its time belongs to `owner`."""
-        return self._and(stage, OwnerChanged(at=at, owner=owner))
+    def owned(self, stage: str, at: datetime, owner: str, team: str = "") -> "Clocks":
+        """From `at` on its time belongs to `owner`, who is in that team on that day."""
+        return self._and(stage, OwnerChanged(at=at, owner=owner, team=team))
 
     def changed(self, stage: str, at: datetime, reason: str, **traits: str) -> "Clocks":
         """From `at` on the promise is the one for these traits and the others that the case had; what was consumed stays consumed."""

@@ -4,17 +4,19 @@ A document is plain data (out of JSON or YAML). Kinds of documents differ in the
 a value (`Wording`), and in nothing else.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from common.kernel.exact import parse_exact
 from common.kernel.faults import Fault, Where
 from common.kernel.instants import parse_date, parse_instant
 from common.kernel.known_fields import unknown_field
 
+Plain: TypeAlias = "str | Sequence[Plain] | Mapping[str, Plain]"
+"""A document as it is digested: text, lists and objects only."""
 Expected = tuple[str, str]
 """A rule, and the sentence that says what it expects."""
 

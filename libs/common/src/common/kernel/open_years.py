@@ -93,6 +93,16 @@ def pieces_of(zone: ZoneInfo, ordinal: int, hours: tuple[Hours, ...]) -> list[Pi
     return _on_utc(_offsets(zone, date.fromordinal(ordinal).year), ordinal, _shape(hours)) if hours else []
 
 
+def local_instant(zone: ZoneInfo, ordinal: int, second: int) -> int:
+    """When so many seconds of the date with this ordinal are over on the wall clock, as a range that ends then ends.
+
+    A time that the clocks show twice is over after the second time, one that they skip when they skip it.
+    """
+    wall = (ordinal - EPOCH_ORDINAL) * DAY + second * SECOND
+    spans = _offsets(zone, date.fromordinal(ordinal).year)
+    return max(min(until, wall - offset) for since, until, offset in spans if wall - offset > since)
+
+
 @lru_cache(maxsize=4096)
 def _shape(hours: tuple[Hours, ...]) -> list[Piece]:
     """The ranges of a day in microseconds after its midnight, those that overlap as one."""
@@ -129,9 +139,7 @@ def _on_utc(spans: Iterable[tuple[int, int, int]], ordinal: int, shape: Sequence
     pieces: list[Piece] = []
     for since, until, offset in spans:
         base = midnight - offset
-        if base + 2 * DAY <= since or base >= until:
-            continue
-        if since <= base and base + 2 * DAY <= until:
+        if since <= base and base + 2 * DAY <= until:  # so lie most days: nothing of them has to be cut
             pieces += [(base + start, base + end) for start, end in shape]
             continue
         for start, end in shape:

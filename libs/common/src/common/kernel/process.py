@@ -4,7 +4,7 @@ A case is what its steps add up to. A step is judged by how things stood at its 
 and the order of arrival does not change the end.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -25,6 +25,7 @@ class Taken:
 
 
 T = TypeVar("T", bound=Taken)
+_NOT_TAKEN = Refused | TooEarly  # made once: the union of classes costs more than what is asked of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,16 @@ class Process(Generic[S]):
     """What a status is called in an answer."""
     was_by_now: bool = False
     """Whether a refusal tells how the case stands by now, and not at the claim's own time."""
+    leads: Mapping[S, Mapping[str, S]] = field(init=False, repr=False, compare=False)
+    """The table without what it refuses: a case is followed through its steps far oftener than it takes one."""
+
+    def __post_init__(self) -> None:
+        leads = {status: {step: to for step, to in row.items() if not isinstance(to, _NOT_TAKEN)} for status, row in self.table.items()}
+        object.__setattr__(self, "leads", leads)
 
 
-def each_once(opened: str, steps: Mapping[str, str | None], *, not_before: str) -> Process[tuple[str, ...]]:
-    """The process in which each step is taken once, and after the one that `steps` names for it.
+def each_once(opened: str, steps: Mapping[str, str | None], *, not_before: str, any_time: Collection[str] = ()) -> Process[tuple[str, ...]]:
+    """The process in which each step is taken once, and after the one that `steps` names for it; those of `any_time` change no status.
 
     A status is the steps that were taken, in the order of `steps`; it is called after the last of them, and `opened` before the first.
     Who takes a step a second time is told how far the case has come.
@@ -51,7 +58,7 @@ def each_once(opened: str, steps: Mapping[str, str | None], *, not_before: str) 
     ahead: list[tuple[str, ...]] = [()]
     while ahead:
         done = ahead.pop()
-        table[done] = {}
+        table[done] = dict.fromkeys(any_time, done)
         for step, before in steps.items():
             if step in done:
                 table[done][step] = Refused(f"{step}_once")
@@ -85,12 +92,12 @@ class Case(Generic[S, T]):
 
     def standing(self, at: datetime | None = None) -> Standing[S, T]:
         """How the case stood at an instant, by default at last."""
-        table, status, found = self.PROCESS.table, self.PROCESS.start, []
+        leads, status, found = self.PROCESS.leads, self.PROCESS.start, []
         for taken in self.steps:
             if at is not None and taken.at > at:
                 break
-            following = table[status][taken.step]
-            if isinstance(following, Refused | TooEarly):
+            following = leads[status].get(taken.step)
+            if following is None:
                 continue  # something that became known later has overtaken this step
             status = following
             found.append(taken)
@@ -115,8 +122,8 @@ class Case(Generic[S, T]):
             return Refused(process.not_before, was=self._was(process.start), field="ce_time")
         status = self.standing(taken.at).status
         match process.table[status][taken.step]:
-            case Refused(rule, field=about):
-                return Refused(rule, was=self._was(status), field=about)
+            case Refused() as refused:
+                return replace(refused, was=self._was(status))
             case TooEarly() as early:
                 return early
             case _:

@@ -19,7 +19,7 @@ from common.kernel.clock_events import (
 from common.kernel.clock_state import ClockState, Outcome, Segment, State
 from common.kernel.faults import Fault
 from common.kernel.instants import to_micros
-from common.kernel.targets import amount_of, fixed_instant
+from common.kernel.targets import aim_of
 from common.kernel.working_time import Calendar
 
 __all__ = [
@@ -165,8 +165,7 @@ class _Tally:
         return other
 
     def _measure(self) -> None:
-        self.fixed = fixed_instant(self.calendar, self.started_at, self.target)
-        self.amount = 0 if self.fixed is not None else amount_of(self.calendar, self.started_at, self.target)
+        self.fixed, self.amount, self.not_before = aim_of(self.calendar, self.started_at, self.target)
 
     def admits(self, event: ClockEvent) -> bool:
         match event:
@@ -213,15 +212,26 @@ class _Tally:
         self.now = until
 
     def _due_until(self, until: int) -> int | None:
-        if self.fixed is not None:
-            return self.fixed if self.fixed <= until else None
-        if self.reached_at is not None or self.state == "paused":
-            return self.reached_at
+        due = self._settled_due()
+        if due is None and self.state == "running":
+            due = self._consumed_until(until)
+        return due if due is not None and due <= until else None
+
+    def _settled_due(self) -> int | None:
+        """When the clock is due whether work goes on or not; None as long as working time has to be consumed before."""
+        if self.fixed is not None or self.reached_at is not None:
+            return self.reached_at if self.fixed is None else self.fixed
+        return max(self.now, self.not_before) if self.not_before is not None and self.consumed >= self.amount else None
+
+    def _consumed_until(self, until: int) -> int | None:
         timeline, left = self.calendar.timeline, self.amount - self.consumed
         passed = timeline.between(self.now, until)
         if left == 0:
             return timeline.add(self.now, 0) if passed or timeline.is_working(until) else None
-        return timeline.add(self.now, left) if passed >= left else None
+        return self._not_before_its_hour(timeline.add(self.now, left)) if passed >= left else None
+
+    def _not_before_its_hour(self, due: int) -> int:
+        return due if self.not_before is None else max(due, self.not_before)
 
     def _change(self, change: Changed) -> None:
         stated = {name: change.id for name in ("target", "calendar") if getattr(change, name) is not None}
@@ -236,7 +246,7 @@ class _Tally:
             self.breached_at = self.now if self.fixed < self.now else None
         elif self.consumed > self.amount:
             self.breached_at = self.now
-        elif self.consumed == self.amount > 0:
+        elif self.consumed == self.amount > 0 and self.not_before is None:
             self.reached_at = self.now
 
     def _reopen(self) -> None:
@@ -269,15 +279,15 @@ class _Tally:
             target=self.target,
             segments=tuple(self.segments),
             fixed=self.fixed,
+            not_before=self.not_before,
             amount=self.amount if self.fixed is None else self.calendar.timeline.between(self.started_at, self.fixed),
         )
 
     def _projected(self) -> int | None:
-        if self.fixed is not None:
-            return self.fixed
-        if self.reached_at is not None or self.state == "paused":
-            return self.reached_at
-        return self.calendar.timeline.add(self.now, self.amount - self.consumed)
+        due = self._settled_due()
+        if due is not None or self.state == "paused":
+            return due
+        return self._not_before_its_hour(self.calendar.timeline.add(self.now, self.amount - self.consumed))
 
     def _overdue(self) -> int:
         if self.fixed is None:

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from common.kernel.calendar_json import time_in
 from common.kernel.documents import Node, by_rule
 from common.kernel.faults import Where
-from common.kernel.instants import SECOND, to_micros
+from common.kernel.instants import SECOND, ordinal_on, to_micros
 from common.kernel.timeline import Stretch, Timeline
 from common.kernel.working_time import Calendar, micros_of
 
@@ -28,18 +29,29 @@ class WorkingDays:
     """So many working days: until the end of the n-th after the day of the start, or n ordinary days of working time.
 
     The end of a day is a fixed instant that pauses do not move; with `pauses_count` the working time up to it becomes the
-    target, so that pauses push it back.
+    target, so that pauses push it back. `cut_off` and `by` are seconds after local midnight: what comes at the cut-off or after it
+    counts as if it came on the next working day, and by that hour of the last day it has to be done, if that is before closing.
     """
 
     number: int
     meaning: Meaning = "end_of_day"
     pauses_count: bool = False
+    cut_off: int | None = None
+    by: int | None = None
+
+    @property
+    def from_day_0(self) -> bool:
+        """Whether days are counted from the first one on which somebody still takes it up, and not after the date of the start.
+
+        That is so with a cut-off, and for the same day.
+        """
+        return self.cut_off is not None or self.number == 0
 
 
 Target = WorkingTime | WorkingDays
 
 
-TARGET_FIELDS = ("working_seconds", "working_days", "meaning", "pauses_count")
+TARGET_FIELDS = ("working_seconds", "working_days", "meaning", "pauses_count", "cut_off", "by")
 _MOST_PAUSES = 10_000
 _PAUSES = by_rule("bad_instant", items="a list of [from, to] is expected")
 _TARGET = by_rule("bad_target", fields='an object like {"working_seconds": 28800} is expected')
@@ -59,7 +71,8 @@ def read_target(value: object, where: Where) -> Target:
             meaning = target.field("meaning", "end_of_day")
             if meaning.value not in ("end_of_day", "working_hours"):
                 raise meaning.fault("end_of_day or working_hours is expected")
-            return WorkingDays(int(number), meaning.value, target.field("pauses_count", False).flag())
+            cut_off, by = (_local_time(target.field(name), meaning.value) if name in rest else None for name in ("cut_off", "by"))
+            return WorkingDays(int(number), meaning.value, target.field("pauses_count", False).flag(), cut_off, by)
         case _:
             raise target.fault("either working_seconds, or working_days with a meaning, is expected")
 
@@ -84,30 +97,74 @@ def _pause(pair: Node) -> Pause:
     return since, until
 
 
-def fixed_instant(calendar: Calendar, start: int, target: Target) -> int | None:
-    """The instant at which the target is due whatever happens; None when it has to be consumed instead."""
-    if isinstance(target, WorkingTime) or target.meaning == "working_hours" or target.pauses_count or target.number == 0:
-        return None
-    return calendar.end_of_working_day(start, target.number)
+Late = Literal["", "day_off", "cut_off", "closing", "by"]
+"""Why the date of a start is not day 0: nobody works on it, or the start is not before one of these times; empty where it is."""
 
 
-def amount_of(calendar: Calendar, start: int, target: Target) -> int:
-    """The working microseconds that stand for the target on this calendar."""
+class DaysTo(NamedTuple):
+    """The day on which a target of working days is due, as the `number`-th working day after the local date of the start.
+
+    `due` is in microseconds since 1970; 0 days after the start is its own date. `late` says why counting began on the next working day.
+    """
+
+    number: int
+    due: int
+    late: Late
+
+
+class Aim(NamedTuple):
+    """What a target stands for on a calendar from a start on: a `fixed` instant, or else an `amount` of working microseconds.
+
+    `not_before` is an hour that the target names: when nobody works at that hour, all the working time before it is over sooner.
+    """
+
+    fixed: int | None
+    amount: int = 0
+    not_before: int | None = None
+
+
+def days_to(calendar: Calendar, start: int, target: WorkingDays) -> DaysTo:
+    """The day on which a target with the meaning `end_of_day` is due, and when."""
+    late = _late(calendar, start, target) if target.from_day_0 else ""
+    number = target.number + bool(late)
+    day, closes = calendar.timeline.working_day(start, ordinal_on(start, calendar.zone), number)
+    due = closes if target.by is None else min(closes, calendar.timeline.local_instant(day, target.by))
+    return DaysTo(number, due, late)
+
+
+def _late(calendar: Calendar, start: int, target: WorkingDays) -> Late:
+    today, timeline = ordinal_on(start, calendar.zone), calendar.timeline
+    open_today = timeline.stretches_of(today)
+    if not open_today:
+        return "day_off"
+    if target.cut_off is not None and start >= timeline.local_instant(today, target.cut_off):
+        return "cut_off"
+    if start >= open_today[-1].end:
+        return "closing"
+    return "by" if target.number == 0 and target.by is not None and start >= timeline.local_instant(today, target.by) else ""
+
+
+def aim_of(calendar: Calendar, start: int, target: Target) -> Aim:
+    """What the target stands for; raises `never_open` or `bad_target` of the calendar."""
     match target:
         case WorkingTime(micros):
-            return micros
+            return Aim(None, micros)
         case WorkingDays(number, "working_hours"):
-            return number and number * micros_of(calendar.ordinary_day)
-        case WorkingDays(number):
-            return number and calendar.timeline.between(start, calendar.end_of_working_day(start, number))
+            return Aim(None, number and number * micros_of(calendar.ordinary_day))
+    due = days_to(calendar, start, target).due
+    amount = calendar.timeline.between(start, due) if target.pauses_count else 0
+    if not amount:  # no pause moves it, or there is no working time before it in which one could
+        return Aim(due)
+    return Aim(None, amount, None if target.by is None else due)
 
 
 def due_at(calendar: Calendar, start: int, target: Target, pauses: Sequence[Pause] = ()) -> int | None:
     """When the target is reached, in microseconds since 1970; None while an open pause stands before it."""
-    fixed = fixed_instant(calendar, start, target)
-    if fixed is not None:
-        return fixed
-    return _after_pauses(calendar.timeline, start, amount_of(calendar, start, target), pauses)
+    aim = aim_of(calendar, start, target)
+    if aim.fixed is not None:
+        return aim.fixed
+    due = _after_pauses(calendar.timeline, start, aim.amount, pauses)
+    return due if due is None or aim.not_before is None else max(due, aim.not_before)
 
 
 def worked(calendar: Calendar, start: int, end: int, pauses: Sequence[Pause] = ()) -> int:
@@ -153,6 +210,14 @@ def _merged(pauses: Iterable[Pause]) -> list[Pause]:
         else:
             found.append((since, until))
     return found
+
+
+def _local_time(given: Node, meaning: str) -> int:
+    if meaning != "end_of_day":
+        raise given.fault("a time of day goes with the meaning end_of_day only")
+    if isinstance(given.value, str) and (time := time_in(given.value)):
+        return time
+    raise given.fault('a local time like "16:00", in quotes, is expected, up to "24:00" for the end of the day')
 
 
 def _amount(given: Node) -> Fraction:

@@ -4,13 +4,14 @@ No answer depends on what was asked before, and a year is looked at in detail on
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
 from common.kernel.faults import Fault
 from common.kernel.instants import DAY, EPOCH_ORDINAL, year_of
-from common.kernel.open_years import Hours, OpenYear, Outline, open_year, pieces_of, united_pieces
+from common.kernel.open_years import Hours, OpenYear, Outline, local_instant, open_year, pieces_of, united_pieces
+from common.kernel.patterns import Alternating, Patterns, Week
 from common.kernel.zones import ZoneInfo
 
 __all__ = ["HUNDRED_YEARS", "TEN_YEARS", "Hours", "Stretch", "Timeline"]
@@ -49,25 +50,37 @@ _kept = _Kept()
 
 
 class Timeline:
-    """Working time of one zone's weekly hours and special dates, from microsecond to microsecond.
+    """Working time of one zone's weekly hours, patterns and special dates, from microsecond to microsecond.
 
     A moment is working when the zone's wall clock shows a time inside a range: minutes that a change of the clocks
     repeats count twice, minutes that it skips not at all. Ranges that overlap count once. Threads may share it.
     """
 
-    __slots__ = ("_latest", "_outlines", "_special", "_weekly", "_zone")
+    __slots__ = ("_latest", "_outlines", "_patterns", "_special", "_weekly", "_zone")
 
-    def __init__(self, zone: ZoneInfo, weekly: Sequence[tuple[Hours, ...]], special: Mapping[date, tuple[Hours, ...]]) -> None:
+    def __init__(
+        self,
+        zone: ZoneInfo,
+        weekly: Week,
+        special: Mapping[date, tuple[Hours, ...]],
+        patterns: Patterns,
+    ) -> None:
         self._zone = zone
-        self._weekly = tuple(weekly)
+        self._weekly = weekly
         self._special = {day.toordinal(): hours for day, hours in special.items()}
+        self._patterns = patterns
         self._outlines: dict[int, Outline] = {}
         self._latest: OpenYear | None = None
 
     def hours_of(self, ordinal: int) -> tuple[Hours, ...]:
-        """The ranges that begin on the date with this ordinal, by precedence of special dates over the week."""
+        """The ranges that begin on the date with this ordinal, by precedence of special dates over patterns over the week."""
         special = self._special.get(ordinal)
-        return self._weekly[(ordinal + 6) % 7] if special is None else special
+        if special is not None:
+            return special
+        pattern = self._patterns.on(ordinal)
+        if isinstance(pattern, Alternating):
+            return pattern.hours
+        return (self._weekly if pattern is None else pattern.weekly_hours)[(ordinal + 6) % 7]
 
     def stretches_of(self, ordinal: int) -> list[Stretch]:
         """When the ranges of a date are open; empty when it has none, or when the clocks skip them."""
@@ -112,23 +125,31 @@ class Timeline:
             left = 0
         return self._reached_later(start, year, left)
 
-    def end_of_working_day(self, start: int, ordinal: int, number: int) -> int:
-        """The end of the last range of the `number`-th working day after the date `ordinal`, on which `start` lies."""
+    def local_instant(self, ordinal: int, second: int) -> int:
+        """When so many seconds of the date with this ordinal are over on the wall clock (`open_years.local_instant`)."""
+        return local_instant(self._zone, ordinal, second)
+
+    def working_day(self, start: int, ordinal: int, number: int) -> tuple[int, int]:
+        """The `number`-th working day after the date `ordinal`, on which `start` lies: its ordinal, and the end of its last range.
+
+        For 0 it is the date itself, which has to be a working day.
+        """
         year = self._year(date.fromordinal(ordinal).year)
         index = bisect_right(year.days, ordinal) + number - 1
         if index < len(year.days):
-            return year.day_ends[index]
+            return year.days[index], year.day_ends[index]
         left, closed = index - len(year.days), max(start, year.outline.last_day_closes)
         for later in self._later(start, year.number):
             _refuse_gap(later.until if later.first_day_opens is None else later.first_day_opens, closed)
             if left < later.days:
-                return _near(start, self._year(year_of(later.until - 1)).day_ends[left])
+                reached = self._year(year_of(later.until - 1))
+                return reached.days[left], _near(start, reached.day_ends[left])
             left, closed = left - later.days, max(closed, later.last_day_closes)
         raise _too_far()
 
     def working_days(self, start: int, ordinal: int, number: int) -> list[date]:
         """The first working days after the date `ordinal`, on which `start` lies, up to the `number`-th."""
-        self.end_of_working_day(start, ordinal, number)
+        self.working_day(start, ordinal, number)
         found: list[int] = []
         year = date.fromordinal(ordinal).year
         while len(found) < number:
@@ -137,6 +158,12 @@ class Timeline:
             found += days[first : first + number - len(found)]
             year += 1
         return [date.fromordinal(day) for day in found]
+
+    def number_of_working_days(self, after: int, last: int) -> int:
+        """How many working days lie after one date and up to another, with that one; both by their ordinals."""
+        first_year, last_year = date.fromordinal(after).year, date.fromordinal(last).year
+        whole = sum(self._outline(number).days for number in range(first_year, last_year))
+        return whole + bisect_right(self._year(last_year).days, last) - bisect_right(self._year(first_year).days, after)
 
     def open_stretch(self, at: int) -> Stretch:
         """The open stretch around a working instant: the ranges of the days about it that overlap."""

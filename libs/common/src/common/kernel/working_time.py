@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
-from common.kernel.calendar_json import CalendarParts, MonthDay, read_calendar, write_calendar
+from common.kernel.calendar_json import CalendarParts, read_calendar, write_calendar
 from common.kernel.faults import Fault, Where
 from common.kernel.instants import SECOND, ordinal_on, to_micros, written_on
+from common.kernel.patterns import Alternating, MonthDay, Pattern, Patterns, Season, Week
 from common.kernel.timeline import Hours, Timeline
 from common.kernel.zones import ZoneInfo, zone_named
 
@@ -25,17 +26,20 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Calendar:
-    """When somebody works: weekly hours of a zone, closed dates, make-up days (调休) and single dates with other hours.
+    """When somebody works: weekly hours of a zone, patterns in them, closed dates, make-up days (调休) and single dates with other hours.
 
-    Precedence for a local date: `date_hours`, then `make_up_days`, `closed_dates`, `weekly_hours` (Monday first).
-    `make_up_hours` None means Monday's. A range belongs to the date on which it starts. What lies before `known_from` or after
+    Precedence for a local date: `date_hours`, then `make_up_days`, `closed_dates`, `alternating`, `seasons`, `weekly_hours`
+    (Monday first); of two seasons or alternating weekdays on one date the later one. `make_up_hours` None means Monday's of the
+    season in which the day lies, else of the ordinary week.
+
+    A range belongs to the date on which it starts. What lies before `known_from` or after
     `known_until` is provisional, since there is no notice about it, and so is what lies from the day `unsure_from` of the last
     known year on, since the next notice may change it. All instants that come in must carry a zone; those that
     go out carry the offset of the calendar's zone at that moment.
     """
 
     time_zone: str
-    weekly_hours: tuple[tuple[Hours, ...], ...]
+    weekly_hours: Week
     closed_dates: frozenset[date] = frozenset()
     make_up_days: frozenset[date] = frozenset()
     make_up_hours: tuple[Hours, ...] | None = None
@@ -43,6 +47,8 @@ class Calendar:
     known_until: date | None = None
     known_from: date | None = None
     unsure_from: MonthDay | None = None
+    seasons: tuple[Season, ...] = ()
+    alternating: tuple[Alternating, ...] = ()
 
     @classmethod
     def from_json(cls, document: object, where: Where = ("calendar",)) -> Self:
@@ -61,6 +67,8 @@ class Calendar:
             "known_until": self.known_until,
             "known_from": self.known_from,
             "unsure_from": self.unsure_from,
+            "seasons": self.seasons,
+            "alternating": self.alternating,
         }
         return write_calendar(parts)
 
@@ -72,18 +80,27 @@ class Calendar:
     @cached_property
     def timeline(self) -> Timeline:
         """The same calendar as sums of microseconds, for code that counts."""
-        make_up = self.weekly_hours[0] if self.make_up_hours is None else self.make_up_hours
         special: dict[date, tuple[Hours, ...]] = dict.fromkeys(self.closed_dates, ())
-        special.update(dict.fromkeys(self.make_up_days, make_up))
+        special.update({day: self._make_up_hours_on(day) for day in self.make_up_days})
         special.update(self.date_hours)
-        return Timeline(self.zone, self.weekly_hours, special)
+        return Timeline(self.zone, self.weekly_hours, special, self._patterns)
+
+    @cached_property
+    def _patterns(self) -> Patterns:
+        return Patterns(self.seasons, self.alternating)
+
+    def _make_up_hours_on(self, day: date) -> tuple[Hours, ...]:
+        if self.make_up_hours is not None:
+            return self.make_up_hours
+        season = self._patterns.season_on(day.toordinal())
+        return (self.weekly_hours if season is None else season.weekly_hours)[0]
 
     @cached_property
     def ordinary_day(self) -> timedelta:
         """The working time of an ordinary day: what most weekdays with hours have, the earliest weekday's when they tie.
 
-        It is what "n working days" means in the reading n × working hours (X-06). Raises `never_open` when no weekday
-        has hours.
+        It is what "n working days" means in the reading n × working hours (X-06); seasons and alternating weekdays do not matter.
+        Raises `never_open` when no weekday has hours.
         """
         lengths = Counter(seconds for hours in self.weekly_hours if (seconds := _union(hours)))
         if not lengths:
@@ -111,7 +128,13 @@ class Calendar:
             raise Fault(("target",), "bad_target", "a target cannot be negative")
         if number == 0:
             return self.timeline.add(start, 0)
-        return self.timeline.end_of_working_day(start, ordinal_on(start, self.zone), number)
+        return self.timeline.working_day(start, ordinal_on(start, self.zone), number)[1]
+
+    def pattern_on(self, day: date) -> Pattern | None:
+        """The pattern that gives the local date its hours; None where a special date or the ordinary week does."""
+        if day in self.date_hours or day in self.make_up_days or day in self.closed_dates:
+            return None
+        return self._patterns.on(day.toordinal())
 
     def working_time_between(self, start: datetime, end: datetime) -> timedelta:
         """The working time in [start, end); raises `end_before_start`."""
@@ -119,6 +142,13 @@ class Calendar:
         if last < first:
             raise Fault(("end",), "end_before_start", "the end lies before the start")
         return timedelta(microseconds=self.timeline.between(first, last))
+
+    def working_days_between(self, start: datetime, end: datetime) -> int:
+        """The working days after the local date of `start`, up to that of `end` and with it; raises `end_before_start`."""
+        first, last = to_micros(start), to_micros(end)
+        if last < first:
+            raise Fault(("end",), "end_before_start", "the end lies before the start")
+        return self.timeline.number_of_working_days(ordinal_on(first, self.zone), ordinal_on(last, self.zone))
 
     def is_working(self, at: datetime) -> bool:
         """Whether somebody works at the instant; closing time is closed."""

@@ -13,7 +13,7 @@ from common.contracts.event import Event
 from common.kafka.records import TopicPartition
 from common.kernel.errors import Malformed, Transient
 from common.kernel.wall_clock import now
-from common.runtime.handling import Handler
+from common.runtime.handling import Handler, reason_to_park
 from common.runtime.transaction import Deferred, Transaction
 from common.store import dead_letters, outbox, parked, positions, waiting
 from common.store.dead_letters import DeadLetter
@@ -62,6 +62,7 @@ class BatchState:
     waiting: dict[str, list[HeldBack]] = field(default_factory=dict)
     letters: list[DeadLetter] = field(default_factory=list)
     applied: list[Received] = field(default_factory=list)
+    passed: list[Received] = field(default_factory=list)
     parked: list[HeldBack] = field(default_factory=list)
     waits: dict[tuple[str, str], HeldBack] = field(default_factory=dict)
     """Those that begin to wait, or wait for something else than before."""
@@ -86,10 +87,10 @@ class BatchState:
         self.letters.append(letter)
         self.tally.add(letter.record, "dead")
 
-    def apply_without_effect(self, received: Received) -> None:
-        """An event that nobody here handles is applied: it repairs a dead letter, and changes nothing else."""
-        self.applied.append(received)
-        self.tally.add(received.record, "applied")
+    def pass_by(self, received: Received) -> None:
+        """An event that nobody here handles counts as applied (ADR 0027): it repairs a dead letter, and changes nothing else."""
+        self.passed.append(received)
+        self.tally.add(received.record, "passed")
 
     def step(self, received: Received, *, was_held: bool = False) -> Applied | Deferred | Failed:
         """Applies one event, or holds it back; what waited for its aggregates is tried again."""
@@ -110,6 +111,9 @@ class BatchState:
             for wait in sorted(self.waiting.get(ref, ()), key=lambda wait: wait.received.envelope.time):
                 outcome = self._try(wait.received)
                 if isinstance(outcome, Deferred) and outcome.aggregate == ref:
+                    if outcome.missing != wait.missing:  # one thing has come, another one is missing still: that is what it waits for
+                        self.waiting[ref].remove(wait)
+                        self._wait(wait.received, outcome)
                     continue
                 self.waiting[ref].remove(wait)
                 if isinstance(outcome, Deferred):  # what it waited for is there; another aggregate that it names is not
@@ -117,6 +121,10 @@ class BatchState:
                 else:
                     self.done.append(wait.key)
                     self._count(wait.received, outcome, was_held=True)
+                if isinstance(outcome, Applied):  # it may have made another aggregate for which others wait
+                    for other in refs_of(wait.received, self.handlers):
+                        if other != ref:
+                            self.resume(other)
                 going = True
                 break
 
@@ -147,7 +155,7 @@ class BatchState:
         except Exception as error:  # whatever a use case raises is our defect: its aggregate is parked
             self.defects[place] += 1
             log.error("aggregate_parked", aggregate=refs[0], event_id=received.envelope.id, type=received.envelope.type, exc_info=error)
-            self.block(dict.fromkeys(refs, type(error).__name__))
+            self.block(dict.fromkeys(refs, reason_to_park(error)))
             return self._queue(received, refs[0])
         self.defects.pop(place, None)
         if deferred is not None:
@@ -175,5 +183,5 @@ class BatchState:
         await waiting.save_waiting(connection, [wait for key, wait in self.waits.items() if key not in resumed], self.done, self.in_hand)
         await parked.park(connection, self.parked, self.reasons)
         await outbox.insert(connection, await dead_letters.insert(connection, service, self.letters, now()))
-        await dead_letters.close(connection, self.applied)
+        await dead_letters.close(connection, [*self.applied, *self.passed])
         await positions.save(connection, self.tally)

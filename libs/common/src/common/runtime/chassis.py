@@ -123,6 +123,8 @@ class Chassis:
         """Reads the gauges that come from the database, on the one replica that shows them."""
         if not (self.ready and self.relay.is_leader):
             sql_metrics.clear(self.metrics)
+            if self.own_metrics is not None:
+                self.own_metrics.clear()
             return
         async with self.database.transaction() as connection:
             await sql_metrics.refresh(connection, self.metrics)
@@ -255,7 +257,7 @@ class Chassis:
     async def _redrive(self) -> None:
         """Replays parked aggregates that an operator has released; one that fails again loses its mark."""
         while True:
-            async with self.database.transaction() as connection:
+            async with self.database.reading() as connection:
                 found = await parked.next_redrive(connection)
             if found is None:
                 return
@@ -263,10 +265,11 @@ class Chassis:
 
     async def _pause_halted(self) -> None:
         """After 50 defects in a row a partition stops, until `aftersales resume` clears the mark."""
-        async with self.database.transaction() as connection:
-            for topic, partition in self.consumer.halts_wanted():
-                log.error("partition_halted", topic=topic, partition=partition, defects_in_a_row=STOP_AFTER)
+        for topic, partition in self.consumer.halts_wanted():
+            log.error("partition_halted", topic=topic, partition=partition, defects_in_a_row=STOP_AFTER)
+            async with self.database.transaction() as connection:
                 await positions.halt(connection, (topic, partition))
+        async with self.database.reading() as connection:
             halted = await positions.halted(connection)
         for _, consumer in self.broker.consumers():
             for place in consumer.assignment():

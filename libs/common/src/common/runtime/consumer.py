@@ -17,22 +17,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts.envelope import Received, Record, Unreadable, decode
 from common.contracts.event import Event
+from common.contracts.topics import BY_NAME, READ_FIRST
 from common.kafka.records import Gap, PositionedRecord, TopicPartition
 from common.kernel.errors import Malformed, Transient
 from common.runtime.batch_state import BatchState, refs_of
-from common.runtime.handling import Handler
+from common.runtime.document_handlers import DOCUMENT_HANDLERS
+from common.runtime.handling import Handler, HandlerTable
 from common.runtime.metrics import ChassisMetrics
-from common.runtime.rule_handlers import RULE_HANDLERS
+from common.runtime.party_handlers import PARTY_HANDLERS
 from common.runtime.transaction import Transaction
 from common.runtime.unit_of_work import UnitOfWork
-from common.sla.policy import Policy
 from common.store import inbox, parked, positions, waiting
 from common.store.aggregates import Aggregates, lock_names
 from common.store.database import Database, kind_of
 from common.store.dead_letters import DeadLetter
+from common.store.documents import DocumentsBehind, DocumentsCache
 from common.store.held_back import HeldBackEvents, InHand
 from common.store.record_counts import RecordCounts
-from common.store.rulebook import RulebookCache
 
 log = structlog.get_logger(__name__)
 
@@ -50,24 +51,26 @@ class EventConsumer:
         self,
         service: str,
         database: Database,
-        handlers: Mapping[type[Event], Handler],
+        handlers: HandlerTable,
         unit_of_work: type[UnitOfWork],
-        policy: Policy,
+        documents: DocumentsCache,
         metrics: ChassisMetrics,
         wake: Callable[[], None],
         unread: Callable[[Mapping[TopicPartition, Gap]], Awaitable[Collection[TopicPartition]]] | None = None,
     ) -> None:
         self.service = service
         self.database = database
-        self.handlers = {**handlers, **RULE_HANDLERS}
+        self.handlers: Mapping[type[Event], Handler] = {**handlers, **DOCUMENT_HANDLERS, **PARTY_HANDLERS}
+        self._wakes = handlers.wakes
         self.metrics = metrics
         self._unit_of_work = unit_of_work
-        self.rulebook = RulebookCache(policy)
+        self.documents = documents
         self._wake = wake
         self._unread = unread
         """Which gaps before a batch hold records; without Kafka there is nobody to ask."""
         self._in_hand = InHand()
         self._failures = 0
+        self._waits_for_documents = False
         self._defects: Counter[TopicPartition] = Counter()
         """In a row, for each partition."""
 
@@ -120,6 +123,9 @@ class EventConsumer:
         Whoever creates an aggregate releases what waits for it, so there is nothing to find unless rows were changed by hand or
         written by an older version; asked now and then, since such an event would wait for ever.
         """
+        async with self.database.reading() as connection:
+            if not await waiting.any_for_an_aggregate(connection):
+                return 0
         resumed = 0
         for aggregates in self._unit_of_work.tables().values():
             async with self.database.transaction() as connection:
@@ -145,10 +151,11 @@ class EventConsumer:
                 if kind_of(error) not in ("data", "unique"):
                     raise
                 log.warning("batch_taken_apart", records=len(records), exc_info=error)
-                for record in records:
-                    await self._apply_alone(record)
+                await self._apply_in_halves(records)
         except NackMessage:
             raise
+        except DocumentsBehind:
+            await self._hand_back_until_documents_are_read()
         except Exception as error:
             self._failures += 1
             level = logging.WARNING if isinstance(error, Transient) or kind_of(error) != "defect" else logging.ERROR
@@ -156,6 +163,35 @@ class EventConsumer:
             await asyncio.sleep(random.uniform(0.5, 1) * min(0.2 * 2**self._failures, 5))  # noqa: S311 - jitter, not a secret
             raise NackMessage from error
         self._failures = 0
+        self._waits_for_documents = False
+
+    async def _hand_back_until_documents_are_read(self) -> None:
+        if not self._waits_for_documents:
+            self._waits_for_documents = True
+            log.info("batches_wait_for_documents")
+        await asyncio.sleep(0.2)
+        raise NackMessage
+
+    async def see_documents(self) -> None:
+        """Returns when the service has read every reference document, or else hands the batch back that is about to be handled."""
+        async with self.database.transaction() as connection:
+            known = await self.documents.now(connection)
+        if not known.is_complete:
+            await self._hand_back_until_documents_are_read()
+
+    async def _apply_in_halves(self, records: Sequence[Record]) -> None:
+        """Applies what the database takes of a batch that it refuses, in order: a few transactions, wherever the one bad record stands."""
+        if len(records) == 1:
+            return await self._apply_alone(records[0])
+        middle = len(records) // 2
+        for half in (records[:middle], records[middle:]):
+            try:
+                await self.apply(half)
+            except Exception as error:
+                if kind_of(error) not in ("data", "unique"):
+                    raise
+                await self._apply_in_halves(half)
+        return None
 
     async def _apply_alone(self, record: Record) -> None:
         for attempt in range(3):
@@ -172,7 +208,7 @@ class EventConsumer:
 
     async def apply(self, records: Sequence[Record], *, refused: Malformed | None = None) -> None:
         """Applies `records` in one transaction; with `refused`, they become dead letters whatever they hold."""
-        decoded = [decode(record) for record in records]
+        decoded = [decode(record, self.handlers) for record in records]
         readable = [found for found in decoded if isinstance(found, Received)]
         known = [found for found in readable if type(found.event) in self.handlers]
         async with self.database.transaction() as connection:
@@ -183,33 +219,42 @@ class EventConsumer:
             if tally.gaps and self._unread is not None and await self._unread(tally.gaps):
                 raise Transient("records before the batch were not handled")  # the next look at the logs says which, and goes back
             tally.replayed = any(found.envelope.replay_of for found in readable)
-            verdicts = dict(zip(map(id, readable), await inbox.take(connection, readable), strict=True))
+            verdicts = dict(zip(map(id, known), await inbox.take(connection, known), strict=True))
             work = [found for found in known if verdicts[id(found)] == "new" and refused is None]
-            state = await self._open(connection, tally, held, work)
+            decides = any(BY_NAME[topic].group != READ_FIRST for topic, _ in places)
+            state = await self._open(connection, tally, held, work, needs_all_documents=decides)
             for found in decoded:
                 if isinstance(found, Unreadable):
                     state.dead_letter(DeadLetter.unreadable(found))
                     continue
-                verdict = verdicts[id(found)]
+                verdict = verdicts.get(id(found))
                 if verdict == "duplicate":
                     tally.add(found.record, "duplicate")
                 elif verdict == "conflict":
-                    state.dead_letter(DeadLetter.of(found, _CONFLICT, forget=False))
+                    state.dead_letter(DeadLetter.of(found, _CONFLICT))
                 elif refused is not None:
                     state.dead_letter(DeadLetter.of(found, refused, forget=True))
-                elif type(found.event) in self.handlers:
+                elif verdict == "new":
                     state.step(found)
                 else:
-                    state.apply_without_effect(found)
+                    state.pass_by(found)
             await state.close(connection, self.service)
         self._after_commit(state)
 
     async def _lock(
         self, connection: AsyncConnection, refs: Collection[str], places: Collection[TopicPartition], batch: Sequence[PositionedRecord] = ()
     ) -> tuple[HeldBackEvents, RecordCounts]:
-        """Locks what the transaction names, and the partitions of what waits for it: in one go, so that no two wait for each other."""
-        await lock_names(connection, refs)
-        held = await waiting.waiting_for(connection, refs, self._in_hand) if refs else HeldBackEvents([], [], {})
+        """Locks what the transaction names, and the partitions of what waits for it: in one go, so that no two wait for each other.
+
+        What waits may name other aggregates, and be what these wait for: they follow, and where two transactions follow each other
+        PostgreSQL ends one of them, which is tried again.
+        """
+        held, named, more = HeldBackEvents([], [], {}), set[str](), set(refs)
+        while more:
+            await lock_names(connection, more)
+            held.add(await waiting.waiting_for(connection, more, self._in_hand))
+            named |= more
+            more = self._refs(wait.received for wait in held.events) - named
         return held, await positions.begin(connection, {*places, *held.places}, batch)
 
     async def _open(
@@ -220,6 +265,7 @@ class EventConsumer:
         work: Sequence[Received],
         *,
         ignoring_park_of: str = "",
+        needs_all_documents: bool = True,
     ) -> BatchState:
         """Loads the aggregates of `work` and of what waits for them; `ignoring_park_of` is a parked one that shall try again."""
         events = [*work, *(wait.received for wait in held.events)]
@@ -227,8 +273,8 @@ class EventConsumer:
         names |= {name for ref in (*held.spoilt, ignoring_park_of) if (name := self._unit_of_work.named(ref)) is not None}
         refs = self._refs(events)
         blocked = await parked.parked_among(connection, refs) - {ignoring_park_of} if refs else set()
-        transaction = Transaction(self.service, self._unit_of_work, self.rulebook)
-        await transaction.load(connection, names)
+        transaction = Transaction(self.service, self._unit_of_work, self.documents, self._wakes)
+        await transaction.load(connection, names, needs_all_documents=needs_all_documents)
         state = BatchState(self.handlers, self._defects, tally, transaction, blocked, self._in_hand)
         state.expect(held)
         state.block(transaction.unreadable)

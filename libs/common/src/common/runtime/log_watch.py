@@ -37,7 +37,7 @@ class LogWatch:
 
         A partition is sought until a batch has begun where its position was set: a batch that failed meanwhile goes back too.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             wanted = await positions.to_seek(connection)
         for topics, consumer in broker.consumers():
             if any(consumer.partitions_for_topic(broker.kafka.topic(topic)) is None for topic in topics):
@@ -59,14 +59,14 @@ class LogWatch:
             return found
 
     async def _look(self) -> Mapping[TopicPartition, Log]:
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             # the database's time is read before Kafka's ends: what came later may be unseen
             at: datetime = (await connection.execute(_CLOCK)).scalar_one()
             before = await positions.all_of(connection)
         logs = await self.reader.look()
         refilled = await self._refilled(before, logs) if self._blind else {}
         async with self._database.transaction() as connection:
-            await positions.ensure(connection, logs)
+            await positions.ensure(connection, logs.keys() - before.keys())
             await log_comparison.compare(connection, self.reader, before, logs, refilled)
             self.lags = await positions.note_lag(connection, {place: found.end for place, found in logs.items()}, at)
         return logs

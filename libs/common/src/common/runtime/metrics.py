@@ -50,7 +50,7 @@ class ChassisMetrics:
         )
         self.timer_oldest = self._gauge(
             "aftersales_timer_oldest_due_seconds",
-            "How long the oldest due timer has been waiting to fire; 0 when none is due.",
+            "How long the oldest due timer, of a clock or a wake-up, has been waiting to fire; 0 when none is due.",
             ["service"],
         )
         for stage in stages:
@@ -60,12 +60,13 @@ class ChassisMetrics:
     def _declare_events(self) -> None:
         self.consumed = self._counter(
             "aftersales_events_consumed_total",
-            "Records by what became of them: applied, duplicate, dead (a dead letter), parked (held back; applied as well, once it is).",
+            "Records by what became of them: applied (also what nobody here wants), duplicate, dead (a dead letter), "
+            "parked (held back; applied as well, once it is).",
             ["service", "topic", "result"],
         )
         self.end_to_end = self._histogram(
             "aftersales_event_end_to_end_seconds",
-            "From the instant an event was recorded to the commit of its effect here.",
+            "From the instant an event was recorded to the commit of its effect here; what nobody here wants has none.",
             ["service", "topic"],
             buckets=_SECONDS,
         )

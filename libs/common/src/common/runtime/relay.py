@@ -160,7 +160,7 @@ class Relay:
             await self._drop_producer()
             return False
         producer = await self._producer_of(epoch)  # before the rows are read, see above
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             rows, more = await outbox.unsent(connection, self.lease.owner, epoch, self._topics_shut())
         if not rows:
             return False

@@ -1,5 +1,7 @@
 """Timers: what becomes true because time passes. Armed and cancelled in the domain's transaction, fired in the effect's own.
 
+A timer serves a clock, or wakes an aggregate for a reason that its use cases have named; both fire with the same promises.
+
 Due by the database's clock, and never before the service has caught up (so neither an outage nor a replay of a past year
 makes a false breach); a timer of a replayed history waits besides until that history has been quiet for a while, since a
 service that keeps pace with a replay has caught up again and again before the replay has published everything. A time in which
@@ -8,25 +10,29 @@ Only the replica that holds the service's lease scans, for economy; correctness 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.kernel.errors import Transient
+from common.runtime.handling import HandlerTable, reason_to_park
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.transaction import Transaction
 from common.runtime.unit_of_work import UnitOfWork
-from common.sla.policy import Policy
 from common.store import clocks, parked, positions, timers
-from common.store.aggregates import Aggregates
 from common.store.database import Database, kind_of
-from common.store.rulebook import RulebookCache
+from common.store.documents import DocumentsCache
 
 log = structlog.get_logger(__name__)
+
+WAITS_SECONDS = 0.25
+"""How soon it is asked again whether a timer may fire that is due and has to wait."""
 
 
 class TimerWorker:
@@ -36,8 +42,9 @@ class TimerWorker:
         self,
         service: str,
         database: Database,
+        handlers: HandlerTable,
         unit_of_work: type[UnitOfWork],
-        policy: Policy,
+        documents: DocumentsCache,
         metrics: ChassisMetrics,
         *,
         is_leader: Callable[[], bool],
@@ -48,8 +55,9 @@ class TimerWorker:
     ) -> None:
         self._service = service
         self._database = database
+        self._wake_handlers = handlers.wakes
         self._unit_of_work = unit_of_work
-        self._rulebook = RulebookCache(policy)
+        self._documents = documents
         self._metrics = metrics
         self._is_leader = is_leader
         self._wake = wake
@@ -73,28 +81,54 @@ class TimerWorker:
             await asyncio.sleep(pause)
 
     async def fire(self) -> int:
-        """One round; returns how many timers fired, or how many aggregates' clocks took in new rules when none was due."""
-        async with self._database.transaction() as connection:
+        """One round; returns how many timers were due, or how many aggregates' clocks took in new rules when none was due."""
+        async with self._database.reading() as connection:
             caught_up = await positions.caught_up_at(connection, expected=self._partitions, max_lag_wait=self._max_lag_wait)
             if caught_up is None:
                 return 0
             rows = await timers.due(connection, caught_up, self._replay_idle)
-        if not rows:
-            return await self._rederive(caught_up)
-        transaction = Transaction(self._service, self._unit_of_work, self._rulebook)
+        if rows:
+            await self._fire(rows)
+            return len(rows)
         async with self._database.transaction() as connection:
-            await transaction.load(connection, self._named({row.aggregate for row in rows}))
+            rulebook = (await self._documents.now(connection)).rulebook
+            stale = await clocks.stale(connection, rulebook.revision)
+        if stale:
+            await self._rederive(stale, max((instant for instant in rulebook.instants if instant <= caught_up), default=None))
+        return len(stale)
+
+    async def _fire(self, rows: Sequence[Any]) -> None:
+        async with self._transaction({row.aggregate for row in rows}) as (connection, transaction, failed):
+            undone: list[str] = []
+            for timer in await timers.fire(connection, [row for row in rows if row.aggregate not in failed]):
+                if timer.aggregate not in failed:
+                    failed |= self._failure_of(timer.aggregate, partial(transaction.fire, timer, timer.fired_at))
+                if timer.aggregate in failed:
+                    undone.append(timer.id)
+            await timers.rearm(connection, undone)
+
+    async def _rederive(self, aggregates: Sequence[str], to: datetime | None) -> None:
+        """Takes the newest rules into clocks that do not know them, some aggregates a transaction; the mark of how far it came is
+        each clock's own revision. Where no timer is due up to `to`, time can be let pass up to there without a false breach."""
+        async with self._transaction(aggregates) as (connection, transaction, failed):
+            at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            for aggregate in aggregates:
+                if aggregate not in failed:
+                    failed |= self._failure_of(aggregate, partial(transaction.rederive, aggregate, to, at))
+
+    @asynccontextmanager
+    async def _transaction(self, aggregates: Iterable[str]) -> AsyncIterator[tuple[AsyncConnection, Transaction, dict[str, str]]]:
+        """A transaction on these aggregates; those that are put to the last dict, with the reason, are parked at its end."""
+        transaction = Transaction(self._service, self._unit_of_work, self._documents, self._wake_handlers)
+        async with self._database.transaction() as connection:
+            await transaction.load(connection, [named for ref in aggregates if (named := self._unit_of_work.named(ref)) is not None])
             failed = dict(transaction.unreadable)
-            due = [row for row in rows if row.aggregate not in failed]
-            due = await timers.fire(connection, due)
-            for row in due:
-                fire = partial(transaction.fire, row.id, row.aggregate, row.due_at, row.fired_at)
-                failed |= self._failure_of(row.aggregate, fire)
-            await timers.rearm(connection, [row.id for row in due if row.aggregate in failed])
+            yield connection, transaction, failed
             await parked.park(connection, (), failed)
             await transaction.save(connection)
-        self._committed(transaction)
-        return len(rows)
+        self._metrics.count_outcomes(transaction.clocks.first_outcomes)
+        if transaction.outgoing:
+            self._wake()
 
     def _failure_of(self, aggregate: str, step: Callable[[], None]) -> dict[str, str]:
         """Runs `step`; when it fails, the reason for which the aggregate is parked: its timers stand still, all others go on."""
@@ -104,47 +138,20 @@ class TimerWorker:
             raise
         except Exception as error:  # whatever it raises is our defect, as it is when an event meets it
             log.error("aggregate_parked", aggregate=aggregate, exc_info=error)
-            return {aggregate: type(error).__name__}
+            return {aggregate: reason_to_park(error)}
         return {}
 
-    async def _rederive(self, caught_up: datetime) -> int:
-        """Takes the newest rules into clocks that do not know them, some aggregates a transaction; the mark of how far it came is
-        each clock's own revision. Where no timer is due up to `caught_up`, time can be let pass up to there without a false breach."""
-        async with self._database.transaction() as connection:
-            rulebook = await self._rulebook.now(connection)
-            found = await clocks.stale(connection, rulebook.revision)
-        if not found:
-            return 0
-        transaction = Transaction(self._service, self._unit_of_work, self._rulebook)
-        async with self._database.transaction() as connection:
-            await transaction.load(connection, self._named(found))
-            at = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-            to = max((instant for instant in rulebook.instants if instant <= caught_up), default=None)
-            failed = dict(transaction.unreadable)
-            for aggregate in found:
-                if aggregate not in failed:
-                    failed |= self._failure_of(aggregate, partial(transaction.rederive, aggregate, to, at))
-            await parked.park(connection, (), failed)
-            await transaction.save(connection)
-        self._committed(transaction)
-        return len(found)
-
-    def _committed(self, transaction: Transaction) -> None:
-        self._metrics.count_outcomes(transaction.clocks.first_outcomes)
-        if transaction.outgoing:
-            self._wake()
-
-    def _named(self, refs: Iterable[str]) -> list[tuple[Aggregates[Any], str]]:
-        return [named for ref in refs if (named := self._unit_of_work.named(ref)) is not None]
-
     async def _until_next(self) -> float:
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             return pause_before(await timers.seconds_until_next(connection))
 
 
 def pause_before(due_in: float | None) -> float:
     """How long to sleep when the next timer is due in so many seconds: exactly so long when that is near, None when there is none.
 
-    A second at most, since others arm timers too; a twentieth at least, since one that is due may have to wait until it may fire.
+    A second at most, since others arm timers too; a twentieth at least. One that is due and did not fire waits for a look at the logs,
+    of which there are two a second, or until a replayed history is idle: asked more often, the answer would be the same.
     """
-    return 1.0 if due_in is None else min(max(due_in, 0.05), 1.0)
+    if due_in is None:
+        return 1.0
+    return min(max(due_in, 0.05), 1.0) if due_in > 0 else WAITS_SECONDS

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import NamedTuple
 
 from common.kernel.clock_events import OwnerChanged, Started, Stopped
@@ -12,6 +11,8 @@ from common.kernel.sla_clock import ClockState
 from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, fold_ledger, is_open
 from common.sla.policy import Threshold
 from common.sla.rulebook import Rulebook
+
+_OWNED = Started | OwnerChanged  # made once: the union of classes costs more than what is asked of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,15 @@ class Clock(NamedTuple):
 
     def owner_at(self, instant: datetime) -> str:
         """Whose time it was at an instant."""
-        owners = [event for event in self.events if isinstance(event, Started | OwnerChanged) and event.at <= instant]
-        return max(owners, key=lambda event: (event.at, event.sequence)).owner if owners else ""
+        return self._ownership_at(instant).owner
+
+    def team_at(self, instant: datetime) -> str:
+        """The team of whose time it was at an instant, as it was when they became the owner; empty where it is not known."""
+        return self._ownership_at(instant).team
+
+    def _ownership_at(self, instant: datetime) -> Started | OwnerChanged:
+        owners = [event for event in self.events if isinstance(event, _OWNED) and event.at <= instant]
+        return max(owners, key=lambda event: (event.at, event.sequence))
 
     def closed_at(self) -> datetime | None:
         """The instant for which the outcome counts: the stop when met, the deadline when breached."""
@@ -163,4 +171,5 @@ def refolded(rulebook: Rulebook, clock: Clock, ledger: Ledger, as_of: datetime) 
 def _due_of(state: ClockState, threshold: Threshold) -> datetime | None:
     if threshold.before is not None:
         return before_due_at(state, threshold.before)
-    return share_due_at(state, threshold.share or Fraction(1))
+    assert threshold.share is not None  # one of the two is set
+    return share_due_at(state, threshold.share)

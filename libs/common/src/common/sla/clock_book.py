@@ -53,8 +53,8 @@ class ClockBook:
         """Applies the newest rulebook to all clocks of an aggregate; time passes up to `to` on open ones that are no history."""
         facts: list[Fact] = []
         for clock in list(self.clocks.get(aggregate, {}).values()):
-            stands = to is None or clock.replay_of or clock.published.outcome != "open"
-            facts += self._keep(clock, self._as_of(clock, clock.as_of if stands or to is None else to))[1]
+            instant = clock.as_of if to is None or clock.replay_of or clock.published.outcome != "open" else to
+            facts += self._keep(clock, self._as_of(clock, instant))[1]
         return facts
 
     def record(self, aggregate: str, stage: str, event: ClockEvent, cause: Cause, number: int) -> list[Fact]:

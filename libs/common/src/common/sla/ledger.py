@@ -39,7 +39,9 @@ class Ledger(NamedTuple):
     @property
     def started(self) -> Started:
         """Its start."""
-        return next(event for event in self.events if isinstance(event, Started))
+        first = self.events[0]
+        assert isinstance(first, Started)
+        return first
 
     def and_event(self, event: LedgerEvent) -> "Ledger":
         """The ledger with one more event, which gets the next number."""
@@ -85,8 +87,8 @@ class Folded(NamedTuple):
     in_force: tuple[RuleInForce, ...]
     next_change_at: datetime | None
     revision: int
-    course: Course | None = None
-    folded: int = 0
+    course: Course | None
+    folded: int
 
     def terms_at(self, instant: datetime) -> Terms:
         """What was promised at an instant."""
@@ -100,7 +102,7 @@ class Folded(NamedTuple):
 
 def is_open(state: ClockState) -> bool:
     """Whether a clock still waits for its outcome."""
-    return state.outcome == "open" and state.state != "stopped"
+    return state.outcome == "open"
 
 
 def terms_at(terms: Sequence[Terms], instant: datetime) -> Terms:

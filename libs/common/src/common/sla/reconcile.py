@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from common.contracts.event import Event
-from common.contracts.kpi_facts import KpiRecorded
+from common.contracts.kpi_facts import KpiRecorded, dimensions_of
 from common.contracts.sla_clocks import (
     SlaClockAtRisk,
     SlaClockBreached,
@@ -97,7 +97,7 @@ def reconcile(clock: Clock, rulebook: Rulebook, change: Change, deadline: dateti
         if outcome == "open":
             first_outcome = FirstOutcome(clock.stage, state.outcome, float(used_share(state) or 0))
         outcome, outcome_id = state.outcome, _add_outcome(clock, facts, outcome, outcome_id)
-    credit, kpi_facts = _credited(clock, rulebook, facts.events_of_case)
+    credit, kpi_facts = _credited(clock, rulebook)
     return Reconciled(
         Published(
             outcome=outcome,
@@ -124,7 +124,6 @@ class _Facts:
     def __init__(self, clock: Clock, deadline: datetime | None) -> None:
         self._clock = clock
         self._deadline = deadline
-        self.events_of_case = clock.events_of_case
         self.number = clock.published.facts
         self.found: list[Fact] = []
 
@@ -144,7 +143,7 @@ class _Facts:
             owner=clock.owner_at(at),
             **extra,
         )
-        id = derived_id(at, clock.service, clock.id, kind.TYPE, self.events_of_case, self.number)
+        id = derived_id(at, clock.service, clock.id, kind.TYPE, self.number)
         self.found.append(Fact(event, at, id, clock.replay_of))
         return id
 
@@ -188,7 +187,7 @@ class _Credit(NamedTuple):
     revision: int
 
 
-def _credited(clock: Clock, rulebook: Rulebook, events_of_case: int) -> tuple[_Credit, list[Fact]]:
+def _credited(clock: Clock, rulebook: Rulebook) -> tuple[_Credit, list[Fact]]:
     """The KPI facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
 
     The revision counts the events of the case, then the rules that were effective by then, then whether it was breached; every
@@ -202,7 +201,7 @@ def _credited(clock: Clock, rulebook: Rulebook, events_of_case: int) -> tuple[_C
     numerator = 1 if clock.state.outcome == "met" else 0
     breached = clock.state.outcome == "breached"
     effective = 0 if at is None else min(rulebook.number_effective(at), _RULES - 1)
-    revision = 2 * (_RULES * events_of_case + effective) + breached
+    revision = 2 * (_RULES * clock.events_of_case + effective) + breached
     if (indicators, subject, at, revision) == (before.indicators, before.subject, before.at, before.revision):
         return before, []
     revision = max(revision, before.revision + 1)  # of several late rules one may put the outcome before another that had counted
@@ -216,6 +215,7 @@ def _credited(clock: Clock, rulebook: Rulebook, events_of_case: int) -> tuple[_C
 
 
 def _kpi(clock: Clock, indicator: str, subject: str, at: datetime, numerator: int, denominator: int, revision: int) -> Fact:
+    nothing_counts = denominator == 0
     event = KpiRecorded(
         case_id=clock.aggregate_id,
         indicator=indicator,
@@ -224,6 +224,7 @@ def _kpi(clock: Clock, indicator: str, subject: str, at: datetime, numerator: in
         revision=revision,
         numerator=str(numerator),
         denominator=str(denominator),
+        dimensions={} if nothing_counts else dimensions_of(clock.folded.terms_at(at).traits, clock.team_at(at)),
         source_event_ids=list(dict.fromkeys(event.id.rpartition(":")[0] for event in clock.events))[-50:],
     )
     id = derived_id(at, clock.service, clock.id, event.TYPE, indicator, subject, revision, numerator, denominator)

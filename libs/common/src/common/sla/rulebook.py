@@ -7,20 +7,36 @@ the newest that was published by its start, then each newer one from its publica
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from operator import itemgetter
-from typing import TypeVar
+from datetime import datetime
+from typing import Any
 
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.faults import Fault
-from common.kernel.instants import FIRST_YEAR
+from common.kernel.reference import EVER, Documents, Kind, Version, rising
 from common.kernel.working_time import Calendar
-from common.sla.policy import Policy
+from common.sla.policy import Policy, parse_policy
 
-V = TypeVar("V")
 
-EVER = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
-"""Since when what ships with the first release of a service holds: before any instant that is accepted."""
+def _parse_calendar(body: Mapping[str, Any]) -> Calendar:
+    calendar = Calendar.from_json(body)
+    try:
+        _ = calendar.ordinary_day
+    except Fault as fault:  # one that never opens could not answer anything
+        raise Fault(("weekly_hours",), fault.rule, fault.what) from None
+    return calendar
+
+
+CALENDARS = Kind("calendar", _parse_calendar)
+"""Working time as it is known, by the names that policies use."""
+POLICIES = Kind("sla-policy", parse_policy, named_by="policy")
+"""What each service promises; a policy's name is the service's."""
+KINDS: tuple[Kind[Any], ...] = (CALENDARS, POLICIES)
+"""The kinds of document by which every service decides, since each keeps clocks or may."""
+
+
+def is_rule(kind: str, name: str, service: str) -> bool:
+    """Whether the clocks of a service depend on a document: each calendar, and the policies of its own."""
+    return kind == CALENDARS.name or (kind, name) == (POLICIES.name, service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,7 @@ class PolicyVersion:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """Everything that a service goes by at one moment. `revision` counts what was published, so more is newer."""
+    """All rules of a service's clocks at one moment. `revision` is greater whenever it knows more."""
 
     activated: tuple[PolicyVersion, ...]
     policies: tuple[PolicyVersion, ...]
@@ -75,17 +91,23 @@ class Rulebook:
 
     @classmethod
     def of(cls, published: Iterable[CalendarVersion | PolicyVersion]) -> "Rulebook":
-        """The built-in calendars and everything that was published, at least one policy among it."""
+        """The built-in calendars and everything that was published."""
         rulebook = cls((), (), {name: (CalendarVersion(name, 0, built_in(name)),) for name in BUILT_IN})
         for new in published:
             rulebook = rulebook.with_one(new)
         return rulebook
 
+    @classmethod
+    def in_documents(cls, documents: Documents, service: str, revision: int) -> "Rulebook":
+        """The rulebook of a service that knows these documents; `revision` is greater whenever it knows more."""
+        calendars = [_calendar(one) for name in documents.names(CALENDARS) for one in documents.versions(CALENDARS, name)]
+        return replace(cls.of([*map(_policy, documents.versions(POLICIES, service)), *calendars]), revision=revision)
+
     def with_one(self, new: CalendarVersion | PolicyVersion) -> "Rulebook":
         """The rulebook after one more version was published."""
         calendars, activated, brought = self.calendars, self.activated, self.brought
         if isinstance(new, CalendarVersion):
-            chain = _rising((one.effective_at, one.version, one) for one in (*calendars.get(new.name, ()), new))
+            chain = rising((one.effective_at, one.version, one) for one in (*calendars.get(new.name, ()), new))
             calendars, effective_at = {**calendars, new.name: chain}, new.effective_at
         else:
             activated, brought, effective_at = (*activated, new), {**brought, **new.policy.calendars}, new.effective_at
@@ -94,8 +116,8 @@ class Rulebook:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that the service keeps clocks for."""
-        return self.activated[0].policy.stages
+        """The stages that the service keeps clocks for; none before it has a policy."""
+        return self.activated[0].policy.stages if self.activated else ()
 
     def number_effective(self, instant: datetime) -> int:
         """How many rules were effective by an instant, of all that are known now."""
@@ -127,15 +149,16 @@ def _holding(activated: Iterable[PolicyVersion], calendars: Mapping[str, Sequenc
         if one.policy.named_calendars <= calendars.keys():
             known = [calendars[name][0].effective_at for name in one.policy.named_calendars]
             usable.append(replace(one, effective_at=max(one.effective_at, *known)) if known else one)
-    return _rising((one.effective_at, one.policy.version, one) for one in usable)
+    return rising((one.effective_at, one.policy.version, one) for one in usable)
 
 
-def _rising(versions: Iterable[tuple[datetime, int, V]]) -> tuple[V, ...]:
-    """By instant, then version; one that comes after a higher version has no effect."""
-    found: list[V] = []
-    highest = 0
-    for _, version, one in sorted(versions, key=itemgetter(0, 1)):
-        if not found or version > highest:
-            found.append(one)
-            highest = version
-    return tuple(found)
+def _calendar(version: Version[Calendar]) -> CalendarVersion:
+    one = version.document
+    return CalendarVersion(one.name, one.version, version.content, one.effective_at, one.event_id)
+
+
+def _policy(version: Version[Policy]) -> PolicyVersion:
+    """The policy, or one that nothing can be counted by: what needs it is parked, and no clock runs under another by mistake."""
+    one = version.document
+    policy = Policy(f"unreadable@{one.version}", ()) if version.content is None else version.content
+    return PolicyVersion(policy, one.effective_at, one.applies_to_open, one.event_id)

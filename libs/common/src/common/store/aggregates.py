@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from datetime import UTC, datetime
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, overload
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
-from sqlalchemy import Table, TextClause, text
+from sqlalchemy import DateTime, Table, TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
@@ -35,7 +36,7 @@ async def lock_names(connection: AsyncConnection, refs: Iterable[str]) -> None:
 
     Whoever creates an aggregate and whoever begins to wait for it exclude each other by this: a row that is not there cannot be locked.
     """
-    names = sorted(refs)
+    names = list(refs)
     if names:
         await connection.execute(_LOCK_NAMES, {"names": names})
 
@@ -77,17 +78,32 @@ class Document(SQLModel):
     version: int
     """The shape in which the state was written: how many upcasters there were, and one."""
     state: dict[str, Any] = Field(sa_type=JSONB)
+    recorded_at: datetime = Field(sa_type=DateTime(timezone=True))
+    """When the newest of the events was recorded that the aggregate has heard of; the chassis keeps it."""
 
 
-_READ = "SELECT id, sequence, version, CAST(state AS text) AS state FROM {table} WHERE {which} ORDER BY id"
+NOTHING_RECORDED = datetime(1970, 1, 1, tzinfo=UTC)
+"""When the events of an aggregate were recorded that has heard of none, or that was stored without it."""
+
+
+class Row(NamedTuple, Generic[A]):
+    """One aggregate with what the chassis keeps of it."""
+
+    value: A
+    sequence: int
+    recorded_at: datetime = NOTHING_RECORDED
+
+
+_READ = "SELECT id, sequence, version, recorded_at, CAST(state AS text) AS state FROM {table} WHERE {which} ORDER BY id"
 _LOCK = _READ.replace("{which}", "id = ANY(CAST(:ids AS text[]))") + " FOR UPDATE"
 _INSERT = """
-INSERT INTO {table} (id, sequence, version, state) SELECT i, n, :version, CAST(s AS jsonb)
-FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS int[]), CAST(:states AS text[])) AS x (i, n, s)
+INSERT INTO {table} (id, sequence, version, state, recorded_at) SELECT i, n, :version, CAST(s AS jsonb), r
+FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS int[]), CAST(:states AS text[]), CAST(:recorded AS timestamptz[])) AS x (i, n, s, r)
 """
 _UPDATE = """
-UPDATE {table} SET sequence = n, version = :version, state = CAST(s AS jsonb)
-FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS int[]), CAST(:states AS text[])) AS x (i, n, s) WHERE id = i
+UPDATE {table} SET sequence = n, version = :version, state = CAST(s AS jsonb), recorded_at = r
+FROM unnest(CAST(:ids AS text[]), CAST(:sequences AS int[]), CAST(:states AS text[]), CAST(:recorded AS timestamptz[])) AS x (i, n, s, r)
+WHERE id = i
 """
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
@@ -135,8 +151,8 @@ class Aggregates(Generic[A]):
         """The aggregate that the event names may exist; the handler gets None where it does not."""
         return Load(self, _id_of(id), required=False)
 
-    async def lock(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[A, int] | UnreadableRow]:
-        """Those of `ids` that exist, with their sequence, locked in the order of their ids."""
+    async def lock(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[A] | UnreadableRow]:
+        """Those of `ids` that exist, locked in the order of their ids."""
         return {row.id: self._of(row) for row in await connection.execute(self._lock, {"ids": ids})}
 
     async def find(self, connection: AsyncConnection, which: TextClause, values: Mapping[str, object]) -> list[A]:
@@ -144,14 +160,15 @@ class Aggregates(Generic[A]):
         rows = await connection.execute(text(_READ.format(table=self.name, which=which.text)), dict(values))
         return [self.read(row.state, row.version) for row in rows]
 
-    async def write(self, connection: AsyncConnection, new: Sequence[tuple[A, int]], changed: Sequence[tuple[A, int]]) -> None:
+    async def write(self, connection: AsyncConnection, new: Sequence[Row[A]], changed: Sequence[Row[A]]) -> None:
         """Writes new and changed aggregates, one statement each."""
         for statement, entries in ((self._insert, new), (self._update, changed)):
             if entries:
                 values = {
-                    "ids": [cast("Any", aggregate).id for aggregate, _ in entries],
-                    "sequences": [sequence for _, sequence in entries],
-                    "states": [self.state(aggregate) for aggregate, _ in entries],
+                    "ids": [cast("Any", row.value).id for row in entries],
+                    "sequences": [row.sequence for row in entries],
+                    "states": [self.state(row.value) for row in entries],
+                    "recorded": [row.recorded_at for row in entries],
                     "version": self.version,
                 }
                 await connection.execute(statement, values)
@@ -167,16 +184,16 @@ class Aggregates(Generic[A]):
         return self._adapter.validate_json(state, strict=True, extra="forbid")
 
     def _upcast(self, state: str | bytes, version: int) -> bytes:
-        if not 1 <= version < self.version:
+        if version not in range(1, self.version):
             raise ValueError(f"written in shape {version}, and the newest that is known is {self.version}")
         document = from_json(state)
         for upcast in self._upcasts[version - 1 :]:
             document = upcast(document)
         return to_json(document)
 
-    def _of(self, row: Any) -> tuple[A, int] | UnreadableRow:
+    def _of(self, row: Any) -> Row[A] | UnreadableRow:
         try:
-            return self.read(row.state, row.version), row.sequence
+            return Row(self.read(row.state, row.version), row.sequence, row.recorded_at)
         except Exception as error:  # whatever the row holds: one row must not stop the others
             log.error("row_unreadable", aggregate=self.ref(row.id), exc_info=error)
             return UnreadableRow(f"its row cannot be read: {_reason(error)}")
@@ -186,7 +203,7 @@ def _reason(error: Exception) -> str:
     """What is wrong with a document, and where in it; no value, and no name that is none of ours."""
     if not isinstance(error, ValidationError):
         return type(error).__name__
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors()[0]
     place = ["state", *first["loc"]]
     if first["type"] == "unexpected_keyword_argument":
         place[-1] = "<unknown>"

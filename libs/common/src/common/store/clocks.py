@@ -16,7 +16,7 @@ from common.kernel.clock_shares import used_share
 from common.sla.clock import Clock, Published, TimerMark
 from common.sla.clock_book import ClockBook
 from common.sla.ledger import LEDGER_KINDS, LEDGER_NAMES, Ledger, LedgerEvent, fold_ledger
-from common.store import parked, rulebook, timers
+from common.store import documents, parked, timers
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ _STALE = text(f"""
 SELECT aggregate FROM clocks c WHERE outcome = 'open' AND state <> 'stopped' AND revision < :revision
   AND {parked.not_parked("c.aggregate")}
 UNION ALL
-SELECT c.aggregate FROM ({rulebook.UNKNOWN_SINCE}) AS unknown CROSS JOIN LATERAL (
+SELECT c.aggregate FROM ({documents.UNKNOWN_SINCE}) AS unknown CROSS JOIN LATERAL (
     SELECT aggregate FROM clocks c WHERE revision = known AND closed_at >= unknown.effective_at
       AND {parked.not_parked("c.aggregate")}
     ORDER BY closed_at LIMIT :at_once
@@ -109,7 +109,7 @@ _FIELDS = {
 
 async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> dict[str, str]:
     """Reads the clocks of aggregates that are locked already; returns the aggregates with a clock that cannot be read, and why."""
-    wanted = sorted(aggregates)
+    wanted = list(aggregates)
     if not wanted:
         return {}
     rows = list(await connection.execute(_EVENTS, {"aggregates": wanted}))

@@ -1,9 +1,9 @@
 """The service's own PostgreSQL database: connections with time limits, one transaction at a time, and what its errors mean."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 from pydantic_core import from_json
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from common.kernel.errors import Transient
 
+Found = TypeVar("Found")
 _LIMITS = {"statement_timeout": "5000", "lock_timeout": "2000", "idle_in_transaction_session_timeout": "30000"}
 _TRANSIENT = ("08", "25", "40", "53", "55", "57", "58")
 _DATA = ("22", "23")
@@ -31,15 +32,21 @@ class Database:
             pool_size=pool_size,
             max_overflow=4,
             pool_timeout=10,
-            pool_pre_ping=False,
             json_deserializer=from_json,  # of what PostgreSQL has written, in half the time of the standard library
             connect_args={"server_settings": _LIMITS, "timeout": 5, "command_timeout": 15},
         )
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One transaction: committed when the block ends, rolled back when it raises."""
         async with self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which every statement is a transaction of its own: a question costs one round trip instead of three."""
+        async with self._reader.connect() as connection:
             yield connection
 
     async def create_if_missing(self) -> None:
@@ -66,6 +73,25 @@ class Database:
     async def close(self) -> None:
         """Closes every connection."""
         await self._engine.dispose()
+
+
+async def looked_up(server_url: str, service: str, read: Callable[[AsyncConnection], Awaitable[Found]]) -> Found:
+    """What `read` finds in the database of a service, for a command that asks once."""
+    database = Database(server_url, service, pool_size=1)
+    try:
+        async with database.transaction() as connection:
+            return await read(connection)
+    finally:
+        await database.close()
+
+
+def why_away(error: BaseException) -> str | None:
+    """In words, why a database cannot be read; None for an error that is a defect of ours."""
+    if isinstance(error, OSError | TimeoutError | asyncpg.PostgresError):
+        return f"{type(error).__name__}: {error}"
+    if isinstance(error, DBAPIError):
+        return str(error.orig).partition("\n")[0]
+    return None
 
 
 def dsn(url: URL) -> str:

@@ -36,10 +36,10 @@ class DeadLetter:
     @classmethod
     def unreadable(cls, found: Unreadable) -> "DeadLetter":
         """The letter of a record that could not be read."""
-        return cls(found.record, found.problem, found.source[:256], found.id[:256], found.type[:256])
+        return cls(found.record, found.problem, found.source, found.id, found.type)
 
     @classmethod
-    def of(cls, received: Received, problem: Malformed, *, forget: bool) -> "DeadLetter":
+    def of(cls, received: Received, problem: Malformed, *, forget: bool = False) -> "DeadLetter":
         """The letter of an event that could be read and yet cannot be handled."""
         envelope = received.envelope
         return cls(received.record, problem, envelope.source, envelope.id, envelope.type, forget)
@@ -64,6 +64,7 @@ _CLOSE_BY_ID = text("""
 UPDATE dead_letters SET closed_at = now()
 WHERE topic = :topic AND closed_at IS NULL AND rule <> 'conflicting_duplicate' AND event_id = ANY(CAST(:ids AS text[]))
 """)
+_ANY_OPEN = text("SELECT EXISTS (SELECT FROM dead_letters WHERE closed_at IS NULL)")
 _CLOSE = text("""
 UPDATE dead_letters SET closed_at = now()
 FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t (source, id)
@@ -121,9 +122,10 @@ async def insert(connection: AsyncConnection, service: str, letters: Sequence[De
 async def close(connection: AsyncConnection, repaired: Sequence[Received]) -> None:
     """Closes the open letters under the ids of events that have now been applied: they were the repair.
 
-    Letters of rule `conflicting_duplicate` stay open: applying the first content does not settle the conflict.
+    Letters of rule `conflicting_duplicate` stay open: applying the first content does not settle the conflict. Costs one look while
+    no letter is open.
     """
-    if repaired:
+    if repaired and (await connection.execute(_ANY_OPEN)).scalar_one():
         pairs = [(received.envelope.source, received.envelope.id) for received in repaired]
         await connection.execute(_CLOSE, {"sources": [source for source, _ in pairs], "ids": [id for _, id in pairs]})
 

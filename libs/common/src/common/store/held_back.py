@@ -69,6 +69,12 @@ class HeldBackEvents:
     spoilt: dict[str, str]
     """Aggregates with a row that holds no record any more, with the reason: each of them is parked."""
 
+    def add(self, others: "HeldBackEvents") -> None:
+        """Takes in what is held back behind other aggregates."""
+        self.events += others.events
+        self.letters += others.letters
+        self.spoilt |= others.spoilt
+
     @property
     def places(self) -> set[tuple[str, int]]:
         """The topic-partitions on which they came."""

@@ -44,7 +44,7 @@ async def take(connection: AsyncConnection, batch: Sequence[Received]) -> list[V
     digests = {key: received.digest for key, received in first.items()}
     if len(new) < len(first):
         known = await connection.execute(_KNOWN, keys)
-        digests |= {(row.source, row.id): bytes(row.digest) for row in known if (row.source, row.id) not in new}
+        digests |= {(row.source, row.id): bytes(row.digest) for row in known}
     verdicts: list[Verdict] = []
     for received in batch:
         key = _key(received)

@@ -51,7 +51,8 @@ class Lease:
         self._database = database
         self.owner = owner
         self._epoch: int | None = None
-        self._until = 0.0
+        self._until: float
+        """By the event loop's clock, once the lease was asked for."""
         self._released = False
 
     @property

@@ -46,7 +46,7 @@ async def compare(
         if found is None:
             continue
         if now.topic_id is None:
-            await positions.see(connection, place, found.topic_id, 0 if now.next_offset else found.start)
+            await positions.see(connection, place, found.topic_id, now.next_offset or found.start)
             continue
         hole = hole_in(before.get(place), now, found)
         if hole is None and place in refilled:

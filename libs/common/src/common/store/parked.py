@@ -58,7 +58,7 @@ def not_parked(column: str) -> str:
 
 async def parked_among(connection: AsyncConnection, aggregates: Iterable[str]) -> set[str]:
     """Which of `aggregates` are parked; their rows are locked until the transaction ends."""
-    return {row.aggregate for row in await connection.execute(_PARKED_KEYS, {"aggregates": sorted(aggregates)})}
+    return {row.aggregate for row in await connection.execute(_PARKED_KEYS, {"aggregates": list(aggregates)})}
 
 
 async def park(connection: AsyncConnection, parked: Sequence[HeldBack], reasons: Mapping[str, str]) -> None:

@@ -3,13 +3,15 @@
 What a position may be held against, and what becomes of it when Kafka has lost records, stands in `log_comparison`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from common.contracts.topics import READ_FIRST, TOPICS
 from common.kafka.records import Gap, PositionedRecord, TopicPartition
 from common.store import holes
 from common.store.record_counts import RecordCounts
@@ -58,6 +60,12 @@ FROM (SELECT caught_up_at, (behind_since IS NULL OR behind_since > now() - CAST(
 """)  # noqa: S608 - the part that is put in is a constant of ours
 REPLAYED_LATELY = "EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:replay_idle AS interval))"
 """SQL for another table's statement: a record of a replayed history came within the interval `:replay_idle`."""
+_READ_FIRST = ", ".join(f"'{topic.name}'" for topic in TOPICS if topic.group == READ_FIRST)
+READS_ALL_DOCUMENTS = f"""
+    coalesce((SELECT bool_or(topic = 'reference-documents') AND bool_and(caught_up_at IS NOT NULL AND behind_since IS NULL)
+              FROM consumer_progress WHERE topic IN ({_READ_FIRST})), false)
+"""  # noqa: S608 - the part that is put in is a constant of ours
+"""SQL for another table's statement: the service has read the reference documents, and what HR says, up to their ends as last seen."""
 _ALL = text("""
 SELECT topic, partition, next_offset, topic_id, last_appended, seek, halted,
        coalesce(extract(epoch FROM now() - behind_since), 0)::float AS behind_seconds
@@ -117,9 +125,7 @@ async def begin(connection: AsyncConnection, places: Iterable[TopicPartition], b
         if place not in last:
             first[place] = record.offset
         last[place] = record
-    keys = _keys(sorted({*places, *last}))
-    await connection.execute(_ENSURE, keys)
-    rows = {(row.topic, row.partition): row for row in await connection.execute(_LOCK, keys)}
+    rows = await _locked(connection, {*places, *last})
     return RecordCounts(
         seen={place: row.next_offset for place, row in rows.items()},
         halted={place for place, row in rows.items() if row.halted},
@@ -136,8 +142,7 @@ async def save(connection: AsyncConnection, tally: RecordCounts) -> None:
     """Adds the tally to the table."""
     if not tally.counts:
         return
-    places = sorted(tally.counts)
-    found = [tally.counts[place] for place in places]
+    places, found = list(tally.counts), list(tally.counts.values())
     await connection.execute(
         _ADD,
         {
@@ -155,7 +160,8 @@ async def save(connection: AsyncConnection, tally: RecordCounts) -> None:
 
 async def ensure(connection: AsyncConnection, places: Iterable[TopicPartition]) -> None:
     """Positions for partitions that have none yet."""
-    await connection.execute(_ENSURE, _keys(sorted(places)))
+    if wanted := list(places):
+        await connection.execute(_ENSURE, _keys(wanted))
 
 
 async def note_lag(connection: AsyncConnection, ends: Mapping[TopicPartition, int], at: datetime) -> dict[TopicPartition, int]:
@@ -163,9 +169,8 @@ async def note_lag(connection: AsyncConnection, ends: Mapping[TopicPartition, in
 
     The idle time of a replay starts again after a time in which it could not be seen: an outage is no idleness.
     """
-    places = sorted(ends)
-    await connection.execute(_ENSURE, _keys(places))
-    await connection.execute(_LOCK, _keys(places))  # in the same order as a batch does, so that the two never wait for each other
+    places = list(ends)
+    await _locked(connection, places)  # in the same order as a batch does, so that the two never wait for each other
     rows = await connection.execute(
         _LAG, {**_keys(places), "end_offsets": [ends[place] for place in places], "at": at, "stale_after": CAUGHT_UP_STALE_AFTER}
     )
@@ -256,9 +261,19 @@ async def is_there(connection: AsyncConnection) -> bool:
     return bool((await connection.execute(_IS_THERE)).scalar_one())
 
 
+async def _locked(connection: AsyncConnection, places: Collection[TopicPartition]) -> dict[TopicPartition, Any]:
+    """The rows of partitions, made where there are none yet, and locked in their order."""
+    keys = _keys(places)
+    rows = {(row.topic, row.partition): row for row in await connection.execute(_LOCK, keys)}
+    if len(rows) == len(places):
+        return rows
+    await connection.execute(_ENSURE, keys)
+    return {(row.topic, row.partition): row for row in await connection.execute(_LOCK, keys)}
+
+
 def _key(place: TopicPartition) -> dict[str, str | int]:
     return {"topic": place[0], "partition": place[1]}
 
 
-def _keys(places: Sequence[TopicPartition]) -> dict[str, list[str] | list[int]]:
+def _keys(places: Collection[TopicPartition]) -> dict[str, list[str] | list[int]]:
     return {"topics": [topic for topic, _ in places], "partitions": [partition for _, partition in places]}

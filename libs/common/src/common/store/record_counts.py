@@ -8,7 +8,8 @@ from typing import Literal
 from common.contracts.envelope import Record
 from common.kafka.records import Gap, PositionedRecord, TopicPartition
 
-Result = Literal["applied", "duplicate", "dead", "parked"]
+Result = Literal["applied", "passed", "duplicate", "dead", "parked"]
+"""What becomes of a record; `passed` is one that nobody here handles, which has no inbox row (ADR 0027)."""
 
 
 @dataclass(slots=True)
@@ -26,8 +27,8 @@ class _Counts:
 class RecordCounts:
     """What became of the records of one transaction, by partition: events in = applied + duplicates + dead, always.
 
-    `seen` tells up to where each partition was handled before; a duplicate or a dead letter from before that place is Kafka
-    delivering again what we had committed, and is not an event that came in.
+    `seen` tells up to where each partition was handled before; from before that place a record that was passed by, a duplicate
+    or a dead letter is Kafka delivering again what we had committed, and is not an event that came in.
     """
 
     seen: Mapping[TopicPartition, int]
@@ -42,14 +43,14 @@ class RecordCounts:
     """Whether any of the records belongs to a replayed history."""
 
     def add(self, record: PositionedRecord, result: Result) -> None:
-        """One record and what became of it; waiting and parked ones count as dead until they are applied."""
+        """One record and what became of it; passed ones count as applied, waiting and parked ones as dead until they are applied."""
         place = (record.topic, record.partition)
         counts = self.counts.setdefault(place, _Counts())
         counts.next_offset = max(counts.next_offset, record.offset + 1)
-        if result in ("duplicate", "dead") and self.knows(record):
+        if result in ("passed", "duplicate", "dead") and self.knows(record):
             return
         counts.events_in += 1
-        if result == "applied":
+        if result in ("applied", "passed"):
             counts.applied += 1
         elif result == "duplicate":
             counts.duplicates += 1

@@ -118,14 +118,16 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_open ON dead_letters (source, event_id) WHERE closed_at IS NULL;
 CREATE TABLE timers (
     id text PRIMARY KEY,
-    aggregate text NOT NULL,
     kind text NOT NULL,
+    aggregate text NOT NULL,
+    reason text NOT NULL,
     due_at timestamptz NOT NULL,
     state text NOT NULL,
     version int NOT NULL,
-    replayed boolean NOT NULL
+    replay_of text NOT NULL
 );
 CREATE INDEX timers_due ON timers (due_at) WHERE state = 'armed';
+CREATE INDEX timers_wake_ups ON timers (aggregate) WHERE kind = 'wake';
 CREATE TABLE clocks (
     id text PRIMARY KEY,
     aggregate text NOT NULL,
@@ -156,15 +158,32 @@ CREATE TABLE clock_events (
     data jsonb NOT NULL,
     PRIMARY KEY (clock_id, sequence)
 );
-CREATE TABLE rules (
+CREATE TABLE documents (
+    kind text NOT NULL,
     name text NOT NULL,
     version int NOT NULL,
+    standing text NOT NULL,
     number int NOT NULL UNIQUE,
+    rule_number int UNIQUE,
     effective_at timestamptz NOT NULL,
     applies_to_open boolean NOT NULL,
-    document jsonb NOT NULL,
+    body json NOT NULL,
+    control jsonb NOT NULL,
     event_id text NOT NULL,
-    PRIMARY KEY (name, version)
+    PRIMARY KEY (kind, name, version, standing)
+);
+CREATE TABLE organisation_changes (
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    change text NOT NULL,
+    part int NOT NULL,
+    parts int NOT NULL,
+    org_id text NOT NULL,
+    kind text NOT NULL,
+    effective_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    members jsonb NOT NULL,
+    leaver text NOT NULL,
+    PRIMARY KEY (change, part)
 );
 """
 
@@ -173,7 +192,8 @@ CREATE TABLE {table} (
     id text PRIMARY KEY,
     sequence int NOT NULL,
     version int NOT NULL,
-    state jsonb NOT NULL
+    state jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT 'epoch'
 );
 """
 """A kind of aggregate, as `common.store.aggregates.Document` has it."""

@@ -41,6 +41,7 @@ SELECT id, record->>'topic' AS topic, CAST(record->>'partition' AS int) AS parti
        missing, source, since, aggregate
 FROM waiting WHERE CAST(:topic AS text) IS NULL OR record->>'topic' = :topic ORDER BY since, event_time, id
 """)
+_ANY_FOR_AN_AGGREGATE = text(f"SELECT EXISTS (SELECT FROM waiting WHERE missing = '{UNKNOWN_AGGREGATE}')")  # noqa: S608 - a constant of ours
 _MISSING = text("SELECT missing FROM waiting WHERE source = :source AND id = :id")
 _COUNT = text("SELECT count(*) FROM waiting")
 _BY_TOPIC = text("SELECT record->>'topic' AS topic, count(*) AS n FROM waiting GROUP BY 1")
@@ -50,7 +51,7 @@ _WAITS = table("waiting", column("aggregate", Text), column("missing", Text))
 
 async def waiting_for(connection: AsyncConnection, aggregates: Iterable[str], in_hand: InHand | None = None) -> HeldBackEvents:
     """The events that wait for any of `aggregates`, by event time and arrival (ADR 0008), locked: released here none can expire there."""
-    return read(await connection.execute(_WAITING, {"aggregates": sorted(aggregates)}), in_hand)
+    return read(await connection.execute(_WAITING, {"aggregates": list(aggregates)}), in_hand)
 
 
 async def save_waiting(connection: AsyncConnection, waits: Sequence[HeldBack], done: Sequence[tuple[str, str]], in_hand: InHand) -> None:
@@ -76,6 +77,11 @@ async def expired(connection: AsyncConnection, limit: timedelta) -> HeldBackEven
     found = read(await connection.execute(_EXPIRED, {"limit": limit}))
     await _stop_waiting(connection, [held.key for held in found.events] + [(letter.source, letter.event_id) for letter in found.letters])
     return found
+
+
+async def any_for_an_aggregate(connection: AsyncConnection) -> bool:
+    """Whether any event waits for an aggregate to be created: a look that costs little, where nearly always none does."""
+    return bool((await connection.execute(_ANY_FOR_AN_AGGREGATE)).scalar_one())
 
 
 async def stranded(connection: AsyncConnection, aggregates: Aggregates[Any], limit: int) -> list[str]:

@@ -82,7 +82,7 @@ def _page(topic: Topic, shown: Mapping[str, list[Example]]) -> str:
         f"- **Key** and CloudEvents subject: `data.{topic.key}`",
         f"- **Written by** {_parties(topic.producers)}",
         f"- **Read by** {_parties(topic.consumers)}" + "".join(f" (group `{group}`)" for group in groups(topic)),
-        f"- **Kept** {kept(topic)}, in {topic.partitions} partition{'s' if topic.partitions > 1 else ''}",
+        f"- **Kept** {kept(topic)}, in {topic.partitions} partition{'s' if topic.partitions > 1 else ''}: {topic.why_kept}",
     ]
     if topic.aggregate:
         lines.append(

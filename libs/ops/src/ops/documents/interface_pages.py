@@ -36,6 +36,8 @@ def _page(name: str, schema: Mapping[str, Any]) -> str:
     for title, shape in shapes.items():
         lines += [f"## {title}", "", shape.get("description", ""), ""]
         lines += [*_fields(shape), ""] if "properties" in shape else []
+        for one in (one for one in shape.get("anyOf", ()) if "properties" in one):
+            lines += [one["description"], "", *_fields(one), ""]
     for example in schema.get("examples", ()):
         lines += ["```json", json.dumps(example, ensure_ascii=False), "```", ""]
     return "\n".join(lines)

@@ -42,7 +42,7 @@ READERS = {
     "aftersales_dead_letters_open": Reader("operations, the sender's team", "Who sends what we cannot read, and has somebody repaired it?"),
     "aftersales_outbox_oldest_unpublished_seconds": Reader("operations", "Have decisions been taken that nobody hears of?"),
     "aftersales_outbox_refused": Reader("developers", "Have we decided something that Kafka will not take?"),
-    "aftersales_timer_oldest_due_seconds": Reader("operations", "Do breaches go unnoticed because timers do not fire?"),
+    "aftersales_timer_oldest_due_seconds": Reader("operations", "Do breaches, or planned closes, go unnoticed because timers do not fire?"),
     "aftersales_consumer_lag_records": Reader("operations", "Are we behind, on which partition, and does anybody read it?"),
     "aftersales_log_holes_open": Reader("operations", "Did Kafka lose records before we read them, so that timers and cycles wait?"),
     "aftersales_event_end_to_end_seconds": Reader("operations", "How long after it happened does anybody know?"),

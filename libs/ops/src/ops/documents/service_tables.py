@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from common.contracts.topics import SERVICES, Topic, consumed_by, produced_by
-from common.runtime.rule_handlers import RULE_HANDLERS
+from common.runtime.document_handlers import DOCUMENT_HANDLERS
+from common.runtime.party_handlers import PARTY_HANDLERS
 from common.sla.policy import load_policy
 from ops.documents import metrics_page
 
@@ -35,7 +36,7 @@ def tables(service: str) -> str:
 
 
 def _reads(service: str) -> Iterator[str]:
-    handlers = {**import_module(f"{service}.handlers").HANDLERS, **RULE_HANDLERS}
+    handlers = {**import_module(f"{service}.handlers").HANDLERS, **DOCUMENT_HANDLERS, **PARTY_HANDLERS}
     yield from ("## Reads", "", "| topic | event | what follows |", "|---|---|---|")
     for topic in consumed_by(service):
         for event in topic.events:
@@ -43,6 +44,8 @@ def _reads(service: str) -> Iterator[str]:
                 yield _row(_link(topic), f"`{event.TYPE}`", _first_line(handlers[event].use_case))
         if topic.bulk:
             yield _row(_link(topic), *(f"`{event.TYPE}`" for event in topic.events), _first_line(topic.events[0]))
+    for (table, reason), wake in import_module(f"{service}.handlers").HANDLERS.wakes.items():
+        yield _row("time", f"`{table}` are woken for `{reason}`", _first_line(wake.use_case))
     answers = [f"`{topic.rejected.TYPE}`" for topic in consumed_by(service) if topic.rejected is not None]
     letters = [f"`{topic.dead_letters(service)}`" for topic in consumed_by(service)]
     yield from (
@@ -78,16 +81,20 @@ def _promises(service: str) -> Iterator[str]:
         for rule in rules:
             asked = [f"{name} {value}" for name, value in rule.get("when", {}).items()]
             when = ", ".join(asked) or ("otherwise" if len(rules) > 1 else "always")
-            yield _row(f"`{stage}`", when, _target(rule["target"]), str(rule["calendar"]), ", ".join(rule.get("indicators", ())))
+            yield _row(f"`{stage}`", when, target_words(rule["target"]), str(rule["calendar"]), ", ".join(rule.get("indicators", ())))
     traits = import_module(f"{service}.repository").UnitOfWork.traits
     yield from ("", f"Of a clock the first line that fits counts. They are data, `policy.yaml`, and may ask for {', '.join(traits)}.", "")
 
 
-def _target(target: Mapping[str, Any]) -> str:
+def target_words(target: Mapping[str, Any]) -> str:
+    """A target in a few words: "30 min", "the end of day 3", "17:00 of day 0, cut-off 16:00"."""
     if "working_seconds" in target:
         minutes = int(target["working_seconds"]) / 60
         return f"{minutes:g} min" if minutes < 60 else f"{minutes / 60:g} h"
     days = f"day {target['working_days']}"
+    if "by" in target or "cut_off" in target:
+        cut_off = f", cut-off {target['cut_off']}" if "cut_off" in target else ""
+        return f"{target.get('by', 'the end')} of {days}{cut_off}"
     return f"the end of {days}" if target.get("meaning") == "end_of_day" else days
 
 

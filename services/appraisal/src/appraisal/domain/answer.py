@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from appraisal.domain.committee import CommitteeGrade
-from appraisal.domain.digest import Plain, digest
+from appraisal.domain.digest import digest
 from appraisal.domain.grade import Graded
 from appraisal.domain.indicators import registry_digest
 from appraisal.domain.outcomes import Trigger, applying
@@ -13,6 +13,7 @@ from appraisal.domain.raters import GroupRatings
 from appraisal.domain.scheme import Scheme
 from appraisal.domain.sections import Measured
 from appraisal.domain.sums import MOST_BITS, too_precise
+from common.kernel.documents import Plain
 from common.kernel.exact import ratio_text
 from common.kernel.faults import Fault
 from common.kernel.money import to_cents

@@ -6,21 +6,9 @@ refused, so that nothing depends on how a language writes a number: whoever call
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
 
-Plain: TypeAlias = "str | Sequence[Plain] | Mapping[str, Plain]"
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact as a grade saw it: its id, the revision that won, its values as text, and its event time (ISO 8601, UTC)."""
-
-    id: str
-    revision: int
-    values: Mapping[str, str]
-    time: str
+from common.kernel.documents import Plain
 
 
 def canonical_json(value: Plain) -> bytes:
@@ -36,21 +24,13 @@ def digest(parts: Plain) -> str:
     return f"sha256:{hashlib.sha256(canonical_json(parts)).hexdigest()}"
 
 
-def grade_digest(*, facts: Iterable[Fact], scheme: Plain, registry: Plain, calendar: Plain, tzdata: str, org: Plain) -> str:
-    """The digest of one grade: facts in any order, the rules, and the pinned version of the time zone data.
+def grade_digest(*, facts: Mapping[str, str], rated: Plain, scheme: str, registry: str, calendar: str, org: Plain) -> str:
+    """The digest of one grade, made of the digests of its parts: `facts` has one for each person whose cases count.
 
     Recorded times, offsets and the grade's own version number are no part of it, so a replay gives the same digest.
     """
-    rows = sorted(facts, key=lambda fact: (fact.id, fact.revision))
-    return digest(
-        {
-            "facts": [{"id": f.id, "revision": str(f.revision), "values": f.values, "time": f.time} for f in rows],
-            "scheme": digest(scheme),
-            "registry": digest(registry),
-            "calendar": digest({"calendar": calendar, "tzdata": tzdata}),
-            "org": digest(org),
-        }
-    )
+    parts = {"facts": digest(facts), "rated": digest(rated), "scheme": scheme, "registry": registry, "calendar": calendar}
+    return digest({**parts, "org": digest(org)})
 
 
 def _ordered(value: object) -> object:

@@ -9,8 +9,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TypeVar
 
-from appraisal.domain.digest import Plain
-from common.kernel.documents import Node, Wording
+from common.kernel.documents import Node, Plain, Wording
 from common.kernel.exact import parse_exact
 from common.kernel.faults import Fault, Where
 

@@ -10,7 +10,9 @@ from fractions import Fraction
 from typing import Any
 
 from appraisal.domain.grade import grade_period
-from appraisal.domain.grading import KpiFact
+from appraisal.domain.indicators import Indicator
+from appraisal.domain.inputs import StoredGrade, means_of, measured_of
+from appraisal.domain.lots import KpiFact
 from appraisal.domain.raters import GroupRatings
 from appraisal.domain.reason import name_of
 from appraisal.domain.scale import Band, Scale
@@ -44,43 +46,53 @@ class NextGrade:
     ways: tuple[Way, ...]
 
 
-def explanation(document: Mapping[str, Any], inputs: Mapping[str, Any], scheme: Scheme | None, *, versions: int) -> dict[str, Any]:
+def explanation(stored: StoredGrade, *, versions: int) -> dict[str, Any]:
     """The grade's own document with its parts by section, each indicator with the facts it counted, and the next grade."""
-    told = dict(document)
+    document, inputs, scheme, facts = stored.document, stored.inputs, stored.scheme, [fact.shown() for fact in stored.facts]
+    told, registry = dict(document), stored.indicators
     parts = {part["part"]: dict(part) for part in told.pop("contributions")}
     for name, part in parts.items():
-        part |= {"zh": name_of(name, zh=True), "en": name_of(name, zh=False)}
+        part |= {"zh": _named(name, part, zh=True), "en": _named(name, part, zh=False)}
         if name in inputs["indicators"]:
             part["measured"] = inputs["indicators"][name]
-            part["facts"] = [fact for fact in inputs["facts"] if fact["indicator"] == name]
+            part |= _registered(registry.get(name))
+            part["facts"] = [fact for fact in facts if fact["indicator"] == name]
     told["versions"] = versions
+    told["too_few_cases"] = _too_few(measured_of(inputs), stored.least_samples)
     told["sections"] = _sections(parts, inputs, scheme)
-    found = None if scheme is None else _next_of(document, inputs, scheme)
+    # without a score nothing may be said that it could be computed from
+    found = None if scheme is None or document["score_exact"] is None else _next_of(stored, scheme)
     told["next_grade"] = None if found is None else _next_as_document(found)
     return told
 
 
-def facts_of(inputs: Mapping[str, Any]) -> list[KpiFact]:
-    """The facts that a grade was computed from, out of its stored inputs."""
-    return [
-        KpiFact(
-            key=fact["key"],
-            event_id=fact["id"],
-            indicator=fact["indicator"],
-            case_id=fact["case_id"],
-            subject=fact["subject"],
-            revision=int(fact["revision"]),
-            numerator=fact["numerator"],
-            denominator=fact["denominator"],
-            time=fact["time"],
-            source_event_ids=tuple(fact["events"]),
-        )
-        for fact in inputs["facts"]
-    ]
+def _registered(one: Indicator | None) -> dict[str, str]:
+    """What the registry said of an indicator when the grade was computed; nothing where that is not known."""
+    if one is None:
+        return {}
+    return {"zh": one.zh, "en": one.en, "unit": one.unit, "direction": one.direction, "attributed_at": one.attributed_at}
+
+
+def _too_few(measured: Mapping[str, Measured], least_samples: Mapping[str, int]) -> dict[str, dict[str, str]]:
+    """The indicators with something to judge by, and with less than their least sample: what was counted, and what had to be."""
+    return {
+        name: {"sample": ratio_text(one.denominator), "least": str(least)}
+        for name, one in measured.items()
+        if 0 < one.denominator < (least := least_samples.get(name, 0))
+    }
+
+
+def _named(name: str, part: Mapping[str, Any], *, zh: bool) -> str:
+    """How a part is called: an indicator, a group, or the groups that are told as one sum."""
+    return ("、" if zh else " and ").join(name_of(one, zh=zh) for one in part.get("of") or (name,))
 
 
 def next_grade(
-    scheme: Scheme, measured: Mapping[str, Measured], ratings: Mapping[str, GroupRatings] | None, units: Mapping[str, Fraction]
+    scheme: Scheme,
+    measured: Mapping[str, Measured],
+    ratings: Mapping[str, GroupRatings] | None,
+    units: Mapping[str, Fraction],
+    least_samples: Mapping[str, int] | None = None,
 ) -> NextGrade | None:
     """What would have made the next grade, one indicator at a time; None at the top, and where nothing has bands.
 
@@ -88,7 +100,7 @@ def next_grade(
     """
     if scheme.scale is None:
         return None
-    now = grade_period(scheme, measured, ratings)
+    now = grade_period(scheme, measured, ratings, least_samples)
     order = _order(scheme.scale)
     if order[now.grade] + 1 == len(order):
         return None
@@ -96,7 +108,7 @@ def next_grade(
 
     def better(name: str, one: Measured) -> bool:
         try:
-            return order[grade_period(scheme, {**measured, name: one}, ratings).grade] > order[now.grade]
+            return order[grade_period(scheme, {**measured, name: one}, ratings, least_samples).grade] > order[now.grade]
         except Fault:
             return False
 
@@ -143,28 +155,23 @@ def _order(scale: Scale) -> dict[str, int]:
     return {band.grade: rank for rank, band in enumerate(scale.bands)}
 
 
-def _next_of(document: Mapping[str, Any], inputs: Mapping[str, Any], scheme: Scheme) -> NextGrade | None:
+def _next_of(stored: StoredGrade, scheme: Scheme) -> NextGrade | None:
     """None also when the stored inputs no longer give the published score: then a forecast from them would be wrong."""
-    measured = {
-        name: Measured(parse_exact(one["numerator"]), parse_exact(one["denominator"])) for name, one in inputs["indicators"].items()
-    }
-    means = {group: GroupRatings((parse_exact(mean),)) for group, mean in inputs["group_means"].items()}
-    ratings = means if scheme.rated_section else None
-    told, units = parse_exact(document["score_exact"]), _units(inputs["facts"])
+    measured, ratings, least = measured_of(stored.inputs), means_of(stored.inputs, scheme), stored.least_samples
     try:
-        if grade_period(scheme, measured, ratings).score_exact != told:
+        if grade_period(scheme, measured, ratings, least).score_exact != parse_exact(stored.document["score_exact"]):
             return None
-        return next_grade(scheme, measured, ratings, units)
+        return next_grade(scheme, measured, ratings, _units(stored.facts), least)
     except Fault:
         return None
 
 
-def _units(facts: Sequence[Mapping[str, Any]]) -> dict[str, Fraction]:
+def _units(facts: Sequence[KpiFact]) -> dict[str, Fraction]:
     """What a case of each indicator usually counts: 1 for a deadline, the points of a survey."""
     counted: dict[str, Counter[Fraction]] = {}
     for fact in facts:
-        if denominator := parse_exact(fact["denominator"]):
-            counted.setdefault(fact["indicator"], Counter())[denominator] += 1
+        if denominator := parse_exact(fact.denominator):
+            counted.setdefault(fact.indicator, Counter())[denominator] += 1
     return {name: counts.most_common(1)[0][0] for name, counts in counted.items()}
 
 
@@ -174,11 +181,13 @@ def _sections(parts: Mapping[str, dict[str, Any]], inputs: Mapping[str, Any], sc
         return [{"section": "", "zh": "", "en": "", "parts": list(parts.values())}]
     told = []
     for section in scheme.sections:
-        names = [used.id for used in section.indicators] + list(section.raters.groups if section.raters else ())
+        names = [used.id for used in section.indicators] + [section.id, *(section.raters.groups if section.raters else ())]
         inside = [parts[name] for name in names if name in parts]
         if inside:
             told.append({"section": section.id, "zh": section.zh, "en": section.en, **inputs["sections"][section.id], "parts": inside})
-    return told
+    shown = {part["part"] for section in told for part in section["parts"]}
+    others = [part for name, part in parts.items() if name not in shown]  # the cycles of a year
+    return [*told, {"section": "", "zh": "", "en": "", "parts": others}] if others else told
 
 
 def _next_as_document(found: NextGrade) -> dict[str, Any]:

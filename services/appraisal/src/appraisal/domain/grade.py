@@ -7,6 +7,7 @@ value from 0 to 100, and brings weight × value points. Nothing is rounded befor
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import reduce
 
 from appraisal.domain.raters import GroupRatings, Judgement, RatersRate
 from appraisal.domain.scale import Scale
@@ -52,14 +53,20 @@ class Graded:
     weights: Mapping[str, Fraction] = field(default_factory=dict)
     """The weight of each rater group that exists, in the section that they rate."""
     group_means: Mapping[str, Fraction] = field(default_factory=dict)
+    raters: Mapping[str, int] = field(default_factory=dict)
+    """How many of each of these groups have rated."""
     attainment: Mapping[str, Fraction] = field(default_factory=dict)
     not_assessable: tuple[str, ...] = ()
     """Indicators of the scheme with nothing to judge by: their weight went to the others of the section, or of the score."""
     redistributed: Mapping[str, Fraction] = field(default_factory=dict)
     """The weight in the whole that each of these would have had."""
+    too_few: Mapping[str, int] = field(default_factory=dict)
+    """Those of them with cases, and fewer than say something, each with its least sample."""
     incomplete: tuple[str, ...] = ()
     capped_by: tuple[str, ...] = ()
-    """Gates that hold the grade down whatever the score says; a person must confirm it (X-25)."""
+    """Gates that were opened: they hold the grade down whatever the score says, and a person must confirm it (X-25)."""
+    cap: str = ""
+    """The best grade that these gates admit; empty without one."""
     partial_year: bool = False
 
 
@@ -77,40 +84,50 @@ class _Sheet:
 
 
 def grade_period(
-    scheme: Scheme, indicators: Mapping[str, Measured] | None = None, ratings: Mapping[str, GroupRatings] | None = None
+    scheme: Scheme,
+    indicators: Mapping[str, Measured] | None = None,
+    ratings: Mapping[str, GroupRatings] | None = None,
+    least_samples: Mapping[str, int] | None = None,
 ) -> Graded:
     """The grade of one cycle from indicators, ratings, or both; what was not given at all leaves its sections out (X-33).
 
-    An indicator that is missing or has a denominator of 0 is not assessable: its weight goes to the rest of its section, and
-    a section without any gives its weight to the others. Raises a `Fault`: `no_score_scale`, `nothing_to_grade`,
-    `unknown_indicator`, `no_rater_groups`, `not_assessable`, `out_of_range`, and those of `Raters.judged`.
+    An indicator that is missing or has a denominator of 0 is not assessable, nor one below its least sample: its weight goes to the
+    rest of its section, and a section without any gives its weight to the others. Raises a `Fault`: `no_score_scale`,
+    `nothing_to_grade`, `unknown_indicator`, `no_rater_groups`, `not_assessable`, `too_few_cases`, `out_of_range`, and those of
+    `Raters.judged`.
     """
     scale = _scale_of(scheme)
     if indicators is None and ratings is None:
         raise Fault((), "nothing_to_grade", "neither indicators nor ratings are given")
     attainment = _attainment(scheme, indicators)
+    too_few = _too_few(indicators or {}, attainment, least_samples or {})
+    attainment = {name: value for name, value in attainment.items() if name not in too_few}
     judgement = _judgement(scheme, ratings)
-    missing = _not_assessable(scheme, attainment) if indicators is not None else {}
+    missing = _not_assessable(scheme, attainment, too_few) if indicators is not None else {}
     sheets = tuple(_sheets(scheme, attainment, judgement))
     if not sheets:
         raise Fault(("indicators",), "not_assessable", "there is nothing to judge by in any section")
     contributions = tuple(_weighed(sheets, judgement))
-    capped_by = tuple(gate.indicator for gate in scheme.gates if _opened(indicators, gate.indicator))
+    opened = tuple(gate for gate in scheme.gates if _opened(indicators, gate.indicator))
+    cap = reduce(scale.lower_of, (gate.cap for gate in opened)) if opened else ""
     score = total(leaf.points for leaf in contributions)
     return Graded(
         scheme=scheme,
         score_exact=score,
         score=scale.displayed(score),
-        grade=_capped(scheme, scale, scale.grade_of(score), capped_by),
+        grade=scale.lower_of(scale.grade_of(score), cap) if cap else scale.grade_of(score),
         contributions=contributions,
         sections=_section_scores(contributions),
         weights=judgement.weights if judgement else {},
         group_means=judgement.means if judgement else {},
+        raters={group: len(ratings[group].submitted) for group in judgement.means} if judgement and ratings else {},
         attainment=attainment,
         not_assessable=tuple(missing),
         redistributed=missing,
+        too_few=too_few,
         incomplete=judgement.incomplete if judgement else (),
-        capped_by=capped_by,
+        capped_by=tuple(gate.indicator for gate in opened),
+        cap=cap,
     )
 
 
@@ -174,11 +191,18 @@ def _attainment(scheme: Scheme, indicators: Mapping[str, Measured] | None) -> di
     return found
 
 
-def _not_assessable(scheme: Scheme, attainment: Mapping[str, Fraction]) -> dict[str, Fraction]:
+def _too_few(indicators: Mapping[str, Measured], attainment: Mapping[str, Fraction], least_samples: Mapping[str, int]) -> dict[str, int]:
+    """The least sample of each indicator that has something to judge by, and less than that."""
+    return {name: least_samples[name] for name in attainment if indicators[name].denominator < least_samples.get(name, 0)}
+
+
+def _not_assessable(scheme: Scheme, attainment: Mapping[str, Fraction], too_few: Mapping[str, int]) -> dict[str, Fraction]:
     """The nominal weight in the whole of each indicator that cannot be judged."""
     missing = {one.id: section.weight * one.share for section in scheme.sections for one in section.indicators if one.id not in attainment}
     if missing and scheme.when_not_assessable is WhenNotAssessable.REFUSE:
         name = next(iter(missing))
+        if name in too_few:
+            raise Fault(("indicators", name), "too_few_cases", f"this scheme gives no grade while it counts fewer than {too_few[name]}")
         raise Fault(("indicators", name), "not_assessable", "this scheme gives no grade while an indicator cannot be judged")
     return missing
 
@@ -236,10 +260,3 @@ def _section_scores(contributions: Sequence[Contribution]) -> dict[str, SectionS
 
 def _opened(indicators: Mapping[str, Measured] | None, gate: str) -> bool:
     return indicators is not None and gate in indicators and indicators[gate].numerator > 0
-
-
-def _capped(scheme: Scheme, scale: Scale, grade: str, capped_by: Sequence[str]) -> str:
-    for gate in scheme.gates:
-        if gate.indicator in capped_by:
-            grade = scale.lower_of(grade, gate.cap)
-    return grade

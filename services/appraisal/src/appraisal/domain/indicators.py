@@ -1,19 +1,47 @@
-"""The indicator registry: what each indicator counts, over what, and at which instant a case counts for a cycle (X-26, decisions 26).
+"""The indicator registry: what each indicator counts, over what, which way is better, and from how many cases on it says something (X-26).
 
 Versioned data: a change of any word is a new version, since every grade's digest holds the registry's.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
 from functools import cache
+from typing import Any, TypeVar
 
-from appraisal.domain.digest import Plain, digest
+from appraisal.domain.digest import digest
+from common.kernel.documents import Node, Plain
+from common.kernel.errors import Refused
+from common.kernel.reference import Documents, Findings, Kind
 
 REGISTRY_VERSION = "1"
+T = TypeVar("T")
+
+
+class Unit(StrEnum):
+    """What an indicator's figure is told in."""
+
+    PERCENT = "percent"
+    """The numerator over the denominator: a rate."""
+    COUNT = "count"
+    """The numerator alone: casualties are counted, and over nothing."""
+
+
+class Direction(StrEnum):
+    """Which way an indicator is better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
 
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """One indicator. `attributed_at` is the instant by which a fact belongs to a cycle; `source` is who measures it, by which rule."""
+    """One indicator. `attributed_at` is the instant by which a fact belongs to a cycle; `source` is who measures it, by which rule.
+
+    `producers` are our services that publish its facts; where there are none, other systems have to report it (`kpi.reported`).
+    `least_sample` is the least denominator that says something; with less it cannot be judged, and a scheme says what becomes of that.
+    """
 
     id: str
     zh: str
@@ -22,6 +50,12 @@ class Indicator:
     denominator: str
     attributed_at: str
     source: str
+    producers: tuple[str, ...] = ()
+    unit: Unit = Unit.PERCENT
+    direction: Direction = Direction.HIGHER
+    least_sample: int = 0
+    reported_by: tuple[str, ...] | None = None
+    """The sources whose claims about it are taken; None for anybody's, none where only our services may say it."""
 
 
 REGISTRY = (
@@ -33,6 +67,7 @@ REGISTRY = (
         denominator="service requests whose first-response clock was stopped or breached",
         attributed_at="the stop of the clock, or its deadline when it was breached",
         source="intake, stage first_response (D1-07, D3-02, D10-02)",
+        producers=("intake",),
     ),
     Indicator(
         id="in_time_solution",
@@ -42,6 +77,7 @@ REGISTRY = (
         denominator="work orders and complaints whose clock of that was stopped or breached",
         attributed_at="the stop of the clock, or its deadline when it was breached",
         source="dispatch, stage completion; complaints, stage solution_communicated (D1-09, D4-13, D7-09, D10-03)",
+        producers=("dispatch", "complaints"),
     ),
     Indicator(
         id="customer_satisfaction",
@@ -51,6 +87,7 @@ REGISTRY = (
         denominator="points that they could have given in the same surveys",
         attributed_at="the day on which the surveyed case closed",
         source="intake, surveys and follow-up visits (D5-03, D7-11, D10-01, D11-06)",
+        producers=("intake",),
     ),
     Indicator(
         id="repair_success",
@@ -69,6 +106,7 @@ REGISTRY = (
         denominator="complaints whose solution clock was stopped or breached",
         attributed_at="the stop of the clock, or its deadline when it was breached",
         source="complaints, stage solution_communicated (D4-13, D7-11, D7-13)",
+        producers=("complaints",),
     ),
     Indicator(
         id="complaint_rate",
@@ -78,6 +116,7 @@ REGISTRY = (
         denominator="cases closed in the period",
         attributed_at="the close of the case",
         source="complaints and intake (D9-10, X-26)",
+        direction=Direction.LOWER,
     ),
     Indicator(
         id="complaint_satisfaction",
@@ -132,27 +171,112 @@ REGISTRY = (
         denominator="1: a count, not a rate",
         attributed_at="the incident",
         source="dispatch (D8-06, X-25)",
+        unit=Unit.COUNT,
+        direction=Direction.LOWER,
     ),
 )
 
 
-def registry_document() -> Plain:
-    """The registry as text, lists and objects, as it is published and digested."""
-    return {
-        "version": REGISTRY_VERSION,
-        "indicators": [
-            {
-                "id": one.id,
-                "zh": one.zh,
-                "en": one.en,
-                "numerator": one.numerator,
-                "denominator": one.denominator,
-                "attributed_at": one.attributed_at,
-                "source": one.source,
-            }
-            for one in REGISTRY
-        ],
-    }
+_TEXTS = ("zh", "en", "numerator", "denominator", "attributed_at", "source")
+_LEAST, _REPORTED_BY = "least_samples", "reported_by"
+_MOST_CASES = 10**9
+
+
+def _read(body: Node, findings: Findings) -> tuple[Indicator, ...]:
+    """The enterprise's own indicators, and those that ship of which it says something more."""
+    own = findings.entries(body, "indicators", _own, beside=(_LEAST, _REPORTED_BY))
+    given = body.field("indicators").value
+    known = {*(one.id for one in REGISTRY), *(given if isinstance(given, Mapping) else ())}
+
+    def said(name: str, read: Callable[[Node], T]) -> dict[str, T]:
+        """By indicator what one of the tables beside says of it."""
+        table = body.field(name, {})
+        return dict(
+            findings.each(map(table.field, findings.of(table.fields) or ()), lambda node: (_registered_id(node, known), read(node)))
+        )
+
+    least = said(_LEAST, lambda node: node.integer(1, _MOST_CASES, f"a whole number from 1 to {_MOST_CASES} is expected"))
+    reported_by = said(_REPORTED_BY, Node.texts)
+    more = (replace(one, least_sample=least.get(one.id, 0), reported_by=reported_by.get(one.id)) for one in (*REGISTRY, *own))
+    return tuple(one for one in more if indicator(one.id) != one)
+
+
+def _registered_id(node: Node, known: Collection[str]) -> str:
+    id = str(node.where[-1])
+    if id not in known:
+        raise node.fault("is not in the registry", "unknown_indicator")
+    return id
+
+
+def _own(node: Node) -> Indicator:
+    node.fields(known=(*_TEXTS, "unit", "direction"), required=_TEXTS)
+    id = str(node.where[-1])
+    if indicator(id) is not None:
+        raise node.fault("ships with every release, and means there what it means", "shipped_already")
+    texts: dict[str, Any] = {name: node.field(name).text() for name in _TEXTS}
+    unit, direction = (
+        node.field(name).one_of(list(words), next(iter(words))) for name, words in (("unit", Unit), ("direction", Direction))
+    )
+    return Indicator(id=id, **texts, unit=Unit(unit), direction=Direction(direction))
+
+
+INDICATORS = Kind.collected(
+    "indicator-registry",
+    _read,
+    remedies={"shipped_already": "give it another id", "unknown_indicator": "mend the spelling, or register it under `indicators`"},
+)
+"""Indicators that an enterprise registers beside those that ship, from an instant on; other systems report them."""
+
+
+def registered(said: Iterable[Indicator] = ()) -> tuple[Indicator, ...]:
+    """The indicators that ship and those of an enterprise's document, each as that has it."""
+    return tuple({one.id: one for one in (*REGISTRY, *said)}.values())
+
+
+def registry_at(documents: Documents, instant: datetime) -> tuple[Indicator, ...]:
+    """The indicators that are registered at an instant: those that ship, and those of the document in force."""
+    versions = reversed(documents.in_force(INDICATORS))
+    found = next((one for one in versions if one.document.effective_at <= instant), None)
+    return registered() if found is None else registered(found.value)
+
+
+def claim_refused(registry: Iterable[Indicator], id: str, source: str) -> Refused | None:
+    """Why a figure of an indicator is not taken from this source; None where it is."""
+    one = next((one for one in registry if one.id == id), None)
+    if one is None:
+        return Refused("unknown_indicator", field="indicator")
+    if one.reported_by is None or source in one.reported_by:
+        return None
+    return Refused("reported_by_its_producer", was=" ".join((*one.producers, *one.reported_by))[:256], field="ce_source")
+
+
+def registry_document(registry: Iterable[Indicator] = REGISTRY) -> dict[str, Plain]:
+    """A registry as text, lists and objects, as it is published and digested; who produces an indicator decides no grade.
+
+    Of what ships, the release says the unit and the direction, which decide none either.
+    """
+    return {"version": REGISTRY_VERSION, "indicators": [_document(one) for one in registry]}
+
+
+def _document(one: Indicator) -> dict[str, Plain]:
+    texts: dict[str, Plain] = {"id": one.id, **{name: getattr(one, name) for name in _TEXTS}}
+    own = {} if indicator(one.id) is not None else {"unit": one.unit, "direction": one.direction}
+    said = {**own, "least_sample": str(one.least_sample)}
+    unsaid = {"unit": Unit.PERCENT, "direction": Direction.HIGHER, "least_sample": "0"}
+    return texts | {name: str(value) for name, value in said.items() if value != unsaid[name]}
+
+
+def indicators_in(document: Mapping[str, Any]) -> dict[str, Indicator]:
+    """The indicators of a registry's document as a grade has it, by id."""
+    return {one["id"]: _from_document(one) for one in document["indicators"]}
+
+
+def _from_document(said: Mapping[str, str]) -> Indicator:
+    texts: dict[str, Any] = {name: said[name] for name in _TEXTS}
+    shipped = indicator(said["id"])
+    known = shipped if shipped is not None else Indicator(id=said["id"], **texts)
+    unit, direction = Unit(said.get("unit", known.unit)), Direction(said.get("direction", known.direction))
+    return replace(known, **texts, unit=unit, direction=direction, least_sample=int(said.get("least_sample", "0")))
 
 
 @cache
@@ -162,5 +286,5 @@ def registry_digest() -> str:
 
 
 def indicator(indicator_id: str) -> Indicator | None:
-    """The registered indicator of that id, None when there is none."""
+    """The indicator of that id among those that ship, None when there is none."""
     return next((one for one in REGISTRY if one.id == indicator_id), None)

@@ -21,17 +21,17 @@ class OutcomeRule:
 
     outcome: str
     grades: tuple[str, ...]
-    trigger: Trigger = Trigger.CYCLE
-    times: int = 1
-    confirm: bool = False
-    source: str = ""
+    trigger: Trigger
+    times: int
+    confirm: bool
+    source: str
 
     def applies(self, grade: str, trigger: Trigger, times: int) -> bool:
         """Whether it follows from this grade; `times` counts how often in a row the person had such a grade, this one included."""
         return grade in self.grades and trigger is self.trigger and (self.times == 1 or times >= self.times)
 
 
-def applying(rules: Iterable[OutcomeRule], grade: str, *, trigger: Trigger, times: int = 1) -> tuple[OutcomeRule, ...]:
+def applying(rules: Iterable[OutcomeRule], grade: str, *, trigger: Trigger, times: int) -> tuple[OutcomeRule, ...]:
     """The rules that follow from a grade, in the scheme's order."""
     return tuple(rule for rule in rules if rule.applies(grade, trigger, times))
 

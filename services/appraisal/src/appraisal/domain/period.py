@@ -1,4 +1,4 @@
-"""Periods of appraisal: which instants `2026Q3` takes in, and which period an instant belongs to."""
+"""Periods of appraisal: which instants `2026Q3` takes in."""
 
 import re
 from dataclasses import dataclass
@@ -88,16 +88,6 @@ def span_of(period: Period, zone: ZoneInfo, *, first_day: int = 1) -> Span:
         raise ValueError("only a month may start on another day than the first, and not after the 28th")
     first = period.year * 12 + (period.number - 1) * period.length.months - (1 if first_day > 1 else 0)
     return Span(_midnight(first, first_day, zone), _midnight(first + period.length.months, first_day, zone))
-
-
-def period_containing(at: datetime, length: PeriodLength, zone: ZoneInfo, *, first_day: int = 1) -> Period:
-    """The period of that length whose span holds the instant `at` (with an offset)."""
-    local = at.astimezone(zone)
-    month = local.year * 12 + local.month - 1
-    if first_day > 1 and local.day >= first_day:
-        month += 1
-    year, index = divmod(month, 12)
-    return Period(length, year, index // length.months + 1)
 
 
 def _midnight(month: int, day: int, zone: ZoneInfo) -> datetime:

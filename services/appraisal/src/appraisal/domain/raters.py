@@ -63,8 +63,8 @@ class Raters:
     groups: tuple[str, ...]
     required: str
     table: Mapping[frozenset[str], Mapping[str, Fraction]]
-    when_missing: WhenMissing = WhenMissing.REFUSE
-    rate: RatersRate = RatersRate.SECTION
+    when_missing: WhenMissing
+    rate: RatersRate
 
     def judged(self, ratings: Mapping[str, GroupRatings]) -> "Judgement":
         """The weights and means of the groups that count.
@@ -108,12 +108,15 @@ def raters_from(part: Node) -> Raters:
         raise part.field("required").fault(f"must be one of {', '.join(groups)}", "unknown_group")
     if len(groups) > 6:
         raise part.field("groups").fault("at most six groups", "too_many")
+    rate = word(part.field("rate"), RatersRate, RatersRate.SECTION)
     table: dict[frozenset[str], dict[str, Fraction]] = {}
     for row in parts(part.field("weights")):
         row.fields(known=groups)
         weights = {group: percent(row.field(group)) / 100 for group in row.value}
         if sum(weights.values(), Fraction(0)) != 1:
             raise row.fault("the weights of the groups that exist must sum to 100", "weights_sum")
+        if rate is RatersRate.WHOLE and weights.get(required) == 0:
+            raise row.field(required).fault("must be more than 0: every section is weighed by it", "out_of_range")
         if frozenset(weights) in table:
             raise row.fault("two rows are about the same groups", "twice")
         table[frozenset(weights)] = weights
@@ -126,7 +129,7 @@ def raters_from(part: Node) -> Raters:
         required,
         table,
         word(part.field("when_missing"), WhenMissing, WhenMissing.REFUSE),
-        word(part.field("rate"), RatersRate, RatersRate.SECTION),
+        rate,
     )
 
 

@@ -20,7 +20,7 @@ class Band:
     en: str
     lower: Fraction
     upper: Fraction
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Scale:
     """Bands from the worst to the best, together 0 to 100. `decimals` is the rounding before banding, None for none (the default)."""
 
     bands: tuple[Band, ...]
-    decimals: int | None = None
+    decimals: int | None
 
     def grade_of(self, score: Fraction) -> str:
         """The name of the band that the exact score lies in; ValueError outside 0 to 100."""

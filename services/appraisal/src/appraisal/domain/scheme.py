@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from appraisal.domain.committee import Committee, committee_from
-from appraisal.domain.digest import Plain, digest
+from appraisal.domain.digest import digest
 from appraisal.domain.document import SCHEME, count, parts, plain, word
 from appraisal.domain.outcomes import OutcomeRule, outcomes_from
 from appraisal.domain.pay import PayRule, pay_from
@@ -19,7 +19,7 @@ from appraisal.domain.period import PeriodLength
 from appraisal.domain.raters import RatersRate
 from appraisal.domain.scale import Scale, scale_from
 from appraisal.domain.sections import Section, sections_from
-from common.kernel.documents import Node
+from common.kernel.documents import Node, Plain
 from common.kernel.faults import Fault
 from common.kernel.zones import ZoneInfo, zone_named
 
@@ -31,8 +31,12 @@ _DECIDING = (
 _CARRIED = ("assumed", "effective", "approvals", "appeals", "publication", "windows", "dimensions", "forms", "roles", "reviews", "notes")
 
 
+LEAST_RATERS = 3
+"""So few raters are told as a sum at least, where a scheme says nothing (assumed: no rule book does, X-30)."""
+
+
 class WhenNotAssessable(StrEnum):
-    """What becomes of the weight of an indicator that there is nothing to judge by: shared out by weight, or no grade at all."""
+    """What becomes of the weight of an indicator that there is nothing to judge by, or too little: shared out by weight, or no grade."""
 
     REDISTRIBUTE = "redistribute"
     REFUSE = "refuse"
@@ -45,8 +49,10 @@ class CycleRule:
     period: PeriodLength
     zone: ZoneInfo
     posts: Mapping[str, PeriodLength]
-    least_periods: int = 1
-    first_day: int = 1
+    least_periods: int
+    first_day: int
+    calendar: str
+    """By whose working days the cycle goes; each grade's digest holds it."""
 
     def period_of(self, post: str | None) -> PeriodLength | None:
         """The period for a post; the scheme's own without a post; None for a post that the scheme does not know."""
@@ -80,6 +86,8 @@ class Scheme:
     document: Mapping[str, Plain]
     digest: str
     """`sha256:…` over the whole document, so that a changed word is a changed scheme."""
+    least_raters: int
+    """Nothing is told that rests on the ratings of fewer (X-30, ADR 0021)."""
 
     @property
     def reference(self) -> str:
@@ -87,9 +95,21 @@ class Scheme:
         return f"{self.id}@{self.version}"
 
     @property
+    def indicators(self) -> frozenset[str]:
+        """Every indicator that the scheme names: those that it weighs, and its gates."""
+        weighed = (one.id for section in self.sections for one in section.indicators)
+        return frozenset((*weighed, *(gate.indicator for gate in self.gates)))
+
+    @property
     def rated_section(self) -> Section | None:
         """The section that rater groups fill in, where there is one."""
         return next((section for section in self.sections if section.raters is not None), None)
+
+    @property
+    def rater_groups(self) -> tuple[str, ...]:
+        """The groups that rate under the scheme; whoever else the organisation knows of is not asked."""
+        rated = self.rated_section
+        return rated.raters.groups if rated is not None and rated.raters is not None else ()
 
 
 def scheme_from(value: object) -> Scheme:
@@ -130,6 +150,7 @@ def scheme_from(value: object) -> Scheme:
         when_not_assessable=word(whole.field("when_not_assessable"), WhenNotAssessable, WhenNotAssessable.REDISTRIBUTE),
         document=document,
         digest=digest(document),
+        least_raters=_least_raters_from(whole.field("publication", {})),
     )
     _check_whole(scheme, whole)
     return scheme
@@ -143,7 +164,7 @@ def _matching(part: Node, key: str, pattern: re.Pattern[str], what: str) -> str:
 
 
 def _cycle_from(part: Node) -> CycleRule:
-    part.fields(known=("period", "zone", "posts", "least_periods", "first_day"))
+    part.fields(known=("period", "zone", "posts", "least_periods", "first_day", "calendar"))
     posts = part.field("posts", {})
     posts.fields()
     period = word(part.field("period"), PeriodLength)
@@ -156,7 +177,14 @@ def _cycle_from(part: Node) -> CycleRule:
         posts={post: word(posts.field(post), PeriodLength) for post in posts.value},
         least_periods=count(part.field("least_periods"), "1", most=period.per_year),
         first_day=first_day,
+        calendar=part.field("calendar").text("cn"),
     )
+
+
+def _least_raters_from(publication: Node) -> int:
+    if not isinstance(publication.value, Mapping) or "least_raters" not in publication.value:
+        return LEAST_RATERS
+    return count(publication.field("least_raters"), most=100)
 
 
 def _zone_from(part: Node) -> ZoneInfo:

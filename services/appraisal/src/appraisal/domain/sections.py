@@ -26,8 +26,8 @@ class WeightedIndicator:
 
     id: str
     share: Fraction
-    zero_at: Fraction = Fraction(0)
-    full_at: Fraction = Fraction(100)
+    zero_at: Fraction
+    full_at: Fraction
 
     def attainment(self, measured: Measured) -> Fraction | None:
         """From 0 to 100; None when there was nothing to judge, which is never a zero (X-27)."""
@@ -45,8 +45,8 @@ class Section:
     zh: str
     en: str
     weight: Fraction
-    indicators: tuple[WeightedIndicator, ...] = ()
-    raters: Raters | None = None
+    indicators: tuple[WeightedIndicator, ...]
+    raters: Raters | None
 
 
 def sections_from(whole: Node) -> tuple[Section, ...]:

@@ -11,7 +11,7 @@ from common.kernel.process import Case, each_once
 
 
 class Step(StrEnum):
-    """What can be done for a complaint, each once; also the names of the clocks that the step stops."""
+    """What can be done for a complaint, the first five once; also the names of the clocks that the step stops."""
 
     __hash__ = str.__hash__  # an enumeration's own is a function in Python, and a process's table is asked for every step
 
@@ -20,6 +20,9 @@ class Step(StrEnum):
     VERIFIED = "verified"
     SOLUTION_PROPOSED = "solution_proposed"
     SOLUTION_COMMUNICATED = "solution_communicated"
+    ASSIGNED = "assigned"
+    REMEDY_DONE = "remedy_done"
+    REMEDY_FAILED = "remedy_failed"
 
 
 PROCESS = each_once(
@@ -32,6 +35,7 @@ PROCESS = each_once(
         Step.SOLUTION_COMMUNICATED: Step.SOLUTION_PROPOSED,
     },
     not_before="not_before_receipt",
+    any_time=(Step.ASSIGNED, Step.REMEDY_DONE, Step.REMEDY_FAILED),
 )
 
 CLOCKED = (Step.ACKNOWLEDGED, Step.VERIFICATION_STARTED, Step.VERIFIED, Step.SOLUTION_COMMUNICATED)
@@ -48,16 +52,20 @@ NOBODY_YET = "department:complaints"
 
 @dataclass(frozen=True, slots=True)
 class Taken(process.Taken):
-    """One step that was taken, and what it found: whether the complaint is justified, or which remedy was decided."""
+    """One step that was taken, and what it found: whether the complaint is justified, which remedy was decided, who has it now."""
 
     step: Step
     justified: bool | None = None
     remedy: str = ""
+    handler: str = ""
+    team: str = ""
+    work_order: str = ""
+    """The work order whose work was to put the complaint right; `by` is who did that work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint(Case[tuple[str, ...], Taken]):
-    """One complaint; its promises are `handled_by`'s, whoever takes the steps."""
+    """One complaint; `handled_by` has it at first. Its time is the handler's, and a step is to the credit of whoever takes it."""
 
     PROCESS = PROCESS
 
@@ -104,5 +112,40 @@ class Complaint(Case[tuple[str, ...], Taken]):
         """The complainant knows the solution (D4-13, X-07)."""
         return self._done(Taken(Step.SOLUTION_COMMUNICATED, at, by))
 
+    def assign(self, at: datetime, by: str, handler: str, team: str) -> "Complaint | Refused | TooEarly":
+        """Somebody has the complaint, and its time from now on."""
+        clocks = self.clocks
+        for step in CLOCKED:
+            clocks = clocks.owned(step, at, f"employee:{handler}", team)
+        return self.take(Taken(Step.ASSIGNED, at, by, handler=handler, team=team), clocks)
+
+    def remedied(self, at: datetime, by: str, work_order: str) -> "Complaint | Refused | TooEarly":
+        """The work that puts the complaint right is done."""
+        return self.take(Taken(Step.REMEDY_DONE, at, by, work_order=work_order), self.clocks)
+
+    def remedy_failed(self, at: datetime, by: str, work_order: str) -> "Complaint | Refused | TooEarly":
+        """The defect came back after the work that was to put the complaint right."""
+        return self.take(Taken(Step.REMEDY_FAILED, at, by, work_order=work_order), self.clocks)
+
+    def handler(self, at: datetime) -> str:
+        """Who has the complaint at an instant; empty before anybody."""
+        assigned = self.last(Step.ASSIGNED, at)
+        return assigned.handler if assigned is not None else self.handled_by or ""
+
+    def team_of(self, handler: str, at: datetime) -> str:
+        """The team as a member of which somebody was last given the complaint by then; empty for whoever never was."""
+        steps = reversed(self.standing(at).steps)
+        return next((taken.team for taken in steps if taken.step == Step.ASSIGNED and taken.handler == handler), "")
+
+    def found(self, at: datetime) -> tuple[bool, str]:
+        """Whether the complaint had been found justified by then, and which remedy was decided; the process has both before a solution."""
+        verified, proposed = self.last(Step.VERIFIED, at), self.last(Step.SOLUTION_PROPOSED, at)
+        return verified is not None and bool(verified.justified), proposed.remedy if proposed is not None else ""
+
     def _done(self, taken: Taken) -> "Complaint | Refused | TooEarly":
-        return self.take(taken, self.clocks.stopped(taken.step, taken.at) if taken.step in CLOCKED else self.clocks)
+        if taken.step not in CLOCKED:
+            return self.take(taken, self.clocks)
+        clocks = self.clocks
+        if taken.by != self.handler(taken.at):
+            clocks = clocks.owned(taken.step, taken.at, f"employee:{taken.by}", self.team_of(taken.by, taken.at))
+        return self.take(taken, clocks.stopped(taken.step, taken.at))

@@ -129,6 +129,8 @@ class WorkOrder(Case[Status, Taken]):
     PROCESS = PROCESS
 
     request_id: str
+    complaint_id: str | None = None
+    """The complaint that the work puts right, where it does."""
     priority: str
     region: str
     product: str
@@ -145,11 +147,16 @@ class WorkOrder(Case[Status, Taken]):
         """Who has the work at an instant, by default at last, or had it when it was completed; empty before anybody."""
         return next((taken.technician for taken in reversed(self.standing(at).steps) if taken.technician), "")
 
+    def team_of(self, technician: str, at: datetime) -> str:
+        """The team as a member of which a technician was last assigned to the work by then; empty for whoever never was."""
+        steps = reversed(self.standing(at).steps)
+        return next((taken.team for taken in steps if taken.step == Step.ASSIGNED and taken.technician == technician), "")
+
     def assign(self, at: datetime, by: str, technician: str, team: str) -> "WorkOrder | Refused | TooEarly":
         """A technician has the work, and its time from now on; the first assignment is the one that was promised (D1-10)."""
         clocks = self.clocks
         for stage in (ARRIVAL, COMPLETION):
-            clocks = clocks.owned(stage, at, f"employee:{technician}")
+            clocks = clocks.owned(stage, at, f"employee:{technician}", team)
         if not self.technician(at):
             clocks = clocks.stopped(ASSIGNMENT, at)
         return self.take(Taken(Step.ASSIGNED, at, by, technician=technician, team=team), clocks)
@@ -165,7 +172,7 @@ class WorkOrder(Case[Status, Taken]):
         """The technician is at the customer's; the first arrival is the one that was promised."""
         clocks = self.clocks
         if by != self.technician(at):
-            clocks = clocks.owned(ARRIVAL, at, f"employee:{by}")
+            clocks = clocks.owned(ARRIVAL, at, f"employee:{by}", self.team_of(by, at))
         return self.take(Taken(Step.ARRIVED, at, by), clocks.stopped(ARRIVAL, at))
 
     def judge(self, at: datetime, by: str, priority: str, reason: str) -> "WorkOrder | Refused | TooEarly":
@@ -190,7 +197,7 @@ class WorkOrder(Case[Status, Taken]):
         """The work is done, to the credit of whoever did it, also where somebody else was assigned; he was there by then."""
         clocks = self.clocks
         if by != self.technician(at):
-            clocks = clocks.owned(COMPLETION, at, f"employee:{by}")
+            clocks = clocks.owned(COMPLETION, at, f"employee:{by}", self.team_of(by, at))
         return self.take(Taken(Step.COMPLETED, at, by, technician=by), clocks.stopped(ARRIVAL, at).stopped(COMPLETION, at))
 
     def reopen(self, at: datetime, by: str) -> "WorkOrder | Refused | TooEarly":

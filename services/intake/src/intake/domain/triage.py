@@ -1,26 +1,41 @@
-"""Triage: which priority a request gets from its nature and severity, before anybody is assigned (D1-11, D3-03, X-39)."""
+"""Triage: which priority a request gets from its nature and severity, before anybody is assigned (D1-11, D3-03, X-39).
+
+The rules are a reference document. They may not turn the order of severities round.
+"""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
-Nature = Literal["repair", "installation", "maintenance", "consultation", "complaint"]
+from common.kernel.documents import Node
+from common.kernel.reference import Findings, Kind
+
 Severity = Literal["low", "normal", "high", "critical"]
 Priority = Literal["low", "normal", "high", "urgent"]
-
-TRIAGE: Mapping[Nature, Mapping[Severity, Priority]] = {
-    # something that worked does not: as bad as it is for the customer
-    "repair": {"low": "low", "normal": "normal", "high": "high", "critical": "urgent"},
-    # the customer has paid and waits to use it
-    "installation": {"low": "low", "normal": "normal", "high": "high", "critical": "urgent"},
-    # planned work: it can wait for longer than a defect of the same severity
-    "maintenance": {"low": "low", "normal": "low", "high": "normal", "critical": "urgent"},
-    "consultation": {"low": "low", "normal": "normal", "high": "normal", "critical": "urgent"},
-    # somebody is dissatisfied already: never last in the queue
-    "complaint": {"low": "normal", "normal": "high", "high": "high", "critical": "urgent"},
-}
-"""What is critical for the customer is urgent, whatever it is."""
+SEVERITIES = ("low", "normal", "high", "critical")
+PRIORITIES = ("low", "normal", "high", "urgent")
+Rules = Mapping[str, Mapping[str, Priority]]
+"""The priority by nature and severity."""
 
 
-def triage(nature: Nature, severity: Severity) -> Priority:
-    """The priority of a request; the handler may change it later, which is another matter (X-39)."""
-    return TRIAGE[nature][severity]
+def triage(rules: Rules, nature: str, severity: Severity, otherwise: Priority) -> Priority:
+    """The priority of a request, `otherwise` where the rules have no line for its nature; the handler may change it later (X-39)."""
+    return rules[nature][severity] if nature in rules else otherwise
+
+
+def _read(body: Node, findings: Findings) -> Rules:
+    return dict(findings.entries(body, "priorities", _line))
+
+
+def _line(node: Node) -> tuple[str, Mapping[str, Priority]]:
+    node.fields(known=SEVERITIES, required=SEVERITIES)
+    found = {severity: node.field(severity).one_of(PRIORITIES) for severity in SEVERITIES}
+    ranks = [PRIORITIES.index(priority) for priority in found.values()]
+    if ranks != sorted(ranks):
+        raise node.fault("what is worse for the customer has no lower priority", "falling_priority")
+    return str(node.where[-1]), cast("Mapping[str, Priority]", found)
+
+
+TRIAGE = Kind.collected(
+    "triage-rules", _read, presets="intake/presets", remedies={"falling_priority": "raise the priority of the worse severity"}
+)
+"""The rules from an instant on."""

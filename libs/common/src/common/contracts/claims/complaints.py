@@ -1,14 +1,14 @@
 """What complaint handlers say about a complaint; topic `complaint-claims`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from common.contracts.event import Claim
-from common.contracts.fields import ComplaintId, CustomerId, EmployeeId, RequestId, Word
+from common.contracts.fields import ComplaintId, CustomerId, EmployeeId, RequestId, TeamId, Word
 
-Trigger = Literal["injury", "safety", "fraud", "group_complaint", "media", "regulator"]
-"""What makes a complaint a major case (X-09)."""
+Trigger = Word
+"""What makes a complaint a major case: one of the list that the enterprise keeps, document `complaint-triggers` (X-09)."""
 
 
 class _AboutComplaint(Claim, topic="complaint-claims"):
@@ -24,12 +24,21 @@ class ComplaintLodged(_AboutComplaint, type="complaint.lodged"):
     handled_by: EmployeeId | None = None
     """Whose promises they are; while nobody is named they are the department's."""
     request_id: RequestId | None = None
-    triggers: Annotated[tuple[Trigger, ...], Field(max_length=6)] = ()
+    triggers: Annotated[tuple[Trigger, ...], Field(max_length=20)] = ()
     channel: Word | None = None
     customer_class: Word | None = None
     """What the customer is to the enterprise (客户等级): SLA policies may promise by it."""
     outlet: Word | None = None
     """The branch or shop that serves the customer (网点): it may have hours of its own."""
+
+
+class HandlerAssigned(_AboutComplaint, type="complaint.handler_assigned"):
+    """Somebody has the complaint from here on, perhaps in another one's place: its promises are theirs."""
+
+    handled_by: EmployeeId
+    team: TeamId | None = None
+    """Their team on that day."""
+    by: EmployeeId
 
 
 class ComplainantTold(_AboutComplaint, type="complaint.complainant_told"):

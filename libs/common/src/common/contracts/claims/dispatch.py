@@ -3,7 +3,7 @@
 from typing import Literal
 
 from common.contracts.event import Claim
-from common.contracts.fields import EmployeeId, Priority, TeamId, Word, WorkOrderId
+from common.contracts.fields import ComplaintId, EmployeeId, Priority, RequestId, TeamId, Word, WorkOrderId
 
 Party = Literal["customer", "parts", "vendor", "other"]
 """Who the work waits for."""
@@ -11,6 +11,16 @@ Party = Literal["customer", "parts", "vendor", "other"]
 
 class _AboutWorkOrder(Claim, topic="work-order-claims"):
     work_order_id: WorkOrderId
+
+
+class WorkOrderOpened(_AboutWorkOrder, type="work_order.opened"):
+    """A request needs one more work order than its nature calls for: a second visit, a visit after a consultation, work for a complaint."""
+
+    request_id: RequestId
+    reason: Word
+    complaint_id: ComplaintId | None = None
+    """The complaint that the work is to put right; by default the one that the request opened, where it is a complaint."""
+    by: EmployeeId
 
 
 class AssignmentMade(_AboutWorkOrder, type="work_order.assignment_made"):

@@ -1,14 +1,15 @@
 """What the hotline, the web form and the CRM say about a service request; topic `service-request-claims`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from common.contracts.claims.complaints import Trigger
 from common.contracts.event import Claim
 from common.contracts.fields import AssetId, CustomerId, EmployeeId, RequestId, Word
 
-Nature = Literal["repair", "installation", "maintenance", "consultation", "complaint"]
-"""What is asked for (D4-04)."""
+Nature = Word
+"""What is asked for: one of the list that the enterprise keeps, document `service-catalogue` (D4-04)."""
 Severity = Literal["low", "normal", "high", "critical"]
 """How bad it is for the customer (D1-11)."""
 
@@ -32,6 +33,10 @@ class ServiceRequestReceived(_AboutRequest, type="service_request.received"):
     """What the customer is to the enterprise (客户等级): SLA policies may promise by it."""
     outlet: Word | None = None
     """The branch or shop that serves the customer (网点): it may have hours of its own."""
+    category: Word | None = None
+    """What kind of problem it is: no water, noise, wrong invoice."""
+    triggers: Annotated[tuple[Trigger, ...], Field(max_length=20)] = ()
+    """What makes it a major case (X-09): it opens a complaint that is escalated at once, whatever else is asked for."""
     remarks: str = Field(default="", max_length=2000)
     """Free text of the hotline; kept out of every other event, log and metric."""
 

@@ -1,4 +1,4 @@
-"""The tables of the chassis, and facts, org snapshots, ratings, cycles, grades."""
+"""The tables of the chassis, and facts, organisations, ratings, cycles, grades."""
 
 from alembic import op
 
@@ -10,11 +10,11 @@ down_revision = None
 
 def upgrade() -> None:
     execute_all(op, CHASSIS_1)
-    for table in ("org_snapshots", "ratings", "cycles"):
+    for table in ("organisations", "ratings", "cycles"):
         execute_all(op, DOCUMENT_1.format(table=table))
     execute_all(op, """
         CREATE TABLE kpi_facts (
-            key bytea PRIMARY KEY,
+            key bytea NOT NULL,
             indicator text NOT NULL,
             case_id text NOT NULL,
             subject text NOT NULL,
@@ -26,10 +26,29 @@ def upgrade() -> None:
             recorded_at bigint NOT NULL,
             event_id text NOT NULL,
             source_event_ids text NOT NULL,
-            replay_of text NOT NULL
+            replay_of text NOT NULL,
+            dimensions json NOT NULL,
+            PRIMARY KEY (key, revision)
         );
         CREATE INDEX kpi_facts_time ON kpi_facts USING brin (time);
-        CREATE INDEX ratings_cycle ON ratings ((state ->> 'cycle'), (state ->> 'scheme'));
+        CREATE TABLE fact_lots (
+            digest bytea PRIMARY KEY,
+            keys bytea[] NOT NULL,
+            revisions int[] NOT NULL
+        );
+        CREATE INDEX ratings_cycle ON ratings ((state ->> 'cycle'), (state ->> 'scheme'), id);
+        CREATE TABLE grade_inputs (
+            digest text PRIMARY KEY,
+            content jsonb NOT NULL
+        );
+        CREATE TABLE close_inputs (
+            cycle_key text NOT NULL,
+            requested_by text NOT NULL,
+            part int NOT NULL,
+            field text NOT NULL,
+            content text NOT NULL,
+            PRIMARY KEY (cycle_key, requested_by, part)
+        );
         CREATE TABLE grades (
             grade_key text NOT NULL,
             version int NOT NULL,
@@ -38,6 +57,7 @@ def upgrade() -> None:
             score text NOT NULL,
             grade text NOT NULL,
             digest text NOT NULL,
+            requested_by text NOT NULL,
             document jsonb NOT NULL,
             inputs jsonb NOT NULL,
             outcomes jsonb NOT NULL,

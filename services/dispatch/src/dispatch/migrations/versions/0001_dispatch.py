@@ -1,4 +1,4 @@
-"""The tables of the chassis, and work orders."""
+"""The tables of the chassis, requests and work orders."""
 
 from alembic import op
 
@@ -10,4 +10,5 @@ down_revision = None
 
 def upgrade() -> None:
     execute_all(op, CHASSIS_1)
-    execute_all(op, DOCUMENT_1.format(table="work_orders"))
+    for table in ("known_requests", "work_orders"):
+        execute_all(op, DOCUMENT_1.format(table=table))
