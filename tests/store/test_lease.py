@@ -1,5 +1,6 @@
 """One replica of a service has the lease: it is renewed under one epoch, given back, and passes to the next when it is over."""
 
+import asyncio
 import math
 
 import pytest
@@ -28,6 +29,17 @@ async def test_a_lease_is_renewed_under_its_epoch_and_nobody_else_gets_it_meanwh
         await first.take()
         await second.take()
         assert (first.epoch, second.epoch) == (1, None)
+
+
+async def test_who_looks_while_the_first_lease_is_being_taken_finds_none_until_it_is_committed(tables: Database) -> None:
+    lease = Lease(tables, "a")
+    taking, seen = asyncio.create_task(lease.take()), list[int | None]()
+    while not taking.done():
+        seen.append(lease.epoch)
+        await asyncio.sleep(0)
+    await taking
+    assert set(seen[:-1]) == {None}
+    assert lease.epoch == 1
 
 
 async def test_a_lease_that_is_over_passes_on_and_its_old_owner_learns_it(tables: Database) -> None:

@@ -79,8 +79,8 @@ class Lease:
         held = self._epoch
         async with self._database.transaction() as connection:
             values = {"owner": self.owner, "held": held, "seconds": LEASE_SECONDS}
-            self._epoch = (await connection.execute(_TAKE, values)).scalar_one_or_none()
-        self._until = asked + LEASE_SECONDS
+            taken = (await connection.execute(_TAKE, values)).scalar_one_or_none()
+        self._epoch, self._until = taken, asked + LEASE_SECONDS  # not before the commit, which others may look in upon
         if self._epoch != held:
             log.info("lease_lost" if self._epoch is None else "lease_taken", epoch=self._epoch or held)
 
