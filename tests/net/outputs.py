@@ -40,7 +40,7 @@ _HEAR_FROM_TWO_TOPICS = (source_of("intake"), source_of("complaints"))
 _BY_ARRIVAL = {
     "service-requests": ("ce_sequence",),
     "complaints": ("ce_sequence",),
-    "sla-clocks": ("ce_id", "ce_causationid", "ce_correlationid"),  # the id follows from the number of what was known of the case
+    "sla-clocks": ("ce_id", "ce_causationid", "ce_correlationid"),  # the id follows from how much was told of the clock before
     "kpi-facts": ("ce_causationid", "ce_correlationid"),
 }
 _FROM_TWO_TOPICS = ("customer_satisfaction",)
