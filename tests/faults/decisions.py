@@ -35,9 +35,9 @@ class Decision:
 
     @property
     def said(self) -> tuple[object, ...]:
-        """What must be the same when it is said again; a case that hears from two topics may be numbered as they come this time."""
-        number = 0 if self.source in _HEAR_FROM_TWO_TOPICS else self.sequence
-        return self.topic, self.source, self.id, self.type, self.key, number, self.cause, self.value
+        """What must be the same when it is said again; a case that hears from two topics numbers and finds it as they come this time."""
+        by_arrival = () if self.source in _HEAR_FROM_TWO_TOPICS else (self.sequence, self.cause)
+        return self.topic, self.source, self.id, self.type, self.key, by_arrival, self.value
 
 
 def lasting(said: Iterable[Decision]) -> frozenset[tuple[str, str, str]]:
@@ -91,7 +91,7 @@ def first_of_each(decisions: Iterable[Decision]) -> list[Decision]:
     found: dict[tuple[str, str], Decision] = {}
     for decision in decisions:
         first = found.setdefault((decision.source, decision.id), decision)
-        assert first.said == decision.said, f"{decision.id} says two things on {decision.topic}"
+        assert first.said == decision.said, f"{decision.id} says two things on {decision.topic}: {first.said} and {decision.said}"
     return list(found.values())
 
 
