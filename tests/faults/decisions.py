@@ -41,20 +41,20 @@ class Decision:
 
 
 def lasting(said: Iterable[Decision]) -> frozenset[tuple[str, str, str]]:
-    """What two runs of one plan must agree on: every decision, but for revisions of a fact that a later one has taken the place of.
+    """What two runs of one plan must agree on: every decision, but for facts of which a later revision or nothing has taken the place.
 
     That is so for facts that a case draws from two topics only: what it said before it knew of the work depends on which came first.
     """
     newest: dict[tuple[str, ...], int] = {}
-    revisions: list[tuple[Decision, tuple[str, ...], int]] = []
+    revisions: list[tuple[Decision, tuple[str, ...], tuple[int, bool]]] = []
     for decision in said:
         fact = json.loads(decision.value) if decision.type == "kpi.recorded" else {}
         if fact.get("indicator") not in _FROM_TWO_TOPICS:
-            fact = {"case_id": decision.id, "revision": 1}  # counts by itself
+            fact = {"case_id": decision.id, "revision": 1, "denominator": "1"}  # counts by itself
         key = tuple(str(fact.get(name)) for name in ("case_id", "indicator", "subject", "occurrence"))
-        revisions.append((decision, key, fact["revision"]))
+        revisions.append((decision, key, (fact["revision"], fact["denominator"] != "0")))
         newest[key] = max(newest.get(key, 0), fact["revision"])
-    return frozenset(decision.identity for decision, key, revision in revisions if revision == newest[key])
+    return frozenset(decision.identity for decision, key, said in revisions if said == (newest[key], True))
 
 
 async def read_topic(kafka: str, topic: str) -> list[Decision]:
