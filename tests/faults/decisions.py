@@ -12,7 +12,8 @@ from common.contracts.topics import BY_NAME, source_of
 from ops.simulation.claims import Sent
 
 _FROM_TWO_TOPICS = {"customer_satisfaction"}
-_HEAR_FROM_TWO_TOPICS = {source_of("intake"), source_of("complaints")}
+HEAR_FROM_TWO_TOPICS = {source_of("intake"), source_of("complaints")}
+"""Whose cases decide in the order in which two topics come: restored from a backup, they may say again in another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Decision:
     @property
     def said(self) -> tuple[object, ...]:
         """What must be the same when it is said again; a case that hears from two topics numbers and finds it as they come this time."""
-        by_arrival = () if self.source in _HEAR_FROM_TWO_TOPICS else (self.sequence, self.cause)
+        by_arrival = () if self.source in HEAR_FROM_TWO_TOPICS else (self.sequence, self.cause)
         return self.topic, self.source, self.id, self.type, self.key, by_arrival, self.value
 
 

@@ -95,4 +95,4 @@ async def test_a_restored_database_with_restored_offsets_ends_as_if_nothing_had_
     print(f"\n{text}")  # noqa: T201 - the counts are what the proof is for
     assert_nothing_lost(found, sent, ids, text)
     assert_same_decisions(wanted, found, text)
-    assert_in_order(found, sent, text)
+    assert_in_order(found, sent, text, restored=service)
