@@ -359,6 +359,9 @@ def test_a_whole_clock_answers_with_every_field_of_the_contract() -> None:
         "working_seconds_by_owner": {"wang": 1800, "li": "3600.5"},
         "paused_working_seconds_by_party": {"customer": 1800},
         "reopenings": 0,
+        "rounds": [],
+        "extensions": 0,
+        "excused_working_seconds": 0,
         "ignored": ["x"],
     }
 

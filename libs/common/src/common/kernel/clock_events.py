@@ -1,4 +1,4 @@
-"""What can happen to an SLA clock (interfaces 3b): seven events, which a domain says, a ledger keeps and a fold reads.
+"""What can happen to an SLA clock (interfaces 3b, 3c): eleven events, which a domain says, a ledger keeps and a fold reads.
 
 A calculator's question states a calendar and a target. A service states the traits of its case instead (priority, region …), and
 its policy chooses calendar and target when the clock is folded.
@@ -75,7 +75,43 @@ class Reopened(_Event):
     """The clock goes on where it stood; the time since the stop does not count."""
 
 
-ClockEvent = Started | Paused | Resumed | OwnerChanged | Changed | Stopped | Reopened
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voided(_Event):
+    """The clock ends without an outcome: cancelled, merged, taken back. A breach stays one where the promise was `owed`."""
+
+    reason: str = ""
+    owed: bool = True
+    """False where there never was a promise to break: spam, a duplicate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted(_Event):
+    """A new round begins with nothing consumed, under the named or the last target and calendar; the owner stays."""
+
+    target: Target | None = None
+    calendar: str | None = None
+    reason: str = ""
+    traits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended(_Event):
+    """The customer was told of another target before the deadline; one that comes after it changes nothing."""
+
+    target: Target
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excused(_Event):
+    """From `since` up to `until` the calendar counts as closed for this clock, for the past as well, whenever it is said."""
+
+    since: datetime
+    until: datetime
+    reason: str = ""
+
+
+ClockEvent = Started | Paused | Resumed | OwnerChanged | Changed | Stopped | Reopened | Voided | Restarted | Extended | Excused
 
 KINDS: Mapping[str, type[ClockEvent]] = {
     "started": Started,
@@ -85,5 +121,9 @@ KINDS: Mapping[str, type[ClockEvent]] = {
     "changed": Changed,
     "stopped": Stopped,
     "reopened": Reopened,
+    "voided": Voided,
+    "restarted": Restarted,
+    "extended": Extended,
+    "excused": Excused,
 }
 """What each event is called in questions and ledgers."""

@@ -12,8 +12,8 @@ from common.kernel.documents import Node, by_rule
 from common.kernel.exact import decimal_text
 from common.kernel.faults import Where
 from common.kernel.instants import SECOND
-from common.kernel.sla_clock import UNASSIGNED, ClockEvent, ClockState, Segment
-from common.kernel.targets import Target, WorkingTime, read_target
+from common.kernel.sla_clock import UNASSIGNED, ClockEvent, ClockState, Round, Segment
+from common.kernel.targets import NoPromise, Target, WorkingTime, read_target
 from common.kernel.working_time import Doubt
 
 _EVERY_EVENT = ("id", "type", "at", "sequence")
@@ -25,6 +25,10 @@ EVENT_FIELDS = {
     "changed": ("target", "calendar", "reason"),
     "stopped": (),
     "reopened": (),
+    "voided": ("reason", "owed"),
+    "restarted": ("target", "calendar", "reason"),
+    "extended": ("target", "reason"),
+    "excused": ("from", "to", "reason"),
 }
 """The fields of each type of event besides those of every event."""
 
@@ -63,17 +67,33 @@ def _fields_of(kind: str, event: Node, calendar_key: Callable[[object, Where], s
             return {"party": event.field("party").text(UNASSIGNED), "reason": event.field("reason").text("")}
         case "owner_changed":
             return {"owner": event.field("owner").text()}
-        case "changed":
+        case "changed" | "restarted":
             target, calendar = event.field("target"), event.field("calendar")
-            if target.value is None and calendar.value is None:
+            if kind == "changed" and target.value is None and calendar.value is None:
                 raise event.fault("a change states a target, a calendar or both")
             return {
                 "target": None if target.value is None else read_target(target.value, target.where),
                 "calendar": None if calendar.value is None else calendar_key(calendar.value, calendar.where),
                 "reason": event.field("reason").text(""),
             }
+        case "voided":
+            return {"reason": event.field("reason").text(""), "owed": event.field("owed", True).flag()}
+        case "extended":
+            return {"target": _extension(event.field("target")), "reason": event.field("reason").text("")}
+        case "excused":
+            since, until = event.field("from").instant(), event.field("to").instant()
+            if until <= since:
+                raise event.field("to").fault("the window ends before or as it begins", "bad_instant")
+            return {"since": since, "until": until, "reason": event.field("reason").text("")}
         case _:
             return {}
+
+
+def _extension(given: Node) -> Target:
+    target = read_target(given.value, given.where)
+    if isinstance(target, NoPromise):
+        raise given.fault("an extension promises something", "bad_target")
+    return target
 
 
 def write_state(clock: ClockState, *, explain: bool = False) -> dict[str, Any]:
@@ -88,11 +108,14 @@ def write_state(clock: ClockState, *, explain: bool = False) -> dict[str, Any]:
         "working_seconds_by_owner": {owner: seconds(micros) for owner, micros in clock.micros_by_owner.items()},
         "paused_working_seconds_by_party": {party: seconds(micros) for party, micros in clock.paused_micros_by_party.items()},
         "reopenings": clock.reopenings,
+        "rounds": [_round(one) for one in clock.rounds],
+        "extensions": clock.extensions,
+        "excused_working_seconds": seconds(clock.excused_micros),
         "ignored": list(clock.ignored),
     }
     answer |= write_doubt(clock.doubt)
     if explain:
-        answer["steps"] = [_step(segment) for segment in clock.segments]
+        answer["steps"] = [_step(segment) for segment in (*clock.earlier_segments, *clock.segments)]
     return answer
 
 
@@ -108,6 +131,8 @@ def write_target(target: Target) -> dict[str, Any]:
     """What `read_target` makes an equal target from."""
     if isinstance(target, WorkingTime):
         return {"working_seconds": seconds(target.micros)}
+    if isinstance(target, NoPromise):
+        return {"none": True, "reason": target.reason}
     times = {name: time_text(at) for name, at in (("cut_off", target.cut_off), ("by", target.by)) if at is not None}
     return {"working_days": target.number, "meaning": target.meaning, **({"pauses_count": True} if target.pauses_count else {}), **times}
 
@@ -121,6 +146,16 @@ def seconds(micros: int) -> int | str:
 def inline_key(document: object) -> str:
     """A name for an inline calendar: equal documents have equal names."""
     return json.dumps(document, sort_keys=True, ensure_ascii=False)
+
+
+def _round(one: Round) -> dict[str, Any]:
+    return {
+        "started_at": one.started_at.isoformat(),
+        "ended_at": one.ended_at.isoformat(),
+        "outcome": one.outcome,
+        "deadline": _instant(one.deadline),
+        "elapsed_working_seconds": seconds(one.elapsed_micros),
+    }
 
 
 def _step(segment: Segment) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from datetime import datetime
 from fractions import Fraction
 
+from common.kernel.clock_state import ENDED
 from common.kernel.instants import to_micros
 from common.kernel.sla_clock import ClockState
+from common.kernel.targets import NoPromise
 
 
 def share_due_at(clock: ClockState, share: Fraction) -> datetime | None:
@@ -13,7 +15,7 @@ def share_due_at(clock: ClockState, share: Fraction) -> datetime | None:
     An instant that is not after `as_of` says that it was consumed then already. None while paused or stopped; but a
     target with a fixed instant comes nearer during a pause too, so its shares are counted on the calendar alone.
     """
-    if clock.state == "stopped":
+    if not _counts_down(clock):
         return None
     if share == 1 and clock.fixed is not None:
         return clock.calendar.instant(clock.fixed)
@@ -22,7 +24,7 @@ def share_due_at(clock: ClockState, share: Fraction) -> datetime | None:
 
 def before_due_at(clock: ClockState, micros: int) -> datetime | None:
     """When only so much working time is left, by the same rules; a target that is shorter than that has so little left at its start."""
-    if clock.state == "stopped":
+    if not _counts_down(clock):
         return None
     return _consumed_at(clock, max(0, clock.amount - micros))
 
@@ -30,6 +32,10 @@ def before_due_at(clock: ClockState, micros: int) -> datetime | None:
 def share_before(clock: ClockState, micros: int) -> Fraction:
     """The share of the target that is used when only so much working time is left."""
     return max(Fraction(0), 1 - Fraction(micros, clock.amount)) if clock.amount else Fraction(1)
+
+
+def _counts_down(clock: ClockState) -> bool:
+    return clock.state not in ENDED and not isinstance(clock.target, NoPromise)
 
 
 def _consumed_at(clock: ClockState, goal: int) -> datetime | None:

@@ -7,8 +7,11 @@ from common.kernel.instants import MICROSECOND
 from common.kernel.targets import Target
 from common.kernel.working_time import Calendar, Doubt
 
-State = Literal["running", "paused", "stopped"]
-Outcome = Literal["open", "met", "breached"]
+State = Literal["running", "paused", "stopped", "void"]
+Outcome = Literal["open", "met", "breached", "void", "none"]
+RoundOutcome = Literal["met", "breached", "superseded", "none"]
+ENDED: tuple[State, ...] = ("stopped", "void")
+"""The states in which no time is counted."""
 
 
 class Segment(NamedTuple):
@@ -26,12 +29,26 @@ class Segment(NamedTuple):
     micros: int
 
 
+class Round(NamedTuple):
+    """What came of a clock before it was restarted; `superseded` when it was neither stopped nor breached by then.
+
+    `deadline` is the one that would have been answered just before the restart.
+    """
+
+    started_at: datetime
+    ended_at: datetime
+    outcome: RoundOutcome
+    deadline: datetime | None
+    elapsed_micros: int
+
+
 class ClockState(NamedTuple):
     """A clock as its history up to `as_of` tells it. All `micros` are working time in microseconds.
 
     `deadline` is projected while the clock runs, the breach once breached, else None. `due_at` is the instant at which an
     open clock breaches if nothing more happens (also while paused, where the target is a fixed instant or was just
-    reached): what a timer waits for. `ignored` are ids of events that the state did not admit.
+    reached): what a timer waits for. `ignored` are ids of events that the state did not admit. Of a clock that was restarted
+    everything but `rounds`, `ignored` and the totals by owner and party is about the last round.
     """
 
     state: State
@@ -42,6 +59,11 @@ class ClockState(NamedTuple):
     elapsed_micros: int
     overdue_micros: int
     reopenings: int
+    extensions: int
+    excused_micros: int
+    """The working time while running that fell into excused windows."""
+    rounds: tuple[Round, ...]
+    """The earlier rounds, in order."""
     ignored: tuple[str, ...]
     started_at: datetime
     as_of: datetime
@@ -49,6 +71,8 @@ class ClockState(NamedTuple):
     calendar: Calendar
     target: Target
     segments: tuple[Segment, ...]
+    """Of the last round."""
+    earlier_segments: tuple[Segment, ...]
     fixed: int | None
     """Where the target is a fixed instant: that, in microseconds since 1970."""
     not_before: int | None
@@ -68,7 +92,7 @@ class ClockState(NamedTuple):
 
     def _by(self, state: Literal["running", "paused"]) -> dict[str, int]:
         totals: dict[str, int] = {}
-        for segment in self.segments:
+        for segment in (*self.earlier_segments, *self.segments):
             if segment.state == state:
                 totals[segment.who] = totals.get(segment.who, 0) + segment.micros
         return totals

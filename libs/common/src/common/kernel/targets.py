@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from common.kernel.calendar_json import time_in
 from common.kernel.documents import Node, by_rule
+from common.kernel.excused import ExcusedTimeline
 from common.kernel.faults import Where
 from common.kernel.instants import SECOND, ordinal_on, to_micros
 from common.kernel.timeline import Stretch, Timeline
@@ -48,10 +49,17 @@ class WorkingDays:
         return self.cut_off is not None or self.number == 0
 
 
-Target = WorkingTime | WorkingDays
+@dataclass(frozen=True, slots=True)
+class NoPromise:
+    """Nothing is promised: the clock has no deadline and its outcome is `none`; time is counted all the same."""
+
+    reason: str = ""
 
 
-TARGET_FIELDS = ("working_seconds", "working_days", "meaning", "pauses_count", "cut_off", "by")
+Target = WorkingTime | WorkingDays | NoPromise
+
+
+TARGET_FIELDS = ("working_seconds", "working_days", "meaning", "pauses_count", "cut_off", "by", "none", "reason")
 _MOST_PAUSES = 10_000
 _PAUSES = by_rule("bad_instant", items="a list of [from, to] is expected")
 _TARGET = by_rule("bad_target", fields='an object like {"working_seconds": 28800} is expected')
@@ -63,7 +71,7 @@ def read_target(value: object, where: Where) -> Target:
     match target.fields(known=TARGET_FIELDS):
         case {"working_seconds": _, **rest} if not rest:
             return WorkingTime(ceil(_amount(target.field("working_seconds")) * SECOND))
-        case {"working_days": _, **rest} if "working_seconds" not in rest:
+        case {"working_days": _, **rest} if not rest.keys() & {"working_seconds", "none", "reason"}:
             days = target.field("working_days")
             number = _amount(days)
             if number.denominator != 1:
@@ -73,8 +81,10 @@ def read_target(value: object, where: Where) -> Target:
                 raise meaning.fault("end_of_day or working_hours is expected")
             cut_off, by = (_local_time(target.field(name), meaning.value) if name in rest else None for name in ("cut_off", "by"))
             return WorkingDays(int(number), meaning.value, target.field("pauses_count", False).flag(), cut_off, by)
+        case {"none": True, **rest} if not rest.keys() - {"reason"}:
+            return NoPromise(target.field("reason").text(""))
         case _:
-            raise target.fault("either working_seconds, or working_days with a meaning, is expected")
+            raise target.fault("either working_seconds, or working_days with a meaning, or none with a reason, is expected")
 
 
 def read_pauses(value: object, where: Where) -> list[Pause]:
@@ -127,13 +137,13 @@ def days_to(calendar: Calendar, start: int, target: WorkingDays) -> DaysTo:
     """The day on which a target with the meaning `end_of_day` is due, and when."""
     late = _late(calendar, start, target) if target.from_day_0 else ""
     number = target.number + bool(late)
-    day, closes = calendar.timeline.working_day(start, ordinal_on(start, calendar.zone), number)
+    day, closes = calendar.timeline_due(target.by).working_day(start, ordinal_on(start, calendar.zone), number)
     due = closes if target.by is None else min(closes, calendar.timeline.local_instant(day, target.by))
     return DaysTo(number, due, late)
 
 
 def _late(calendar: Calendar, start: int, target: WorkingDays) -> Late:
-    today, timeline = ordinal_on(start, calendar.zone), calendar.timeline
+    today, timeline = ordinal_on(start, calendar.zone), calendar.timeline_due(target.by)
     open_today = timeline.stretches_of(today)
     if not open_today:
         return "day_off"
@@ -151,6 +161,8 @@ def aim_of(calendar: Calendar, start: int, target: Target) -> Aim:
             return Aim(None, micros)
         case WorkingDays(number, "working_hours"):
             return Aim(None, number and number * micros_of(calendar.ordinary_day))
+        case NoPromise():
+            return Aim(None)
     due = days_to(calendar, start, target).due
     amount = calendar.timeline.between(start, due) if target.pauses_count else 0
     if not amount:  # no pause moves it, or there is no working time before it in which one could
@@ -159,7 +171,9 @@ def aim_of(calendar: Calendar, start: int, target: Target) -> Aim:
 
 
 def due_at(calendar: Calendar, start: int, target: Target, pauses: Sequence[Pause] = ()) -> int | None:
-    """When the target is reached, in microseconds since 1970; None while an open pause stands before it."""
+    """When the target is reached, in microseconds since 1970; None while an open pause stands before it, or where nothing is promised."""
+    if isinstance(target, NoPromise):
+        return None
     aim = aim_of(calendar, start, target)
     if aim.fixed is not None:
         return aim.fixed
@@ -186,7 +200,7 @@ def running_spans(start: int, end: int, pauses: Sequence[Pause]) -> list[Stretch
     return [span for span in spans if span.start < span.end]
 
 
-def _after_pauses(timeline: Timeline, start: int, amount: int, pauses: Sequence[Pause]) -> int | None:
+def _after_pauses(timeline: Timeline | ExcusedTimeline, start: int, amount: int, pauses: Sequence[Pause]) -> int | None:
     at, left = start, amount
     for since, until in _merged(pauses):
         if since >= at:

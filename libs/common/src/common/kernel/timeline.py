@@ -143,7 +143,7 @@ class Timeline:
             _refuse_gap(later.until if later.first_day_opens is None else later.first_day_opens, closed)
             if left < later.days:
                 reached = self._year(year_of(later.until - 1))
-                return reached.days[left], _near(start, reached.day_ends[left])
+                return reached.days[left], near(start, reached.day_ends[left])
             left, closed = left - later.days, max(closed, later.last_day_closes)
         raise _too_far()
 
@@ -216,7 +216,7 @@ class Timeline:
         for later in self._later(start, year.number):
             _refuse_gap(later.until if later.opens is None else later.opens, closed)
             if later.opens is not None and left <= later.total:
-                return _near(start, _reached(self._year(year_of(later.until - 1)), left, 0) if left else later.opens)
+                return near(start, _reached(self._year(year_of(later.until - 1)), left, 0) if left else later.opens)
             left, closed = left - later.total, max(closed, later.closes)
         raise _too_far()
 
@@ -231,7 +231,8 @@ def _reached(year: OpenYear, goal: int, first: int) -> int:
     return year.ends[index] - year.after[index] + goal
 
 
-def _near(start: int, deadline: int) -> int:
+def near(start: int, deadline: int) -> int:
+    """The deadline; `Fault` `bad_target` where it lies more than a hundred years after the start."""
     if deadline - start > HUNDRED_YEARS:
         raise _too_far()
     return deadline

@@ -1,17 +1,18 @@
 """Working time on a calendar: deadlines, spans and opening hours, exact to the microsecond (P2, X-05, X-06)."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
 from common.kernel.calendar_json import CalendarParts, read_calendar, write_calendar
+from common.kernel.excused import ExcusedTimeline, united
 from common.kernel.faults import Fault, Where
 from common.kernel.instants import SECOND, ordinal_on, to_micros, written_on
 from common.kernel.patterns import Alternating, MonthDay, Pattern, Patterns, Season, Week
-from common.kernel.timeline import Hours, Timeline
+from common.kernel.timeline import Hours, Stretch, Timeline
 from common.kernel.zones import ZoneInfo, zone_named
 
 
@@ -49,6 +50,8 @@ class Calendar:
     unsure_from: MonthDay | None = None
     seasons: tuple[Season, ...] = ()
     alternating: tuple[Alternating, ...] = ()
+    excused: tuple[Stretch, ...] = ()
+    """Windows in which it counts as closed for one clock, in order and apart; no document states them."""
 
     @classmethod
     def from_json(cls, document: object, where: Where = ("calendar",)) -> Self:
@@ -77,9 +80,29 @@ class Calendar:
         """The zone whose wall clock the hours are read from."""
         return zone_named(self.time_zone)
 
+    def excusing(self, windows: Iterable[Stretch]) -> "Calendar":
+        """The same calendar, closed in these windows and in no others; a day that closes in one is no working day.
+
+        The windows are microseconds since 1970.
+        """
+        found = united(windows)
+        if found == self.excused:
+            return self
+        other = replace(self, excused=found)
+        other.__dict__["_whole"] = self._whole  # the years that are known in detail stay known
+        return other
+
     @cached_property
-    def timeline(self) -> Timeline:
+    def timeline(self) -> Timeline | ExcusedTimeline:
         """The same calendar as sums of microseconds, for code that counts."""
+        return ExcusedTimeline(self._whole, self.excused) if self.excused else self._whole
+
+    def timeline_due(self, by: int | None) -> Timeline | ExcusedTimeline:
+        """The same for what has to be done by an hour, in seconds of the day: an excused day is one on which *that* falls into a window."""
+        return ExcusedTimeline(self._whole, self.excused, by) if self.excused and by is not None else self.timeline
+
+    @cached_property
+    def _whole(self) -> Timeline:
         special: dict[date, tuple[Hours, ...]] = dict.fromkeys(self.closed_dates, ())
         special.update({day: self._make_up_hours_on(day) for day in self.make_up_days})
         special.update(self.date_hours)
@@ -160,7 +183,7 @@ class Calendar:
 
     def hours_of(self, day: date) -> tuple[Hours, ...]:
         """The ranges that start on the local date, in order."""
-        return self.timeline.hours_of(day.toordinal()) if self.is_working_day(day) else ()
+        return self._whole.hours_of(day.toordinal()) if self.is_working_day(day) else ()
 
     def is_provisional(self, day: date) -> bool:
         """Whether the date is none of those that are known for certain."""
