@@ -19,7 +19,9 @@ REMEDIES = {
     "bad_value": "write it as the service's own policy.yaml does",
     "no_default": "add a last rule without `when`",
     "unreachable_rule": "put it before the rule without `when`",
-    "bad_target": "write {working_seconds: n} or {working_days: n, meaning: end_of_day}, and times of day in quotes: by: '17:00'",
+    "bad_target": "write {working_seconds: n} or {working_days: n, meaning: end_of_day}, times of day in quotes: by: '17:00', "
+    "or {none: true, reason: …}",
+    "nothing_promised": "leave it out",
     "bad_threshold": "write 3/4, {at: 3/4, notify: [role]} or {before: {working_seconds: 3600}, notify: [role]}",
     "unknown_trait": "ask for a trait that clocks have",
     "unknown_service": f"name one of {', '.join(SERVICES[:3])}",
@@ -106,7 +108,7 @@ def _rules(stage: str, rules: Any, calendars: set[str], indicators: set[str], tr
             yield from _refused({"policy": "any", "version": 1, "stages": {stage: alone}}, here)
         last = number == len(rules) - 1
         if last and rule.get("when"):
-            yield Fault(here, "no_default", "the last rule has a `when`, so some cases have no promise")
+            yield Fault(here, "no_default", "the last rule has a `when`, so for some cases it is not said what is promised")
         if not last and not rule.get("when"):
             yield Fault((*place, number + 1), "unreachable_rule", "a rule before it takes every case")
         if isinstance(calendar := rule.get("calendar"), str) and calendar not in calendars:

@@ -4,6 +4,7 @@ from common.contracts.claims import complaints as claims
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.contracts.work_orders import WorkOrderCompleted, WorkOrderReopened
 from common.runtime.handling import handler_table, on
+from common.runtime.promise_handlers import promise_handlers
 from complaints import use_cases
 from complaints.repository import UnitOfWork
 
@@ -20,4 +21,5 @@ HANDLERS = handler_table(
     on(claims.SolutionTold, use_cases.communicate_solution, loads=_BY_ID),
     on(WorkOrderCompleted, use_cases.note_remedy, loads=_BY_ID),  # of the complaint that the work puts right, if it does
     on(WorkOrderReopened, use_cases.note_failed_remedy, loads=_BY_ID),
+    *promise_handlers(_BY_ID, claims.ComplaintPromisesVoided, claims.ComplaintPromiseExtended),
 )

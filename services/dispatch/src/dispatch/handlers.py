@@ -3,6 +3,7 @@
 from common.contracts.claims import dispatch as claims
 from common.contracts.service_requests import ServiceRequestRegistered
 from common.runtime.handling import handler_table, on
+from common.runtime.promise_handlers import promise_handlers
 from dispatch import use_cases
 from dispatch.repository import UnitOfWork
 
@@ -27,4 +28,5 @@ HANDLERS = handler_table(
     on(claims.WorkTakenUp, use_cases.resume_work, loads=_BY_ID),
     on(claims.WorkFinished, use_cases.complete_work, loads=_BY_ID),
     on(claims.DefectCameBack, use_cases.reopen_work, loads=_BY_ID),
+    *promise_handlers(_BY_ID, claims.WorkOrderPromisesVoided, claims.WorkOrderPromiseExtended),
 )

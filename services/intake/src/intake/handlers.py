@@ -4,6 +4,7 @@ from common.contracts.claims import intake as claims
 from common.contracts.complaints import ComplaintSolutionCommunicated
 from common.contracts.work_orders import WorkOrderCompleted, WorkOrderReopened
 from common.runtime.handling import handler_table, on
+from common.runtime.promise_handlers import promise_handlers
 from intake import use_cases
 from intake.repository import UnitOfWork
 
@@ -17,4 +18,5 @@ HANDLERS = handler_table(
     on(WorkOrderCompleted, use_cases.record_work, loads=_BY_ID),
     on(WorkOrderReopened, use_cases.reopen_request, loads=_BY_ID),
     on(ComplaintSolutionCommunicated, use_cases.record_solution, loads=UnitOfWork.requests.by(use_cases.request_of)),
+    *promise_handlers(_BY_ID, claims.RequestPromisesVoided, claims.RequestPromiseExtended),
 )

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
+from common.kernel.faults import Fault
 from common.kernel.instants import instant_of
+from common.kernel.targets import NoPromise, read_target
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,95}$"
 
@@ -45,6 +47,20 @@ DecimalString = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,17
 """An exact decimal as text: `"83.025"`."""
 ExactString = Annotated[str, StringConstraints(max_length=900, pattern=r"^-?(0|[1-9][0-9]*)((\.[0-9]+)|(/[1-9][0-9]*))?$")]
 """An exact number as text: a decimal or a fraction in lowest terms, `"347/4"`."""
+
+
+def _target(document: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
+    try:
+        target = read_target(document, ())
+    except Fault as fault:
+        raise ValueError(fault.what) from None
+    if isinstance(target, NoPromise):
+        raise ValueError("something has to be promised")
+    return document
+
+
+TargetDocument = Annotated[dict[str, str | int | bool], Field(max_length=8), AfterValidator(_target)]
+"""A target as `aftersales clock calculate` takes it: `{"working_seconds": 28800}`, `{"working_days": 3, "meaning": "end_of_day"}`."""
 
 
 def pattern_of(kind: Any) -> str:

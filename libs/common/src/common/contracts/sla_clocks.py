@@ -68,6 +68,37 @@ class SlaClockRederived(_ClockFact, type="sla_clock.rederived"):
     """`calendar cn@2027`, `policy complaints@2`, `priority urgent`: the version that became known, or the trait that is new."""
 
 
+class SlaClockVoided(_ClockFact, type="sla_clock.voided"):
+    """The clock ended without an outcome: cancelled, merged, taken back. It counts for nobody.
+
+    A breach that was published before stays one, unless the promise was never `owed`; then `sla_clock.corrected` says so.
+    """
+
+    reason: Name
+    owed: bool
+    by: Name
+    """Who said so, `employee:E1`; empty where a system did."""
+
+
+class SlaClockExtended(_ClockFact, type="sla_clock.extended"):
+    """The customer was told of a later `deadline` before the one that was in force, within what the policy lets be extended."""
+
+    reason: Name
+    by: Name
+    """Who said so, `employee:E1`; empty where a system did."""
+    was: Instant | None
+    """The deadline before; None while the clock stood still."""
+
+
+class SlaClockExtensionRefused(_ClockFact, type="sla_clock.extension_refused"):
+    """Somebody extended a promise and it changes nothing: `why` says what the policy or the clock did not admit."""
+
+    reason: Name
+    by: Name
+    """Who said so, `employee:E1`; empty where a system did."""
+    why: Literal["after_deadline", "ended", "nothing_promised", "too_many", "too_long"]
+
+
 class SlaClockBreached(_ClockFact, type="sla_clock.breached"):
     """The deadline passed without a stop: a fact that no later change takes back."""
 
@@ -80,8 +111,9 @@ class SlaClockMet(_ClockFact, type="sla_clock.met"):
 
 
 class SlaClockCorrected(_ClockFact, type="sla_clock.corrected"):
-    """A published breach or met is wrong in the light of an event or a rule of the past that became known late."""
+    """A published breach or met is wrong in the light of an event or a rule of the past that became known late, or was never owed."""
 
-    outcome: Literal["open", "met", "breached"]
+    outcome: Literal["open", "met", "breached", "void", "none"]
+    """`void`: it counts for nobody; `none`: nothing was promised."""
     supersedes: Name
     """The id of the event that published the earlier outcome."""

@@ -82,6 +82,8 @@ class Voided(_Event):
     reason: str = ""
     owed: bool = True
     """False where there never was a promise to break: spam, a duplicate."""
+    by: str = ""
+    """Who said so, where a person did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ class Extended(_Event):
 
     target: Target
     reason: str = ""
+    by: str = ""
+    """Who said so, where a person did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

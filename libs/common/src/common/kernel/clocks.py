@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.kernel.clock_events import Changed, ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped
+from common.kernel.clock_events import Changed, ClockEvent, Extended, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped, Voided
+from common.kernel.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class Clocks:
     def reopened(self, stage: str, at: datetime) -> "Clocks":
         """It was not enough: the clock goes on where it stood."""
         return self._and(stage, Reopened(at=at))
+
+    def voided(self, stage: str, at: datetime, reason: str, *, owed: bool, by: str = "") -> "Clocks":
+        """It ends without an outcome; a breach stays one if the promise was owed."""
+        return self._and(stage, Voided(at=at, reason=reason, owed=owed, by=by))
+
+    def extended(self, stage: str, at: datetime, target: Target, reason: str, *, by: str = "") -> "Clocks":
+        """The customer was told of another target."""
+        return self._and(stage, Extended(at=at, target=target, reason=reason, by=by))
 
 
 def traits_of(said: object, names: Iterable[str]) -> dict[str, str]:

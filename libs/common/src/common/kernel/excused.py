@@ -97,6 +97,11 @@ class ExcusedTimeline:
         days = self._base.working_days(start, ordinal, self._base.number_of_working_days(ordinal, reached))
         return [day for day in days if self.stretches_of(day.toordinal())]
 
+    def open_stretch(self, at: int) -> Stretch:
+        """The open stretch around a working instant, as far as no window cuts it."""
+        whole = self._base.open_stretch(at)
+        return next(piece for piece in self.stretches(*whole) if piece.start <= at < piece.end)
+
     def number_of_working_days(self, after: int, last: int) -> int:
         """How many working days lie after one date and up to another, with that one; both by their ordinals."""
         return self._base.number_of_working_days(after, last) - self._excused_days(after, last)

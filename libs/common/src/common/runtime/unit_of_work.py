@@ -91,6 +91,10 @@ class UnitOfWork:
         """The policies and calendars among them, as clocks count by them."""
         return self._transaction.clocks.rulebook
 
+    def clocks_of(self, ref: str) -> dict[str, datetime]:
+        """Since when each clock of an aggregate runs, by stage; `ref` names it as `complaints:C1`."""
+        return {stage: clock.ledger.started.at for stage, clock in self._transaction.clocks.clocks.get(ref, {}).items()}
+
     def staged(self, aggregates: Aggregates[Any], id: str) -> Any:
         """The newest state of one aggregate."""
         key = (aggregates.name, id)

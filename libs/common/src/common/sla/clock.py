@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from common.kernel.clock_events import OwnerChanged, Started, Stopped
 from common.kernel.clock_shares import before_due_at, share_due_at
+from common.kernel.clock_state import ENDED
 from common.kernel.sla_clock import ClockState
 from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, fold_ledger, is_open
 from common.sla.policy import Threshold
@@ -97,7 +98,7 @@ class Clock(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Whether it still waits for its outcome."""
+        """Whether it still waits for its outcome, or for something to be promised."""
         return is_open(self.state)
 
     @property
@@ -129,7 +130,7 @@ class Clock(NamedTuple):
     def thresholds_due(self) -> list[ThresholdDue]:
         """The thresholds of what is promised now, in the order in which they will be reached; new terms have new thresholds."""
         terms, breached_at = self.folded.terms[-1], self.state.breached_at
-        if self.state.state == "stopped":
+        if self.state.state in ENDED:
             return []
         if breached_at is not None and breached_at <= terms.effective_at:
             return []

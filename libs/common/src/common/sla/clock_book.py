@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.contracts.cause import Cause
-from common.kernel.clock_events import Changed, ClockEvent, Paused, Started
+from common.kernel.clock_events import Changed, ClockEvent, Extended, Paused, Started
 from common.sla.clock import MOMENT, Clock, Published, TimerMark, refolded
 from common.sla.ledger import Ledger, RuleUsed, fold_ledger
-from common.sla.reconcile import Change, Fact, FirstOutcome, reconcile
+from common.sla.reconcile import Change, Fact, FirstOutcome, reconcile, why_refused
 from common.sla.rulebook import Rulebook
 
 
@@ -100,7 +100,10 @@ class ClockBook:
         clock, new_terms = _with_trail(clock)
         if isinstance(event, Changed):
             new_terms.append((event.at, ", ".join(f"{name} {value}" for name, value in event.traits.items())))
-        change = Change(event if event is not None and _counts(clock, event) else None, new_terms)
+        if isinstance(event, Extended) and why_refused(clock, event) is not None:
+            change = Change(refused_extension=event, new_terms=new_terms)
+        else:
+            change = Change(event if event is not None and _counts(clock, event) else None, new_terms=new_terms)
         found = reconcile(clock, self.rulebook, change, clock.state.deadline or before.state.due_at)
         if found.first_outcome is not None:
             self.first_outcomes.append(found.first_outcome)

@@ -1,12 +1,13 @@
 """The ledger of a clock, and its fold under the rulebook: the same for every order in which events and rules became known (ADR 0007)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from common.kernel import sla_clock
-from common.kernel.clock_events import KINDS, Changed, ClockEvent, Paused, Reopened, Started
+from common.kernel.clock_events import KINDS, Changed, ClockEvent, Extended, Paused, Reopened, Started
+from common.kernel.clock_state import ENDED
 from common.kernel.sla_clock import ClockState, Course
 from common.sla.policy import Policy, Promise
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
@@ -101,8 +102,8 @@ class Folded(NamedTuple):
 
 
 def is_open(state: ClockState) -> bool:
-    """Whether a clock still waits for its outcome."""
-    return state.outcome == "open"
+    """Whether a clock still waits for its outcome, or for something to be promised."""
+    return state.outcome == "open" or (state.outcome == "none" and state.state not in ENDED)
 
 
 def terms_at(terms: Sequence[Terms], instant: datetime) -> Terms:
@@ -148,7 +149,7 @@ def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fol
         if step.policy is not None and step.policy.ref in {one.policy for one in terms}:
             continue
         state = _on_calendars(rulebook, _counted(history, terms), started, step.at)[0].state_at(step.at)
-        if state.state == "stopped" or (step.policy is not None and not is_open(state)):
+        if state.state in ENDED or (step.policy is not None and not is_open(state)):
             continue
         policy, traits = step.policy or policy, {**terms[-1].traits, **step.traits}
         before_it, promise = promise, policy.promise(ledger.stage, traits)
@@ -181,7 +182,7 @@ def _continued(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fold
         if isinstance(event, RuleUsed):
             continue
         is_known = event.id in [one.id for one in ledger.events[:number]]
-        if is_known or isinstance(event, Started | Changed) or event.at > as_of:
+        if is_known or isinstance(event, Started | Changed | Extended) or event.at > as_of:
             return None
         if isinstance(event, Paused) and not before.terms[0].counts(event):
             continue
@@ -220,8 +221,25 @@ def _chances(instant: datetime, history: Sequence[ClockEvent]) -> list[datetime]
 
 
 def _counted(history: Sequence[ClockEvent], terms: Sequence[Terms]) -> list[ClockEvent]:
-    """The events without the pauses that were none by what was promised then."""
-    return [event for event in history if not isinstance(event, Paused) or terms_at(terms, event.at).counts(event)]
+    """The events without the pauses that were none by what was promised then, and without the extensions that it did not allow."""
+    refused = refused_extensions(history, terms)
+    counted = [event for event in history if not isinstance(event, Paused) or terms_at(terms, event.at).counts(event)]
+    return [event for event in counted if event.id not in refused] if refused else counted
+
+
+def refused_extensions(history: Iterable[LedgerEvent], terms: Sequence[Terms]) -> dict[str, Literal["too_many", "too_long"]]:
+    """The extensions that the policy did not allow at their time, by id, and why."""
+    refused: dict[str, Literal["too_many", "too_long"]] = {}
+    number = 0
+    for event in sorted((one for one in history if isinstance(one, Extended)), key=lambda one: (one.at, one.sequence or 0)):
+        allowed = terms_at(terms, event.at).promise.extensions
+        if number >= allowed.at_most:
+            refused[event.id] = "too_many"
+        elif not allowed.admits(event.target):
+            refused[event.id] = "too_long"
+        else:
+            number += 1
+    return refused
 
 
 def _on_calendars(

@@ -10,12 +10,12 @@ from common.contracts.yaml_files import read_yaml
 from common.kernel.documents import Node, by_rule
 from common.kernel.exact import parse_exact
 from common.kernel.faults import Fault
-from common.kernel.targets import Target, WorkingTime, read_target
+from common.kernel.targets import NoPromise, Target, WorkingDays, WorkingTime, read_target
 from common.kernel.working_time import Calendar
 
 POLICY_FIELDS = ("policy", "version", "stages", "calendars")
 _HIGHEST_VERSION = 2**31 - 1
-RULE_FIELDS = ("when", "target", "calendar", "thresholds", "indicators", "pauses")
+RULE_FIELDS = ("when", "target", "calendar", "thresholds", "indicators", "pauses", "extensions")
 TRAITS = ("priority", "region", "channel", "customer_class", "outlet", "category", "product", "nature", "severity")
 """What a rule may ask for in `when`; a trait that a service does not give its clocks never fits."""
 
@@ -61,8 +61,38 @@ DEFAULT_THRESHOLDS = (Threshold(Fraction(3, 4)), Threshold(Fraction(9, 10)))
 
 
 @dataclass(frozen=True, slots=True)
+class Extensions:
+    """How often a promise may be extended, and the longest target that may then be promised; None where any may."""
+
+    at_most: int = 0
+    up_to: Target | None = None
+
+    @classmethod
+    def read(cls, given: Node) -> "Extensions":
+        """From `{at_most: 1, up_to: {working_days: 5, meaning: end_of_day}}`; a `Fault` otherwise."""
+        given.fields(known=("at_most", "up_to"))
+        at_most = given.field("at_most").integer(1, 100, "how often a promise may be extended is expected, from 1 to 100")
+        return cls(at_most, _target(given.field("up_to")) if "up_to" in given else None)
+
+    def admits(self, target: Target) -> bool:
+        """Whether a target is of the kind of the longest one, and no longer."""
+        match self.up_to, target:
+            case None, _:
+                return True
+            case WorkingTime(longest), WorkingTime(micros):
+                return micros <= longest
+            case WorkingDays(longest, meaning), WorkingDays(number, other):
+                return number <= longest and other == meaning
+            case _:
+                return False
+
+
+NO_EXTENSIONS = Extensions()
+
+
+@dataclass(frozen=True, slots=True)
 class Promise:
-    """What one stage promises: a target on a calendar, and what belongs to the promise."""
+    """What one stage promises, perhaps nothing: a target on a calendar, and what belongs to the promise."""
 
     stage: str
     target: Target
@@ -71,6 +101,8 @@ class Promise:
     indicators: tuple[str, ...]
     pauses: tuple[str, ...] | None = None
     """The reasons for which the clock stands still; None counts every reason, and a pause for another one is no pause."""
+    extensions: Extensions = NO_EXTENSIONS
+    """How far it may be extended before its deadline: not at all, unless the policy says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +168,9 @@ def _stage(stage: str, entries: Node, ref: str, calendars: Mapping[str, Calendar
         raise entries.fault("a list of rules is expected")
     rules = [_rule(stage, entry, ref, calendars) for entry in entries.items()]
     if rules[-1][0]:
-        raise entries.fault("the last rule must have no `when`, so that every case has a promise", "no_default", len(rules) - 1)
+        raise entries.fault(
+            "the last rule must have no `when`, so that it is said for every case what is promised", "no_default", len(rules) - 1
+        )
     return rules
 
 
@@ -146,17 +180,29 @@ def _rule(stage: str, entry: Node, ref: str, calendars: Mapping[str, Calendar]) 
         if name not in entry:
             raise entry.fault(f"the rule has no {name}", "missing_field")
     target, calendar = _target(entry.field("target")), entry.field("calendar")
+    if isinstance(target, NoPromise):
+        _check_no_promise(target, entry)
     if not isinstance(calendar.value, str):
         raise calendar.fault("the name of a calendar is expected")
     when = entry.field("when", {})
     for name, value in when.fields().items():
         if name not in TRAITS or not isinstance(value, str):
             raise when.fault(f"a text for one of {', '.join(TRAITS)} is expected", "unknown_trait", name)
-    thresholds = tuple(map(Threshold.read, entry.field("thresholds").items())) if "thresholds" in entry else DEFAULT_THRESHOLDS
+    usual = () if isinstance(target, NoPromise) else DEFAULT_THRESHOLDS
+    thresholds = tuple(map(Threshold.read, entry.field("thresholds").items())) if "thresholds" in entry else usual
     own = f"{ref}/{calendar.value}"
     indicators = entry.field("indicators", []).texts()
     pauses = entry.field("pauses").texts() if "pauses" in entry else None
-    return when.value, Promise(stage, target, own if own in calendars else calendar.value, thresholds, indicators, pauses)
+    extensions = Extensions.read(entry.field("extensions")) if "extensions" in entry else NO_EXTENSIONS
+    return when.value, Promise(stage, target, own if own in calendars else calendar.value, thresholds, indicators, pauses, extensions)
+
+
+def _check_no_promise(target: NoPromise, entry: Node) -> None:
+    if not target.reason:
+        raise entry.field("target").fault("why nothing is promised is expected as its reason", "bad_target", "reason")
+    for name in ("thresholds", "indicators", "extensions"):
+        if name in entry:
+            raise entry.field(name).fault("nothing is promised that could come near, count or be extended", "nothing_promised")
 
 
 def _share(given: Node) -> Fraction:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from common.contracts.event import Event
 from common.contracts.kpi_facts import KpiRecorded, dimensions_of
@@ -12,6 +12,8 @@ from common.contracts.sla_clocks import (
     SlaClockAtRisk,
     SlaClockBreached,
     SlaClockCorrected,
+    SlaClockExtended,
+    SlaClockExtensionRefused,
     SlaClockMet,
     SlaClockOwnerChanged,
     SlaClockPaused,
@@ -19,13 +21,16 @@ from common.contracts.sla_clocks import (
     SlaClockReopened,
     SlaClockResumed,
     SlaClockStarted,
+    SlaClockVoided,
 )
-from common.kernel.clock_events import ClockEvent, OwnerChanged, Paused, Reopened, Resumed, Started
+from common.kernel.clock_events import ClockEvent, Extended, OwnerChanged, Paused, Reopened, Resumed, Started, Voided
 from common.kernel.clock_shares import share_before, used_share
 from common.kernel.exact import decimal_text, ratio_text
 from common.kernel.ids import derived_id
 from common.kernel.instants import SECOND
+from common.kernel.targets import NoPromise
 from common.sla.clock import Clock, Published, ThresholdDue
+from common.sla.ledger import refused_extensions
 from common.sla.rulebook import Rulebook
 
 _FACTS: Mapping[type[ClockEvent], type[Event]] = {
@@ -34,8 +39,16 @@ _FACTS: Mapping[type[ClockEvent], type[Event]] = {
     Resumed: SlaClockResumed,
     OwnerChanged: SlaClockOwnerChanged,
     Reopened: SlaClockReopened,
+    Voided: SlaClockVoided,
+    Extended: SlaClockExtended,
 }
 """The events of a case that are facts by themselves; a stop shows in the outcome, another trait in the deadline."""
+
+Why = Literal["after_deadline", "ended", "nothing_promised", "too_many", "too_long"]
+"""Why an extension changes nothing."""
+
+_NOT_TOLD = ("open", "none")
+"""The outcomes that nobody is told."""
 
 _RULES = 256
 """A KPI fact's revision has room for one rule less than that. A service that has had more publishes by the next free revision."""
@@ -63,6 +76,7 @@ class Change(NamedTuple):
     """Why a clock was folded anew: an event of its case, where it counts, and the rules and traits that are new to it, by instant."""
 
     event: ClockEvent | None = None
+    refused_extension: Extended | None = None
     new_terms: Sequence[tuple[datetime, str]] = ()
 
 
@@ -88,13 +102,18 @@ def reconcile(clock: Clock, rulebook: Rulebook, change: Change, deadline: dateti
         why = ", ".join(term for _, term in change.new_terms)
         facts.add(SlaClockRederived, max(at for at, _ in change.new_terms), was=published.deadline, why=why)
     if change.event is not None and (kind := _FACTS.get(type(change.event))) is not None:
-        facts.add(kind, change.event.at, **_extra(change.event))
+        told = facts.add(kind, change.event.at, **_extra(change.event, published))
         if kind is SlaClockReopened and outcome == "met":
             outcome, outcome_id = "open", ""  # open again for whoever knows that it was met
+        elif kind is SlaClockVoided and outcome in _NOT_TOLD and state.outcome == "void":
+            outcome, outcome_id = "void", told
+    if (extended := change.refused_extension) is not None:
+        answer = {"reason": extended.reason, "by": extended.by, "why": why_refused(clock, extended)}
+        facts.add(SlaClockExtensionRefused, extended.at, **answer)
     reached, to_come = _thresholds(clock, facts)
     first_outcome = None
     if state.outcome != outcome:
-        if outcome == "open":
+        if outcome in _NOT_TOLD and state.outcome in ("met", "breached"):
             first_outcome = FirstOutcome(clock.stage, state.outcome, float(used_share(state) or 0))
         outcome, outcome_id = state.outcome, _add_outcome(clock, facts, outcome, outcome_id)
     credit, kpi_facts = _credited(clock, rulebook)
@@ -148,8 +167,28 @@ class _Facts:
         return id
 
 
-def _extra(event: ClockEvent) -> dict[str, str]:
-    return {"party": event.party, "reason": event.reason} if isinstance(event, Paused) else {}
+def why_refused(clock: Clock, extended: Extended) -> Why | None:
+    """Why an extension in the clock's ledger changes nothing; None where it counts."""
+    if by_policy := refused_extensions(clock.events, clock.folded.terms).get(extended.id):
+        return by_policy
+    if extended.id not in clock.state.ignored:
+        return None
+    if isinstance(clock.state.target, NoPromise):
+        return "nothing_promised"
+    breached_at = clock.state.breached_at
+    return "after_deadline" if breached_at is not None and breached_at <= extended.at else "ended"
+
+
+def _extra(event: ClockEvent, published: Published) -> dict[str, Any]:
+    match event:
+        case Paused(party=party, reason=reason):
+            return {"party": party, "reason": reason}
+        case Voided(reason=reason, owed=owed, by=by):
+            return {"reason": reason, "owed": owed, "by": by}
+        case Extended(reason=reason, by=by):
+            return {"reason": reason, "by": by, "was": published.deadline}
+        case _:
+            return {}
 
 
 def _thresholds(clock: Clock, facts: _Facts) -> tuple[list[str], Sequence[ThresholdDue]]:
@@ -168,10 +207,12 @@ def _thresholds(clock: Clock, facts: _Facts) -> tuple[list[str], Sequence[Thresh
 
 
 def _add_outcome(clock: Clock, facts: _Facts, before: str, before_id: str) -> str:
-    """Adds the outcome, or the correction of the one that was published; returns the fact's id."""
+    """Adds the outcome, or the correction of the one that was published; returns the fact's id, none where nothing has to be told."""
     state = clock.state
     at = clock.closed_at() or clock.as_of
-    if before != "open":
+    if before in _NOT_TOLD and state.outcome in _NOT_TOLD:
+        return ""
+    if before not in _NOT_TOLD:
         return facts.add(SlaClockCorrected, at, outcome=state.outcome, supersedes=before_id)
     if state.outcome == "breached":
         return facts.add(SlaClockBreached, at)

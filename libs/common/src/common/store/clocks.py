@@ -47,9 +47,11 @@ ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcom
     policy = excluded.policy, revision = excluded.revision, provisional = excluded.provisional, used_share = excluded.used_share,
     kept = excluded.kept
 """)
-# Open clocks, and those that were closed no earlier than the instant of a rule that became known later still.
+# Open clocks, those for which nothing is promised yet,
+# and those that were closed no earlier than the instant of a rule that became known later still.
 _STALE = text(f"""
-SELECT aggregate FROM clocks c WHERE outcome = 'open' AND state <> 'stopped' AND revision < :revision
+SELECT aggregate FROM clocks c
+WHERE outcome IN ('open', 'none') AND state NOT IN ('stopped', 'void') AND revision < :revision
   AND {parked.not_parked("c.aggregate")}
 UNION ALL
 SELECT c.aggregate FROM ({documents.UNKNOWN_SINCE}) AS unknown CROSS JOIN LATERAL (

@@ -147,7 +147,7 @@ CREATE TABLE clocks (
 CREATE INDEX clocks_aggregate ON clocks (aggregate);
 CREATE INDEX clocks_closed ON clocks (stage, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX clocks_open ON clocks (stage) WHERE outcome = 'open';
-CREATE INDEX clocks_revision ON clocks (revision) WHERE outcome = 'open' AND state <> 'stopped';
+CREATE INDEX clocks_revision ON clocks (revision) WHERE outcome IN ('open', 'none') AND state NOT IN ('stopped', 'void');
 CREATE INDEX clocks_revision_closed ON clocks (revision, closed_at) WHERE closed_at IS NOT NULL;
 CREATE TABLE clock_events (
     clock_id text NOT NULL,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from common.contracts.claims import promises
 from common.contracts.event import Claim
 from common.contracts.fields import ComplaintId, CustomerId, EmployeeId, RequestId, TeamId, Word
 
@@ -71,3 +72,11 @@ class SolutionTold(_AboutComplaint, type="complaint.solution_told"):
     """The complainant was told the solution (D4-13)."""
 
     by: EmployeeId
+
+
+class ComplaintPromisesVoided(_AboutComplaint, promises.PromisesVoided, type="complaint.promises_voided"):
+    """Promises of a complaint end without an outcome: it was cancelled or merged, is spam, or a promise was taken back."""
+
+
+class ComplaintPromiseExtended(_AboutComplaint, promises.PromiseExtended, type="complaint.promise_extended"):
+    """The customer was told of a later deadline of a complaint, before the one in force, within what the policy allows."""

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from common.contracts.claims import promises
 from common.contracts.event import Claim
 from common.contracts.fields import ComplaintId, EmployeeId, Priority, RequestId, TeamId, Word, WorkOrderId
 
@@ -75,3 +76,11 @@ class DefectCameBack(_AboutWorkOrder, type="work_order.defect_came_back"):
     """The same defect came back, or was never gone: the work order opens again."""
 
     by: EmployeeId
+
+
+class WorkOrderPromisesVoided(_AboutWorkOrder, promises.PromisesVoided, type="work_order.promises_voided"):
+    """Promises of a work order end without an outcome: it was cancelled or merged, is spam, or a promise was taken back."""
+
+
+class WorkOrderPromiseExtended(_AboutWorkOrder, promises.PromiseExtended, type="work_order.promise_extended"):
+    """The customer was told of a later deadline of a work order, before the one in force, within what the policy allows."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from common.contracts.claims import promises
 from common.contracts.claims.complaints import Trigger
 from common.contracts.event import Claim
 from common.contracts.fields import AssetId, CustomerId, EmployeeId, RequestId, Word
@@ -57,3 +58,11 @@ class SurveyAnswered(_AboutRequest, type="service_request.survey_answered"):
     """The customer's answer to the satisfaction survey, from 1 (very dissatisfied) to 5 (very satisfied) (D1-19, D11-06)."""
 
     satisfaction: int = Field(ge=1, le=5)
+
+
+class RequestPromisesVoided(_AboutRequest, promises.PromisesVoided, type="service_request.promises_voided"):
+    """Promises of a service request end without an outcome: it was cancelled or merged, is spam, or a promise was taken back."""
+
+
+class RequestPromiseExtended(_AboutRequest, promises.PromiseExtended, type="service_request.promise_extended"):
+    """The customer was told of a later deadline of a service request, before the one in force, within what the policy allows."""
