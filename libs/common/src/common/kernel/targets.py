@@ -53,7 +53,8 @@ class WorkingDays:
 class NoPromise:
     """Nothing is promised: the clock has no deadline and its outcome is `none`; time is counted all the same."""
 
-    reason: str = ""
+    reason: str
+    """Why; without a default, since a stored target is told by its fields from the others."""
 
 
 Target = WorkingTime | WorkingDays | NoPromise

@@ -12,7 +12,9 @@ from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from common.kernel.clock_json import write_target
 from common.kernel.clock_shares import used_share
+from common.kernel.targets import read_target
 from common.sla.clock import Clock, Published, TimerMark
 from common.sla.clock_book import ClockBook
 from common.sla.ledger import LEDGER_KINDS, LEDGER_NAMES, Ledger, LedgerEvent, fold_ledger
@@ -232,8 +234,12 @@ def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
 
 def _data(event: LedgerEvent) -> dict[str, Any]:
     """What an event says beside its columns; what it leaves open is left out."""
-    return {name: value for name, default in _FIELDS[type(event)] if (value := getattr(event, name)) != default}
+    said = {name: value for name, default in _FIELDS[type(event)] if (value := getattr(event, name)) != default}
+    return {**said, "target": write_target(said["target"])} if "target" in said else said
 
 
 def _event(row: Any) -> LedgerEvent:
-    return LEDGER_KINDS[row.type](id=row.event_id, at=row.at, sequence=row.sequence, **row.data)
+    said = row.data
+    if "target" in said:
+        said = {**said, "target": read_target(said["target"], ("target",))}
+    return LEDGER_KINDS[row.type](id=row.event_id, at=row.at, sequence=row.sequence, **said)
