@@ -4,7 +4,8 @@ It shares no code with the product but the zones' rules. Instants and ranges giv
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -99,28 +100,49 @@ def _written(calendar: dict[str, Any], weekday: str, slot: int) -> bool:
     return False
 
 
+Window = tuple[datetime, datetime]
+"""From when to when time is excused."""
+
+
+def excused_windows(events: list[dict[str, Any]]) -> list[Window]:
+    """What the events excuse, whatever their own time is."""
+    return [(datetime.fromisoformat(each["from"]), datetime.fromisoformat(each["to"])) for each in events if each["type"] == "excused"]
+
+
 def end_of_working_day(calendar: dict[str, Any], start: datetime, number: int) -> datetime | None:
     """The end of the last worked slot that belongs to the n-th working day after the local date of the start."""
     found = _working_day(calendar, local_date(calendar, start), number)
     return None if found is None else found[1]
 
 
-def promised(calendar: dict[str, Any], start: datetime, target: dict[str, Any]) -> datetime | None:
-    """When working days are over, with a cut-off and an hour where the target names them: interfaces 3c, sentence by sentence."""
+def promised(calendar: dict[str, Any], start: datetime, target: dict[str, Any], windows: Sequence[Window] = ()) -> datetime | None:
+    """When working days are over, with a cut-off and an hour where the target names them: interfaces 3c, sentence by sentence.
+
+    A day on which what falls due lies in an excused window is no working day.
+    """
     number, cut_off, by = target["working_days"], target.get("cut_off"), target.get("by")
     day_0 = local_date(calendar, start)
     if number == 0 or cut_off is not None:
         closing = closing_of(calendar, day_0)
         ends = [closing, cut_off and time_on(calendar, day_0, cut_off), by and number == 0 and time_on(calendar, day_0, by)]
-        if closing is None or any(end and start >= end for end in ends):
-            following = _working_day(calendar, day_0, 1)
+        if due_on(calendar, day_0, by, windows) is None or any(end and start >= end for end in ends):
+            following = _working_day(calendar, day_0, 1, by, windows)
             if following is None:
                 return None
             day_0 = following[0]
-    last = (day_0, closing_of(calendar, day_0)) if number == 0 else _working_day(calendar, day_0, number)
-    if last is None or last[1] is None:
+    if number == 0:
+        return due_on(calendar, day_0, by, windows)
+    last = _working_day(calendar, day_0, number, by, windows)
+    return None if last is None else last[1]
+
+
+def due_on(calendar: dict[str, Any], day: date, by: str | None, windows: Sequence[Window]) -> datetime | None:
+    """What falls due on a date: its closing or the hour, whichever is earlier; None when it is no working day, or excused."""
+    closing = closing_of(calendar, day)
+    if closing is None:
         return None
-    return min(last[1], time_on(calendar, last[0], by)) if by else last[1]
+    due = min(closing, time_on(calendar, day, by)) if by else closing
+    return None if any(since < due <= until for since, until in windows) else due
 
 
 def count_of_working_days(calendar: dict[str, Any], start: datetime, end: datetime) -> int:
@@ -148,13 +170,15 @@ def time_on(calendar: dict[str, Any], day: date, time: str) -> datetime:
     return max(at + SLOT for at, wall in walls if (wall[:10], wall[11:16]) < (day.isoformat(), time))
 
 
-def _working_day(calendar: dict[str, Any], after: date, number: int) -> tuple[date, datetime] | None:
+def _working_day(
+    calendar: dict[str, Any], after: date, number: int, by: str | None = None, windows: Sequence[Window] = ()
+) -> tuple[date, datetime] | None:
     for ahead in range(1, 60):
         day = after + timedelta(days=ahead)
-        closing = closing_of(calendar, day)
-        number -= closing is not None
-        if number == 0 and closing is not None:
-            return day, closing
+        due = due_on(calendar, day, by, windows)
+        number -= due is not None
+        if number == 0 and due is not None:
+            return day, due
     return None
 
 
@@ -176,69 +200,119 @@ def _belongs(calendar: dict[str, Any], zone: ZoneInfo, day: date, at: datetime) 
 
 
 @dataclass
+class OracleRound:
+    """A round that a restart ended; `sight` is until when the oracle looked for its deadline, where it found none."""
+
+    started: datetime
+    ended: datetime
+    outcome: str
+    deadline: datetime | None
+    sight: datetime | None
+    consumed: int
+
+
+PROJECTED = 4 * 96
+"""How many slots the oracle looks ahead for a deadline."""
+
+RUNS = ("running", "paused")
+ADMITTED = {
+    "started": ("none",),
+    "paused": ("running",),
+    "resumed": ("paused",),
+    "owner_changed": RUNS,
+    "changed": RUNS,
+    "extended": RUNS,
+    "stopped": RUNS,
+    "reopened": ("stopped",),
+    "voided": (*RUNS, "stopped"),
+    "restarted": (*RUNS, "stopped"),
+}
+"""Which states admit which event; an excuse is none of the history."""
+
+
+@dataclass
 class OracleClock:
-    """A clock that is walked through its history slot by slot, as interfaces 3b words it."""
+    """A clock that is walked through its history slot by slot, as interfaces 3b and 3c word it."""
 
     calendars: dict[str, dict[str, Any]]
+    windows: list[Window] = field(default_factory=list)
     state: str = "none"
     calendar: str = ""
     target: dict[str, Any] = field(default_factory=dict)
     started: datetime | None = None
+    stopped: datetime | None = None
     owner: str = ""
     party: str = ""
     consumed: int = 0
+    excused: int = 0
     reached: bool = False
     breached: datetime | None = None
+    never_owed: bool = False
     owners: dict[str, int] = field(default_factory=dict)
     parties: dict[str, int] = field(default_factory=dict)
     worked: list[datetime] = field(default_factory=list)
     reopenings: int = 0
+    extensions: int = 0
+    rounds: list[OracleRound] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     fixed: datetime | None = None
     goal: int = 0
     hour: datetime | None = None
     seen: dict[tuple[str, datetime], bool] = field(default_factory=dict)
 
+    @property
+    def promises_nothing(self) -> bool:
+        return "none" in self.target
+
+    @property
+    def outcome(self) -> str:
+        if self.breached is not None:
+            return "breached"
+        if self.promises_nothing and not self.never_owed:
+            return "none"
+        return {"void": "void", "stopped": "met"}.get(self.state, "open")
+
     def measure(self) -> None:
         """Finds the fixed instant or the number of slots that the target in force stands for."""
         document = self.calendars[self.calendar]
         assert self.started is not None
         self.fixed, self.goal, self.hour = None, 0, None
+        if self.promises_nothing:
+            return
         if "working_seconds" in self.target:
             self.goal = int(self.target["working_seconds"]) // SLOT_SECONDS
             return
         if self.target["meaning"] == "working_hours":
             self.goal = self.target["working_days"] * ordinary_day(document)
             return
-        until = promised(document, self.started, self.target)
+        until = promised(document, self.started, self.target, self.windows)
         assert until is not None
         if self.target.get("pauses_count"):
-            self.goal = sum(working_slots(document, self.started, span(self.started, until)))
+            self.goal = sum(self.open(self.started + index * SLOT) for index in range(span(self.started, until)))
             self.hour = until if self.target.get("by") else None
         if self.goal == 0:
             self.fixed = until
 
-    def open(self, at: datetime) -> bool:
-        """Whether the calendar in force is open, remembered."""
+    def works(self, at: datetime) -> bool:
+        """Whether the calendar in force is open, excused or not; remembered."""
         key = (self.calendar, at)
         if key not in self.seen:
             self.seen[key] = is_open(self.calendars[self.calendar], at)
         return self.seen[key]
 
+    def open(self, at: datetime) -> bool:
+        """Whether the calendar in force is open for this clock."""
+        return self.works(at) and not any(since <= at < until for since, until in self.windows)
+
     def apply(self, event: dict[str, Any], at: datetime) -> None:
-        admitted = {
-            "started": ("none",),
-            "paused": ("running",),
-            "resumed": ("paused",),
-            "owner_changed": ("running", "paused"),
-            "changed": ("running", "paused"),
-            "stopped": ("running", "paused"),
-            "reopened": ("stopped",),
-        }[event["type"]]
-        if self.state not in admitted:
+        kind = event["type"]
+        if kind == "excused":
+            return
+        too_late = kind == "extended" and (self.breached is not None or self.promises_nothing)
+        if self.state not in ADMITTED[kind] or too_late:
             self.ignored.append(event["id"])
             return
-        match event["type"]:
+        match kind:
             case "started":
                 self.state, self.started = "running", at
                 self.calendar, self.target, self.owner = event["calendar"], event["target"], event["owner"]
@@ -249,23 +323,50 @@ class OracleClock:
             case "owner_changed":
                 self.owner = event["owner"]
             case "stopped":
-                self.state = "stopped"
+                self.state, self.stopped = "stopped", at
             case "reopened":
                 self.state = "running"
                 self.reopenings += 1
-            case "changed":
+            case "changed" | "extended":
                 self.calendar = event.get("calendar", self.calendar)
                 self.target = event.get("target", self.target)
                 self.reached = False
-        if event["type"] in ("started", "changed"):
+                self.extensions += kind == "extended"
+            case "restarted":
+                self.begin_another_round(event, at)
+            case "voided":
+                self.state = "void"
+                if not event.get("owed", True) and self.breached is not None:
+                    self.breached, self.never_owed = None, True
+        if kind in ("started", "changed", "extended", "restarted"):
             self.measure()
-        if event["type"] in ("changed", "reopened") and self.breached is None:
-            consumed_too_much = event["type"] == "changed" and self.consumed > self.goal
+        if kind in ("changed", "extended", "reopened") and self.breached is None and not self.promises_nothing:
+            consumed_too_much = kind != "reopened" and self.consumed > self.goal
             self.breached = at if (self.fixed < at if self.fixed is not None else consumed_too_much) else None
+
+    def begin_another_round(self, event: dict[str, Any], at: datetime) -> None:
+        """Closes the round with what would have been answered just before, and forgets what belongs to it."""
+        assert self.started is not None
+        deadline, sight = self.deadline(at)
+        ended = self.stopped if self.state == "stopped" else at
+        assert ended is not None
+        outcome = "superseded" if self.outcome == "open" else self.outcome
+        self.rounds.append(OracleRound(self.started, ended, outcome, deadline, sight, self.consumed))
+        self.state, self.started, self.breached, self.reached = "running", at, None, False
+        self.consumed, self.excused, self.worked, self.reopenings, self.extensions = 0, 0, [], 0, 0
+        self.calendar = event.get("calendar", self.calendar)
+        self.target = event.get("target", self.target)
+
+    def deadline(self, at: datetime) -> tuple[datetime | None, datetime | None]:
+        """The deadline as it is answered at this instant, and until when it was looked for in vain."""
+        if self.breached is not None or self.state != "running" or self.promises_nothing:
+            return self.breached, None
+        found = project(deepcopy(self), at, PROJECTED)
+        return found, at + PROJECTED * SLOT if found is None else None
 
     def notice(self, at: datetime) -> None:
         """Notes that the target is reached at this very instant."""
-        if self.state in ("none", "stopped") or self.fixed is not None:
+        if self.state not in RUNS or self.fixed is not None or self.promises_nothing:
             return
         if self.goal == 0:
             self.reached |= self.state == "running" and self.open(at)
@@ -274,13 +375,14 @@ class OracleClock:
 
     def pass_slot(self, at: datetime) -> None:
         """Lets a slot go by: what was due before it and is not stopped is breached."""
-        if self.state in ("none", "stopped"):
+        if self.state not in RUNS:
             return
         if self.breached is None and (self.reached if self.fixed is None else self.fixed == at):
             self.breached = at
         slot = self.open(at)
         if self.state == "running":
             self.consumed += slot
+            self.excused += self.works(at) and not slot
             self.owners[self.owner] = self.owners.get(self.owner, 0) + slot
             self.worked += [at] * slot
         else:
@@ -288,12 +390,14 @@ class OracleClock:
 
     def overdue(self) -> int:
         """The slots that were consumed beyond the target in force."""
+        if self.promises_nothing or self.never_owed:
+            return 0
         return max(0, self.consumed - self.goal) if self.fixed is None else sum(at >= self.fixed for at in self.worked)
 
 
 def walk(events: list[dict[str, Any]], begin: datetime, as_of: datetime, calendars: dict[str, dict[str, Any]]) -> OracleClock:
-    """The clock at `as_of`, from events that are already in the contract's order."""
-    clock = OracleClock(calendars)
+    """The clock at `as_of`, from events up to then that are already in the contract's order."""
+    clock = OracleClock(calendars, excused_windows(events))
     at, waiting = begin, list(events)
     while True:
         clock.notice(at)
