@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from common.kernel import sla_clock
-from common.kernel.clock_events import KINDS, Changed, ClockEvent, Extended, Paused, Reopened, Started
+from common.kernel.clock_events import KINDS, Changed, ClockEvent, Excused, Extended, Paused, Reopened, Started
 from common.kernel.clock_state import ENDED
 from common.kernel.sla_clock import ClockState, Course
+from common.sla.excusing import Excuse, excuses_of, touching
 from common.sla.policy import Policy, Promise
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
@@ -90,6 +91,10 @@ class Folded(NamedTuple):
     revision: int
     course: Course | None
     folded: int
+    excuses: int = 0
+    """How many versions of excused windows are about the clock; those that others have replaced count as well."""
+    unexcused: str = ""
+    """The outcome that it would have without the windows; empty where there are none."""
 
     def terms_at(self, instant: datetime) -> Terms:
         """What was promised at an instant."""
@@ -137,6 +142,8 @@ def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fol
     events = [event for event in ledger.events if not isinstance(event, RuleUsed | Started)]
     history: list[ClockEvent] = [event for event in events if not isinstance(event, Changed)]
     begun = ledger.started
+    excuses = excuses_of(rulebook, ledger.stage, begun, [event for event in events if isinstance(event, Changed)])
+    history += [one.event for one in excuses if one.event is not None]
     first, *others = rulebook.policies_since(begun.at)
     policy, promise = first.policy, first.policy.promise(ledger.stage, begun.traits)
     terms = [Terms(begun.at, policy.ref, begun.traits, promise, first.event_id)]
@@ -160,22 +167,26 @@ def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fol
     changes = [version.effective_at for version in newer if version.effective_at > as_of]
     changes += [step.at for step in steps if step.at > as_of and step.policy is not None]
     is_final = course.is_whole and not (steps or others or newer)
+    state = course.state_at(as_of)
+    touched = touching(excuses, state, history) if excuses else []
     return Folded(
-        state=course.state_at(as_of),
+        state=state,
         terms=tuple(terms),
         calendars=calendars,
-        in_force=_in_force(terms, calendars),
+        in_force=_in_force(terms, calendars, touched),
         next_change_at=min(changes, default=None),
         revision=rulebook.revision,
         course=course if is_final else None,
         folded=len(ledger.events),
+        excuses=sum(one.version.version for one in touched),
+        unexcused=_without_windows(_counted(history, terms), as_of, calendars).outcome if touched else "",
     )
 
 
 def _continued(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Folded) -> Folded | None:
     """The earlier fold continued by the events since; None where that is not certain to be the fold of them all."""
     course = before.course
-    if course is None or before.revision != rulebook.revision or as_of < before.state.as_of:
+    if course is None or before.excuses or before.revision != rulebook.revision or as_of < before.state.as_of:
         return None
     for number in range(before.folded, len(ledger.events)):
         event = ledger.events[number]
@@ -195,12 +206,13 @@ def _continued(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fold
     )
 
 
-def _in_force(terms: Sequence[Terms], calendars: Mapping[str, CalendarVersion]) -> tuple[RuleInForce, ...]:
+def _in_force(terms: Sequence[Terms], calendars: Mapping[str, CalendarVersion], excuses: Sequence[Excuse]) -> tuple[RuleInForce, ...]:
     now = terms[-1]
     policy = next(one for one in terms if one.policy == now.policy)
     return (
         RuleInForce(f"policy {now.policy}", policy.effective_at, policy.id),
         *(RuleInForce(f"calendar {one.ref}", one.effective_at, one.event_id) for one in calendars.values()),
+        *(RuleInForce(f"excused {one.version.ref}", one.version.effective_at, one.version.event_id) for one in excuses),
     )
 
 
@@ -254,6 +266,10 @@ def _on_calendars(
         if any(is_open(_course(history, at, using).state_at(at)) for at in chances):
             using[version.name] = version
     return _course(history, as_of, using), using, newer
+
+
+def _without_windows(history: Sequence[ClockEvent], as_of: datetime, calendars: Mapping[str, CalendarVersion]) -> ClockState:
+    return _course([event for event in history if not isinstance(event, Excused)], as_of, calendars).state_at(as_of)
 
 
 def _course(history: Sequence[ClockEvent], as_of: datetime, using: Mapping[str, CalendarVersion]) -> Course:

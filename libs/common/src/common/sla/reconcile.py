@@ -231,7 +231,8 @@ class _Credit(NamedTuple):
 def _credited(clock: Clock, rulebook: Rulebook) -> tuple[_Credit, list[Fact]]:
     """The KPI facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
 
-    The revision counts the events of the case, then the rules that were effective by then, then whether it was breached; every
+    The revision counts the events of the case and the excused windows that are about it, then the rules that were effective by
+    then, then whether it was breached; every
     new one is published. So the last fact about a clock is the same in every order of arrival. A clock that is open again takes
     its fact back, as 0 of 0.
     """
@@ -242,7 +243,7 @@ def _credited(clock: Clock, rulebook: Rulebook) -> tuple[_Credit, list[Fact]]:
     numerator = 1 if clock.state.outcome == "met" else 0
     breached = clock.state.outcome == "breached"
     effective = 0 if at is None else min(rulebook.number_effective(at), _RULES - 1)
-    revision = 2 * (_RULES * clock.events_of_case + effective) + breached
+    revision = 2 * (_RULES * (clock.events_of_case + clock.folded.excuses) + effective) + breached
     if (indicators, subject, at, revision) == (before.indicators, before.subject, before.at, before.revision):
         return before, []
     revision = max(revision, before.revision + 1)  # of several late rules one may put the outcome before another that had counted

@@ -12,8 +12,9 @@ from typing import Any
 
 from common.kernel.calendars import BUILT_IN, built_in
 from common.kernel.faults import Fault
-from common.kernel.reference import EVER, Documents, Kind, Version, rising
+from common.kernel.reference import EVER, Document, Documents, Kind, Version, rising
 from common.kernel.working_time import Calendar
+from common.sla.excuses import EXCUSES, ExcusedVersion
 from common.sla.policy import Policy, parse_policy
 
 
@@ -30,13 +31,23 @@ CALENDARS = Kind("calendar", _parse_calendar)
 """Working time as it is known, by the names that policies use."""
 POLICIES = Kind("sla-policy", parse_policy, named_by="policy")
 """What each service promises; a policy's name is the service's."""
-KINDS: tuple[Kind[Any], ...] = (CALENDARS, POLICIES)
+KINDS: tuple[Kind[Any], ...] = (CALENDARS, POLICIES, EXCUSES)
 """The kinds of document by which every service decides, since each keeps clocks or may."""
 
 
 def is_rule(kind: str, name: str, service: str) -> bool:
-    """Whether the clocks of a service depend on a document: each calendar, and the policies of its own."""
-    return kind == CALENDARS.name or (kind, name) == (POLICIES.name, service)
+    """Whether the clocks of a service depend on a document: each calendar and excused window, and the policies of its own."""
+    return kind in (CALENDARS.name, EXCUSES.name) or (kind, name) == (POLICIES.name, service)
+
+
+def counts_from(document: Document) -> datetime:
+    """The first instant at which a document may change what a clock says: an excused window counts for the past as well."""
+    if document.kind != EXCUSES.name:
+        return document.effective_at
+    try:
+        return min(document.effective_at, EXCUSES.parse(document.body).since)
+    except Fault:
+        return document.effective_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,11 @@ class Rulebook:
     brought: Mapping[str, Calendar] = field(default_factory=dict)
     """The calendars that policies bring along."""
     instants: tuple[datetime, ...] = ()
-    """From when on each rule counts, in order."""
+    """From when on each policy and calendar counts, in order."""
+    excused: Mapping[str, tuple[ExcusedVersion, ...]] = field(default_factory=dict)
+    """Every version of each excused window that was approved, by its name, the newest last."""
+    service: str = ""
+    """Whose rulebook it is."""
 
     @classmethod
     def of(cls, published: Iterable[CalendarVersion | PolicyVersion]) -> "Rulebook":
@@ -101,7 +116,8 @@ class Rulebook:
     def in_documents(cls, documents: Documents, service: str, revision: int) -> "Rulebook":
         """The rulebook of a service that knows these documents; `revision` is greater whenever it knows more."""
         calendars = [_calendar(one) for name in documents.names(CALENDARS) for one in documents.versions(CALENDARS, name)]
-        return replace(cls.of([*map(_policy, documents.versions(POLICIES, service)), *calendars]), revision=revision)
+        book = cls.of([*map(_policy, documents.versions(POLICIES, service)), *calendars])
+        return replace(book, revision=revision, excused=_excused(documents), service=service)
 
     def with_one(self, new: CalendarVersion | PolicyVersion) -> "Rulebook":
         """The rulebook after one more version was published."""
@@ -112,7 +128,8 @@ class Rulebook:
         else:
             activated, brought, effective_at = (*activated, new), {**brought, **new.policy.calendars}, new.effective_at
         instants = tuple(sorted([*self.instants, effective_at]))
-        return Rulebook(activated, _holding(activated, calendars), calendars, self.revision + 1, brought, instants)
+        policies = _holding(activated, calendars)
+        return Rulebook(activated, policies, calendars, self.revision + 1, brought, instants, self.excused, self.service)
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -150,6 +167,14 @@ def _holding(activated: Iterable[PolicyVersion], calendars: Mapping[str, Sequenc
             known = [calendars[name][0].effective_at for name in one.policy.named_calendars]
             usable.append(replace(one, effective_at=max(one.effective_at, *known)) if known else one)
     return rising((one.effective_at, one.policy.version, one) for one in usable)
+
+
+def _excused(documents: Documents) -> dict[str, tuple[ExcusedVersion, ...]]:
+    found = {}
+    for name in documents.names(EXCUSES):
+        versions = [(one.document, one.content) for one in documents.versions(EXCUSES, name)]
+        found[name] = tuple(ExcusedVersion(name, one.version, content, one.effective_at, one.event_id) for one, content in versions)
+    return found
 
 
 def _calendar(version: Version[Calendar]) -> CalendarVersion:

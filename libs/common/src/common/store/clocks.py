@@ -38,16 +38,17 @@ FROM unnest(CAST(:clocks AS text[]), CAST(:sequences AS int[]), CAST(:types AS t
 """)
 _SAVE = text("""
 INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, owner, traits, policy, revision,
-                    provisional, used_share, kept)
-SELECT i, a, s, st, o, d, c, ow, CAST(tr AS jsonb), po, :revision, pv, u, CAST(k AS jsonb)
+                    provisional, used_share, unexcused, kept)
+SELECT i, a, s, st, o, d, c, ow, CAST(tr AS jsonb), po, :revision, pv, u, ue, CAST(k AS jsonb)
 FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:stages AS text[]), CAST(:states AS text[]), CAST(:outcomes AS text[]),
             CAST(:deadlines AS timestamptz[]), CAST(:closed AS timestamptz[]), CAST(:owners AS text[]), CAST(:traits AS text[]),
-            CAST(:policies AS text[]), CAST(:provisional AS boolean[]), CAST(:used_shares AS numeric[]), CAST(:kept AS text[]))
-     AS x (i, a, s, st, o, d, c, ow, tr, po, pv, u, k)
+            CAST(:policies AS text[]), CAST(:provisional AS boolean[]), CAST(:used_shares AS numeric[]), CAST(:unexcused AS text[]),
+            CAST(:kept AS text[]))
+     AS x (i, a, s, st, o, d, c, ow, tr, po, pv, u, ue, k)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, deadline = excluded.deadline,
     closed_at = excluded.closed_at, owner = excluded.owner, traits = excluded.traits,
     policy = excluded.policy, revision = excluded.revision, provisional = excluded.provisional, used_share = excluded.used_share,
-    kept = excluded.kept
+    unexcused = excluded.unexcused, kept = excluded.kept
 """)
 # Open clocks, those for which nothing is promised yet,
 # and those that were closed no earlier than the instant of a rule that became known later still.
@@ -210,6 +211,7 @@ def _columns(changed: Sequence[Clock]) -> dict[str, Any]:
         "policies": [terms.policy for terms in now],
         "provisional": [state.is_provisional for state in states],
         "used_shares": [None if share is None else Decimal(repr(round(float(share), 6))) for share in shares],
+        "unexcused": [clock.folded.unexcused or clock.state.outcome for clock in changed],
         "kept": [_KEPT.dump_json(_Kept(clock.published, clock.as_of, clock.timer, clock.replay_of)).decode() for clock in changed],
     }
 

@@ -21,8 +21,9 @@ from common.kernel.ids import derived_id
 from common.kernel.parties import Organisation
 from common.kernel.reference import EVER, Document, Documents, Kind
 from common.sla.policy import shipped_document
+from common.sla.excuses import EXCUSES
+from common.sla.rulebook import POLICIES, Rulebook, counts_from, is_rule
 from common.sla.rulebook import KINDS as RULE_KINDS
-from common.sla.rulebook import POLICIES, Rulebook, is_rule
 from common.store import outbox, parties, positions
 from common.store.outbox import Outgoing
 from common.store.parties import PartiesCache
@@ -43,23 +44,27 @@ SELECT kind, name, version, effective_at, body, event_id, applies_to_open, stand
 """)
 # Of several records of one version and standing the one that takes effect first stays, whichever came first.
 _ADD = text("""
-INSERT INTO documents (kind, name, version, standing, number, rule_number, effective_at, applies_to_open, body, control, event_id)
+INSERT INTO documents
+    (kind, name, version, standing, number, rule_number, effective_at, counts_from, applies_to_open, body, control, event_id)
 SELECT :kind, :name, :version, :standing, coalesce(max(number), 0) + 1,
        CASE WHEN :is_rule THEN coalesce(max(rule_number), 0) + 1 END,
-       :effective_at, :applies_to_open, CAST(:body AS json), CAST(:control AS jsonb), :event_id FROM documents
+       :effective_at,
+       least(CAST(:counts_from AS timestamptz),
+             min(counts_from) FILTER (WHERE kind = :kind AND name = :name AND CAST(:counts_before AS boolean))),
+       :applies_to_open, CAST(:body AS json), CAST(:control AS jsonb), :event_id FROM documents
 ON CONFLICT (kind, name, version, standing) DO UPDATE
 SET number = excluded.number, rule_number = excluded.rule_number, effective_at = excluded.effective_at,
-    applies_to_open = excluded.applies_to_open, control = excluded.control, event_id = excluded.event_id
+    counts_from = excluded.counts_from, applies_to_open = excluded.applies_to_open, control = excluded.control, event_id = excluded.event_id
 WHERE (excluded.effective_at, excluded.event_id) < (documents.effective_at, documents.event_id)
 RETURNING number
 """)
 _COLUMNS = ("kind", "name", "version", "standing", "effective_at", "applies_to_open", "event_id")
 _NOW = text("SELECT statement_timestamp()")
 UNKNOWN_SINCE = """
-    SELECT known, min(effective_at) AS effective_at
+    SELECT known, min(counts_from) AS effective_at
     FROM generate_series(0, :revision - 1) AS known JOIN documents ON rule_number > known GROUP BY known
 """
-"""SQL for another table's statement: for each number of rules that one may know, from when on the rest of `:revision` is effective."""
+"""SQL for another table's statement: for each number of rules that one may know, from when on the rest of `:revision` may count."""
 
 
 class DocumentsBehind(Transient):
@@ -182,6 +187,7 @@ async def save(connection: AsyncConnection, service: str, documents: Sequence[Do
         values = {name: getattr(one, name) for name in _COLUMNS}
         body, control = json.dumps(one.body, ensure_ascii=False), json.dumps(one.control)
         own = {"is_rule": is_rule(one.kind, one.name, service), "body": body, "control": control}
+        own |= {"counts_from": counts_from(one), "counts_before": one.kind == EXCUSES.name}
         changed += (await connection.execute(_ADD, {**values, **own})).one_or_none() is not None
     return changed
 

@@ -142,6 +142,7 @@ CREATE TABLE clocks (
     revision int NOT NULL,
     provisional boolean NOT NULL,
     used_share numeric,
+    unexcused text NOT NULL,
     kept jsonb NOT NULL
 );
 CREATE INDEX clocks_aggregate ON clocks (aggregate);
@@ -166,6 +167,7 @@ CREATE TABLE documents (
     number int NOT NULL UNIQUE,
     rule_number int UNIQUE,
     effective_at timestamptz NOT NULL,
+    counts_from timestamptz NOT NULL,
     applies_to_open boolean NOT NULL,
     body json NOT NULL,
     control jsonb NOT NULL,
