@@ -17,6 +17,8 @@ pytestmark = pytest.mark.real
 
 APPROVED: dict[str, Any] = {"status": "in_force", "author": "E7", "approver": "E8", "approved_on": date(2025, 7, 9)}
 
+WEDNESDAY, WEDNESDAY_NOON, THURSDAY_NIGHT = at("00:00", 9), at("12:00", 9), at("23:00", 10)
+
 
 @pytest.fixture
 async def complaints(database: str) -> AsyncIterator[ServiceOnDatabase]:
@@ -33,9 +35,9 @@ def lodged(complaint: str, region: str = "south") -> Record:
 def typhoon(
     version: int = 1,
     *,
-    since: datetime = at("00:00", 9),
-    until: datetime = at("23:00", 10),
-    known: datetime = at("12:00", 9),
+    since: datetime = WEDNESDAY,
+    until: datetime = THURSDAY_NIGHT,
+    known: datetime = WEDNESDAY_NOON,
     control: Mapping[str, Any] = APPROVED,
     **body: Any,
 ) -> Record:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from common.contracts.topics import SERVICES
-from common.kernel.clock_events import Changed
+from common.kernel.clock_events import Changed, Excused, Extended
 from common.kernel.clock_json import seconds, write_state, write_target
 from common.kernel.clock_shares import used_share
 from common.kernel.exact import ratio_text
@@ -21,7 +21,7 @@ from common.kernel.working_time import Calendar
 from common.kernel.zones import ZoneInfo
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
-from common.sla.ledger import LEDGER_NAMES, Folded, RuleUsed, Terms, fold_ledger
+from common.sla.ledger import LEDGER_NAMES, Folded, LedgerEvent, RuleUsed, Terms, fold_ledger, refused_extensions
 from common.store import clocks, documents, outbox, timers
 from ops.clock_questions import Questions, explained_days, range_step
 from ops.clock_reasons import hours, patterns_of, reasons
@@ -90,14 +90,21 @@ def _account(clock: Clock, folded: Folded, facts: Sequence[Mapping[str, Any]], t
         "replay_of": clock.replay_of,
         "promised": [_promised(terms, state.calendar.zone) for terms in folded.terms],
         "segments": [_segment(segment) for segment in state.segments],
+        "excused": [_excused(window, state) for window in folded.windows],
         "days": _days(state),
         **explained_days(state.calendar, to_micros(state.started_at), state.target),
         "ahead": _ranges(state.calendar, to_micros(state.as_of), to_micros(state.due_at)) if _runs_on(folded) and state.due_at else [],
-        "ledger": [_event(event, folded) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))],
+        "ledger": [
+            _event(event, folded, clock.events) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))
+        ],
         "published": [_fact(row, state.calendar.zone) for row in facts],
         "published_outcome": clock.published.outcome,
         "timer": None if timer is None else {**dict(timer), "due_at": _timer_text(timer)},
     }
+
+
+def _place(event: LedgerEvent) -> tuple[datetime, int]:
+    return event.at, event.sequence or 0
 
 
 def _runs_on(folded: Folded) -> bool:
@@ -114,6 +121,12 @@ def _promised(terms: Terms, zone: ZoneInfo) -> dict[str, Any]:
         "target": write_target(terms.promise.target),
         "calendar": terms.promise.calendar,
     }
+
+
+def _excused(window: Excused, state: ClockState) -> dict[str, str]:
+    zone = state.calendar.zone
+    since, until = (at.astimezone(zone).isoformat(sep=" ", timespec="minutes")[:16] for at in (window.since, window.until))
+    return {"document": window.id, "from": since, "to": until, "reason": window.reason}
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
@@ -142,15 +155,16 @@ def _days(state: ClockState) -> list[dict[str, Any]]:
     return steps
 
 
-def _event(event: Any, folded: Folded) -> dict[str, Any]:
-    names = ("owner", "party", "reason", "calendar", "rule", "traits")
+def _event(event: Any, folded: Folded, ledger: Sequence[LedgerEvent]) -> dict[str, Any]:
+    names = ("owner", "party", "reason", "by", "calendar", "rule", "traits")
     more = {name: found for name in names if (found := getattr(event, name, None))}
     if (target := getattr(event, "target", None)) is not None:
         more["target"] = write_target(target)
     if isinstance(event, Changed):
         counts = event.id in {terms.id for terms in folded.terms}
     else:
-        counts = isinstance(event, RuleUsed) or event.id not in folded.state.ignored
+        refused = refused_extensions(ledger, folded.terms) if isinstance(event, Extended) else {}
+        counts = isinstance(event, RuleUsed) or (event.id not in folded.state.ignored and event.id not in refused)
     return {
         "at": event.at.astimezone(folded.state.calendar.zone).isoformat(),
         "type": LEDGER_NAMES[type(event)],
@@ -181,11 +195,11 @@ def _timer_text(timer: Mapping[str, Any]) -> str | None:
 
 def _print(found: Mapping[str, Any]) -> None:
     """The account as tables, the summary first."""
-    deadline = found["deadline"] or found["due_at"] or "none while it stands still"
+    deadline = found["deadline"] or found["due_at"] or ("none" if found["outcome"] in ("void", "none") else "none while it stands still")
     if found["provisional"]:
         deadline += " (provisional: the calendar is not known that far)"
     share = found["used_share"]
-    outcomes = [fact for fact in found["published"] if fact["type"].partition(".")[2] in ("met", "breached", "corrected")]
+    outcomes = [fact for fact in found["published"] if fact["type"].partition(".")[2] in ("met", "breached", "voided", "corrected")]
     console().print(f"{found['reason_zh']}\n{found['reason_en']}", soft_wrap=True, markup=False, highlight=False)
     summary = {
         "promise": f"{found['policy']}: {json.dumps(found['target'])} on {found['calendar']} ({found['time_zone']})",
@@ -207,9 +221,11 @@ def _print(found: Mapping[str, Any]) -> None:
     counted += [{**part, "counted": "still to come"} for part in found["ahead"]]
     pattern = [name for name in ("season", "alternating") if name in dict(patterns_of(found))]
     show("What was counted", _flat(counted), ("from", "to", "working_seconds", "counted", *pattern), as_json=False)
+    if found["excused"]:
+        show("Excused windows, in which no time counts", found["excused"], ("document", "from", "to", "reason"), as_json=False)
     if found["days"]:
         show("The days to the deadline", _flat(found["days"]), ("date", "from", "to", "working_seconds", *pattern), as_json=False)
-    show("Ledger", found["ledger"], ("at", "type", "owner", "party", "reason", "calendar", "rule", "counts", "id"), as_json=False)
+    show("Ledger", found["ledger"], ("at", "type", "owner", "party", "reason", "by", "calendar", "rule", "counts", "id"), as_json=False)
     show("Published", found["published"], ("at", "type", "deadline", "owner", "why", "decided_at", "published_at"), as_json=False)
     if not found["published"]:
         console().print("What was published longer ago than the outbox is kept stands on the topic sla-clocks only.")

@@ -13,6 +13,7 @@ ZH = {
     "end_of_day": "承诺在起始日之后第 {amount} 个工作日{hour}完成（{policy}，日历 {calendar}）",
     "same_day": "承诺当日{hour}办结{cut_off}（{policy}，日历 {calendar}）",
     "after_day_0": "承诺在起算日之后第 {amount} 个工作日{hour}完成{cut_off}（{policy}，日历 {calendar}）",
+    "no_promise": "未作时限承诺：{why_none}（{policy}，日历 {calendar}）",
     "by_closing": "结束前",
     "by_hour": " {time} 前",
     "with_cut_off": "，{time} 截止受理，逾时自下一工作日起算",
@@ -23,6 +24,11 @@ ZH = {
     "patterns": "适用作息：{patterns}",
     "season": "季节作息 {from} 至 {to}",
     "alternating": "大小周（基准日 {anchor}）",
+    "excused": "免责时段不计时：{windows}",
+    "extended": "到期前已告知客户延期 {extensions} 次",
+    "void": "已作废（{why_void}），不计达标也不计超时",
+    "nothing_owed": "进行中，已用工作时间 {used}，无到期时间",
+    "nothing_owed_done": "{stopped} 完成，已用工作时间 {used}，不考核时限",
     "met": "{stopped} 完成，已用工作时间 {used}，达标",
     "breached": "{due} 到期，{stopped} 才完成，超时 {over}",
     "breached_and_not_done": "{due} 到期，尚未完成，超时 {over}",
@@ -47,6 +53,7 @@ EN = {
     "end_of_day": "Promised by {hour} of working day {amount} after the day of the start ({policy}, calendar {calendar})",
     "same_day": "Promised by {hour} of the same day{cut_off} ({policy}, calendar {calendar})",
     "after_day_0": "Promised by {hour} of working day {amount} after the day from which it counts{cut_off} ({policy}, calendar {calendar})",
+    "no_promise": "No time is promised: {why_none} ({policy}, calendar {calendar})",
     "by_closing": "the end",
     "by_hour": "{time}",
     "with_cut_off": ", with a cut-off at {time}",
@@ -57,6 +64,11 @@ EN = {
     "patterns": "hours of {patterns}",
     "season": "the season from {from} to {to}",
     "alternating": "the weekday that alternates with {anchor}",
+    "excused": "no time counted during {windows}",
+    "extended": "extended {extensions} time(s), each told to the customer before the deadline",
+    "void": "void ({why_void}): neither met nor breached",
+    "nothing_owed": "running after {used} of working time, due at no time",
+    "nothing_owed_done": "done {stopped}, after {used} of working time, with no time to keep",
     "met": "done {stopped}, after {used} of working time: met",
     "breached": "due {due} and done {stopped}: breached, {over} over",
     "breached_and_not_done": "due {due} and not done yet: breached, {over} over",
@@ -103,12 +115,17 @@ def _sentence(account: Mapping[str, Any], words: Mapping[str, str]) -> str:
         "due": _at(account["breached_at"] or account["due_at"]),
         "used": hours(account["elapsed_working_seconds"]),
         "over": hours(account["overdue_working_seconds"]),
+        "why_none": target.get("reason", ""),
+        "why_void": next((event["reason"] for event in account["ledger"] if event["type"] == "voided" and event["counts"]), ""),
+        "extensions": str(account["extensions"]),
+        "windows": words["and"].join(f"{one['from']} – {one['to']} ({one['reason']})" for one in account["excused"]),
     }
     parts = [words[kind].format(**told)]
     if reason := account.get("day_0", {}).get("reason"):
         parts.append(words[reason].format(date=account["day_0"]["date"]))
     if patterns := [words[name].format(**pattern) for name, pattern in patterns_of(account)]:
         parts.append(words["patterns"].format(patterns=words["and"].join(patterns)))
+    parts += [words[name].format(**told) for name, is_so in (("excused", account["excused"]), ("extended", account["extensions"])) if is_so]
     parts.append(words[_how_it_stands(account)].format(**told))
     parts.append(words["held"].format(shares=_shares(account["working_seconds_by_owner"], "share", words)))
     if waits := account["paused_working_seconds_by_party"]:
@@ -118,6 +135,8 @@ def _sentence(account: Mapping[str, Any], words: Mapping[str, str]) -> str:
 
 def _promise(target: Mapping[str, Any]) -> tuple[str, str]:
     """The kind of promise, and how much was promised."""
+    if "none" in target:
+        return "no_promise", ""
     if "working_seconds" in target:
         return "hours", hours(target["working_seconds"])
     number = target["working_days"]
@@ -139,8 +158,10 @@ def patterns_of(account: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
 
 def _how_it_stands(account: Mapping[str, Any]) -> str:
     match account["outcome"], account["state"]:
-        case "met", _:
-            return "met"
+        case "met" | "void" as outcome, _:
+            return str(outcome)
+        case "none", state:
+            return "nothing_owed_done" if state in ("stopped", "void") else "nothing_owed"
         case "breached", state:
             return "breached" if state == "stopped" else "breached_and_not_done"
         case _, "paused":

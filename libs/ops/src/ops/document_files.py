@@ -16,6 +16,7 @@ from common.contracts.yaml_files import Finding, as_yaml, read_yaml
 from common.kernel.faults import Fault
 from common.kernel.reference import HEAD, Kind
 from common.sla.rulebook import CALENDARS, POLICIES
+from common.sla.rulebook import KINDS as RULE_KINDS
 from ops import calendar_lint, policy_lint
 from ops.calendar import calendar_in, is_calendar
 from ops.document_lint import REMEDIES, findings, refused
@@ -46,7 +47,7 @@ class Written:
 def kinds() -> dict[str, Kind[Any]]:
     """Every kind of document that is installed here, by name."""
     found = [kind for point in entry_points(group=ENTRY_POINTS) for kind in point.load()]
-    return {kind.name: kind for kind in (CALENDARS, POLICIES, *sorted(found, key=lambda kind: str(kind.name)))}
+    return {kind.name: kind for kind in (*RULE_KINDS, *sorted(found, key=lambda kind: str(kind.name)))}
 
 
 def lint(file: Path, *, kind: str = "", calendars: tuple[str, ...] = ()) -> list[Finding]:

@@ -47,8 +47,9 @@ def report(
 ) -> None:
     """Show by service and stage how many clocks were met and breached in a period, by event time, and what is open now.
 
-    A clock belongs to the day of its stop, or of its deadline when it was breached; corrections count. `compliance` is exact, met of
-    closed; `used` are shares of the target (the half and nine tenths of the clocks used no more).
+    A clock belongs to the day of its stop, or of its deadline when it was breached; corrections count, and what is void or was never
+    promised counts for nothing. `excused` are those of the met that would be breached without excused windows. `compliance` is exact,
+    met of closed; `used` are shares of the target (the half and nine tenths of the clocks used no more).
     """
     zone, url = _zone(time_zone), database_address(database)
     first = _day(since, "--from")
@@ -63,7 +64,7 @@ def report(
             rows += [_row(name, by, dict(row), zone) for row in await clocks.report(connection, by.value, begin, end)]
         return [row for row in rows if row["met"] or row["breached"] or row["open"]]
 
-    told = ("met", "breached", "compliance", "percent", "used_p50", "used_p90", "open", "next_deadline")
+    told = ("met", "breached", "excused", "compliance", "percent", "used_p50", "used_p90", "open", "next_deadline")
     named = () if by is By.STAGE else (str(by),)
     show(f"SLA {first} to {last}, {time_zone}", answered(read, database_url=url), ("service", "stage", *named, *told), as_json=json)
 

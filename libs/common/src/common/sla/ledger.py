@@ -95,6 +95,8 @@ class Folded(NamedTuple):
     """How many versions of excused windows are about the clock; those that others have replaced count as well."""
     unexcused: str = ""
     """The outcome that it would have without the windows; empty where there are none."""
+    windows: tuple[Excused, ...] = ()
+    """Those that count."""
 
     def terms_at(self, instant: datetime) -> Terms:
         """What was promised at an instant."""
@@ -180,6 +182,7 @@ def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fol
         folded=len(ledger.events),
         excuses=sum(one.version.version for one in touched),
         unexcused=_without_windows(_counted(history, terms), as_of, calendars).outcome if touched else "",
+        windows=tuple(one.event for one in touched if one.event is not None),
     )
 
 

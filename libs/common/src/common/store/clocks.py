@@ -76,6 +76,7 @@ _OPEN = text("SELECT stage, count(*) AS n FROM clocks WHERE outcome = 'open' AND
 _REPORT = """
 SELECT stage, {group} AS value, count(*) FILTER (WHERE outcome = 'met' AND {closed}) AS met,
        count(*) FILTER (WHERE outcome = 'breached' AND {closed}) AS breached,
+       count(*) FILTER (WHERE outcome = 'met' AND unexcused = 'breached' AND {closed}) AS excused,
        percentile_disc(0.5) WITHIN GROUP (ORDER BY used_share) FILTER (WHERE {closed}) AS used_p50,
        percentile_disc(0.9) WITHIN GROUP (ORDER BY used_share) FILTER (WHERE {closed}) AS used_p90,
        count(*) FILTER (WHERE outcome = 'open' AND state <> 'stopped') AS open,

@@ -20,10 +20,10 @@ from common.kernel.errors import Transient
 from common.kernel.ids import derived_id
 from common.kernel.parties import Organisation
 from common.kernel.reference import EVER, Document, Documents, Kind
-from common.sla.policy import shipped_document
 from common.sla.excuses import EXCUSES
-from common.sla.rulebook import POLICIES, Rulebook, counts_from, is_rule
+from common.sla.policy import shipped_document
 from common.sla.rulebook import KINDS as RULE_KINDS
+from common.sla.rulebook import POLICIES, Rulebook, counts_from, is_rule
 from common.store import outbox, parties, positions
 from common.store.outbox import Outgoing
 from common.store.parties import PartiesCache
