@@ -72,7 +72,7 @@ async def _explained(url: str, service: str, id: str) -> dict[str, Any] | None:
 def _account(clock: Clock, folded: Folded, facts: Sequence[Mapping[str, Any]], timer: Mapping[str, Any] | None) -> dict[str, Any]:
     state = folded.state
     share, now = used_share(state), folded.terms[-1]
-    using = next(used for used in folded.calendars.values() if used.calendar == state.calendar)
+    using = next(used for used in folded.calendars.values() if used.calendar == state.calendar.excusing(()))
     return {
         "clock": clock.id,
         "policy": now.policy,

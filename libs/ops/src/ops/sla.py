@@ -1,5 +1,6 @@
 """`aftersales sla report`: how the promises of a period were kept, by stage and by what operations and managers ask for."""
 
+from collections import Counter
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -52,11 +53,7 @@ def report(
     met of closed; `used` are shares of the target (the half and nine tenths of the clocks used no more).
     """
     zone, url = _zone(time_zone), database_address(database)
-    first = _day(since, "--from")
-    last = now().astimezone(zone).date() if until is None else _day(until, "--to")
-    begin, end = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (first, last + timedelta(days=1)))
-    if end <= begin:
-        stop("--to lies before --from.", 2)
+    first, last, begin, end = _period(since, until, zone)
 
     async def read() -> list[dict[str, Any]]:
         rows = []
@@ -67,6 +64,53 @@ def report(
     told = ("met", "breached", "excused", "compliance", "percent", "used_p50", "used_p90", "open", "next_deadline")
     named = () if by is By.STAGE else (str(by),)
     show(f"SLA {first} to {last}, {time_zone}", answered(read, database_url=url), ("service", "stage", *named, *told), as_json=json)
+
+
+@app.command()
+def compensations(
+    since: Annotated[str, typer.Option("--from", metavar="DATE", help="The first day, such as 2026-07-01.")],
+    until: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last day; today by default.")] = None,
+    totals: Annotated[bool, typer.Option("--totals", help="How many by person, stage and what was done, instead of each.")] = False,
+    time_zone: Annotated[str, typer.Option(help="Whose midnights the days begin at.")] = "Asia/Shanghai",
+    service: ServiceOption = None,
+    database: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show who voided, extended and excused which promise, when and why: whatever makes a rate better than what was done.
+
+    `by` is who said so, for a window who approved it, and empty where a system did. `unexcused` is the outcome without windows. An
+    extension that did not count is listed too; `clock explain` says why it did not.
+    """
+    zone, url = _zone(time_zone), database_address(database)
+    first, last, begin, end = _period(since, until, zone)
+
+    async def read() -> list[dict[str, Any]]:
+        rows = []
+        async for name, connection in each_database(url, chosen(service)):
+            rows += [
+                {"service": name, **row, "at": row["at"].astimezone(zone)} for row in await clocks.compensations(connection, begin, end)
+            ]
+        return _totals(rows) if totals else rows
+
+    told = ("number",) if totals else ("at", "clock", "reason", "owner", "unexcused", "outcome")
+    columns = ("service", "stage", "what", "by", *told)
+    show(f"Compensations {first} to {last}, {time_zone}", answered(read, database_url=url), columns, as_json=json)
+
+
+def _totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = ("service", "stage", "what", "by")
+    found = Counter(tuple(row[name] for name in names) for row in rows)
+    return [{**dict(zip(names, key, strict=True)), "number": number} for key, number in sorted(found.items())]
+
+
+def _period(since: str, until: str | None, zone: ZoneInfo) -> tuple[date, date, datetime, datetime]:
+    """The first and the last day, the instant at which the one begins, and that at which the other is over."""
+    first = _day(since, "--from")
+    last = now().astimezone(zone).date() if until is None else _day(until, "--to")
+    begin, end = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (first, last + timedelta(days=1)))
+    if end <= begin:
+        stop("--to lies before --from.", 2)
+    return first, last, begin, end
 
 
 def _row(service: str, by: By, row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -94,6 +94,22 @@ _GROUPS = {
 _REPORTS = {by: text(_REPORT.format(group=group, closed="closed_at >= :begin AND closed_at < :end")) for by, group in _GROUPS.items()}
 
 
+# A window leaves its trail on each clock that it touches; who approved its newest version answers for it.
+_COMPENSATIONS = text("""
+SELECT e.at, e.type AS what, c.id AS clock, c.stage, coalesce(nullif(c.kept -> 'published' ->> 'subject', ''), c.owner) AS owner,
+       coalesce(e.data ->> 'by', '') AS by, e.data ->> 'reason' AS reason, c.unexcused, c.outcome
+FROM clock_events e JOIN clocks c ON c.id = e.clock_id
+WHERE e.type IN ('voided', 'extended') AND e.at >= :begin AND e.at < :end
+UNION ALL
+SELECT e.at, 'excused', c.id, c.stage, coalesce(nullif(c.kept -> 'published' ->> 'subject', ''), c.owner),
+       'employee:' || (d.control ->> 'approver'), d.body ->> 'reason', c.unexcused, c.outcome
+FROM clock_events e JOIN clocks c ON c.id = e.clock_id
+JOIN documents d ON d.kind = 'excused-windows' AND d.standing = 'approved' AND e.data ->> 'rule' = 'excused ' || d.name || '@' || d.version
+WHERE e.type = 'rule_used' AND e.at >= :begin AND e.at < :end
+ORDER BY at, clock, what
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """What the next fold goes on from: what a clock's row keeps beside its columns."""
@@ -177,6 +193,11 @@ async def report(
 ) -> list[dict[str, Any]]:
     """By stage and `by` (as `value`): what was met and breached from `begin` to before `end`, and what is open now."""
     return [dict(row) for row in (await connection.execute(_REPORTS[by], {"begin": begin, "end": end})).mappings()]
+
+
+async def compensations(connection: AsyncConnection, begin: datetime, end: datetime) -> list[dict[str, Any]]:
+    """Who voided, extended and excused which clock from `begin` to before `end`, why, and what came of it without and with windows."""
+    return [dict(row) for row in (await connection.execute(_COMPENSATIONS, {"begin": begin, "end": end})).mappings()]
 
 
 async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None:
