@@ -1,13 +1,15 @@
 """Histories of clocks and what each must answer, worked out by hand from interfaces 3b and 3c.
 
-All times are UTC in January 2026, of which the 5th is a Monday; `mon-fri` works 09:00-18:00. Times are written `5 13:00`. Unless a
-history says otherwise it starts on Monday at 09:00 with a target of four hours, owned by wang, so that it is due at 13:00.
+All times are UTC in January 2026, of which the 5th is a Monday; `mon-fri` works 09:00-18:00. Times are written `5 13:00` and lie on
+quarter hours. Unless a history says otherwise it starts on Monday at 09:00 with a target of four hours, owned by wang, so that it
+is due at 13:00.
 """
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 H = 3600
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FOUR_HOURS: dict[str, Any] = {"working_seconds": 4 * H}
 NOTHING = {"none": True, "reason": "a courtesy"}
 
@@ -233,11 +235,11 @@ VOIDED = [
         "before started everything but excused is ignored and listed",
         asked(
             "5 10:00",
-            voided("5 08:00"),
-            restarted("5 08:10"),
-            extended("5 08:20"),
-            changed("5 08:30", target=NOTHING),
-            stopped("5 08:40"),
+            voided("5 07:00"),
+            restarted("5 07:15"),
+            extended("5 07:30"),
+            changed("5 07:45", target=NOTHING),
+            stopped("5 08:15"),
             started(),
         ),
         says(
@@ -245,7 +247,7 @@ VOIDED = [
             "open",
             "5 13:00",
             H,
-            ignored=["voided 5 08:00", "restarted 5 08:10", "extended 5 08:20", "changed 5 08:30", "stopped 5 08:40"],
+            ignored=["voided 5 07:00", "restarted 5 07:15", "extended 5 07:30", "changed 5 07:45", "stopped 5 08:15"],
         ),
     ),
 ]
@@ -304,7 +306,7 @@ RESTARTED = [
         says("running", "open", "5 13:00", H, rounds=[FIRST_ROUND]),
     ),
     Case(
-        "under the named calendar, towards the last target",
+        "under the named calendar and target",
         asked("5 19:00", started(), restarted("5 17:00", calendar="24x7", target=FOUR_HOURS)),
         says("running", "open", "5 21:00", 2 * H, rounds=[a_round("5 09:00", "5 17:00", "breached", "5 13:00", 8 * H)]),
     ),
@@ -431,8 +433,8 @@ EXTENDED = [
     ),
     Case(
         "after the deadline in force it is ignored",
-        asked("5 14:00", started(), extended("5 13:01")),
-        says("running", "breached", "5 13:00", 5 * H, overdue_working_seconds=H, ignored=["extended 5 13:01"]),
+        asked("5 14:00", started(), extended("5 13:15")),
+        says("running", "breached", "5 13:00", 5 * H, overdue_working_seconds=H, ignored=["extended 5 13:15"]),
     ),
     Case(
         "the deadline in force is that of an earlier extension",
@@ -476,14 +478,14 @@ EXTENDED = [
     ),
     Case(
         "a fixed instant passes while paused, and then it is too late to extend",
-        asked("7 09:00", started(target=days(1)), paused("5 10:00"), extended("6 18:01", target=days(2))),
+        asked("7 09:00", started(target=days(1)), paused("5 10:00"), extended("6 18:15", target=days(2))),
         says(
             "paused",
             "breached",
             "6 18:00",
             H,
             paused_working_seconds_by_party={"customer": 17 * H},
-            ignored=["extended 6 18:01"],
+            ignored=["extended 6 18:15"],
         ),
     ),
     Case(
@@ -615,8 +617,8 @@ EXCUSED = [
         says("running", "open", "7 18:00", H),
     ),
     Case(
-        "a closing lies in a window when closing ≤ to: a minute less and the day is one",
-        asked("5 10:00", started(target=days(1)), excused("5 10:00", "6 09:00", "6 17:59")),
+        "a closing lies in a window when closing ≤ to: a quarter of an hour less and the day is one",
+        asked("5 10:00", started(target=days(1)), excused("5 10:00", "6 09:00", "6 17:45")),
         says("running", "open", "6 18:00", H),
     ),
     Case(
@@ -668,6 +670,16 @@ EXCUSED = [
         "with a cut-off, day 0 is the next working day when the start's date is none now",
         asked("5 10:00", started(target=days(1, cut_off="16:00")), excused("5 10:00", "5 17:00", "5 18:00")),
         says("running", "open", "7 18:00", H),
+    ),
+    Case(
+        "after the cut-off, day 0 is the next working day that is none of the excused ones",
+        asked("5 17:00", started("5 16:00", days(0, cut_off="16:00")), excused("5 16:00", "6 17:00", "6 18:00")),
+        says("running", "open", "7 18:00", H),
+    ),
+    Case(
+        "after the hour, day 0 is the next working day on which the hour is not excused",
+        asked("5 17:00", started("5 16:00", days(0, by="16:00")), excused("5 16:00", "6 15:00", "6 16:00")),
+        says("running", "open", "7 16:00", H),
     ),
     Case(
         "a Friday whose closing is excused is followed by Monday",
@@ -810,11 +822,6 @@ NONE = [
         asked("5 14:00", started(target=NOTHING), excused("5 12:00", "5 10:00", "5 12:00")),
         says("running", "none", None, 3 * H, excused_working_seconds=2 * H),
     ),
-    Case(
-        "a single question about a target that promises nothing has no deadline",
-        {"calendar": "mon-fri", "start": when("5 09:00"), "target": NOTHING},
-        {"deadline": None, "provisional": False},
-    ),
 ]
 
 AT_THE_EDGE = [
@@ -839,6 +846,11 @@ AT_THE_EDGE = [
         says("running", "breached", "7 10:00", 21 * H, overdue_working_seconds=3 * H),
     ),
     Case(
+        "pauses_count moves the instant by the paused working time, past by too",
+        asked("5 15:00", started("5 12:00", days(1, by="16:00", pauses_count=True)), paused("5 13:00"), resumed("5 15:00")),
+        says("running", "open", "6 18:00", H, paused_working_seconds_by_party={"customer": 2 * H}),
+    ),
+    Case(
         "with a cut-off, n = 1, a Saturday's request is due on Tuesday",
         asked("10 10:00", started("10 10:00", days(1, cut_off="16:00"))),
         says("running", "open", "13 18:00", 0, working_seconds_by_owner={}),
@@ -854,6 +866,80 @@ AT_THE_EDGE = [
         says("running", "open", "6 16:00", 0, working_seconds_by_owner={}),
     ),
 ]
+
+NEW_YORK = {"time_zone": "America/New_York", "weekly_hours": {day: [["00:00", "24:00"]] for day in DAYS}}
+NIGHTS = {"time_zone": "UTC", "weekly_hours": {"fri": [["22:00", "06:00"]]}}
+SHORT_MONDAY = {"mon": [["09:00", "12:00"]], "tue": [["09:00", "18:00"]]}
+ONE_DAY_OF_WORK = {"working_days": 1, "meaning": "working_hours"}
+
+SINGLE_QUESTIONS = [
+    Case(
+        "a single question about a target that promises nothing has no deadline",
+        {"calendar": "mon-fri", "start": when("5 09:00"), "target": NOTHING},
+        {"deadline": None, "provisional": False},
+    ),
+    Case(
+        "a local time that a day skips is taken as the end of a range is",
+        {"calendar": NEW_YORK, "start": "2026-03-07T12:00:00-05:00", "target": days(1, by="02:30")},
+        {"deadline": "2026-03-08T07:00:00+00:00", "provisional": False},
+    ),
+    Case(
+        "a local time that a day has twice is taken as the end of a range is",
+        {"calendar": NEW_YORK, "start": "2026-10-31T12:00:00-04:00", "target": days(1, by="01:30")},
+        {"deadline": "2026-11-01T06:30:00+00:00", "provisional": False},
+    ),
+    Case(
+        "on a day whose range runs over midnight they are times of that date",
+        {"calendar": NIGHTS, "start": when("8 12:00"), "target": days(1, by="23:00")},
+        {"deadline": when("9 23:00"), "provisional": False},
+    ),
+    Case(
+        "a target of 0 of 3 is about working_hours too",
+        {"calendar": "mon-fri", "start": when("10 12:00"), "target": {"working_days": 0, "meaning": "working_hours"}},
+        {"deadline": when("12 09:00"), "provisional": False},
+    ),
+    Case(
+        "the ordinary day is the most common length, the earliest weekday's when they tie",
+        {"calendar": {"time_zone": "UTC", "weekly_hours": SHORT_MONDAY}, "start": when("6 09:00"), "target": ONE_DAY_OF_WORK},
+        {"deadline": when("6 12:00"), "provisional": False},
+    ),
+    Case(
+        "seasons do not matter for the ordinary day",
+        {
+            "calendar": {
+                "time_zone": "UTC",
+                "weekly_hours": SHORT_MONDAY,
+                "seasons": [{"from": "01-01", "to": "01-31", "weekly_hours": {"tue": [["08:00", "16:00"]]}}],
+            },
+            "start": when("6 08:00"),
+            "target": ONE_DAY_OF_WORK,
+        },
+        {"deadline": when("6 11:00"), "provisional": False},
+    ),
+    Case(
+        "make_up_hours default to Monday's of the season in force",
+        {
+            "calendar": {
+                "time_zone": "UTC",
+                "weekly_hours": SHORT_MONDAY,
+                "seasons": [{"from": "01-01", "to": "01-31", "weekly_hours": {"mon": [["08:00", "10:00"]]}}],
+                "make_up_days": ["2026-01-10"],
+            },
+            "date": "2026-01-10",
+        },
+        {"working_day": True, "ranges": [["08:00", "10:00"]]},
+    ),
+    Case(
+        "whole clocks carry provisional for a projected deadline",
+        {
+            "events": [{**started(calendar="cn", target=hours_of_work(2)), "at": "2026-12-25T17:00:00+08:00"}],
+            "as_of": "2026-12-25T17:00:00+08:00",
+        },
+        {"deadline": "2026-12-28T10:00:00+08:00", "provisional": True, "rounds": [], "extensions": 0, "excused_working_seconds": 0},
+    ),
+]
+
+CONTRADICTORY = {**NIGHTS, "closed_dates": ["2026-01-09"], "make_up_days": ["2026-01-09"]}
 
 REFUSED = [
     Case("voided has no such field", asked("5 12:00", started(), voided("5 10:00", owd=True)), refused("unknown_field", "events[1].owd")),
@@ -921,8 +1007,19 @@ REFUSED = [
         asked("5 12:00", started(), OVER_LUNCH, {**OVER_LUNCH, "to": when("5 13:00")}),
         refused("conflicting_duplicate"),
     ),
+    Case(
+        "unsure_from without known_until",
+        asked("5 12:00", started(calendar={**NIGHTS, "unsure_from": "12-26"})),
+        refused("bad_calendar"),
+    ),
+    Case(
+        "a date both in closed_dates and make_up_days",
+        asked("5 12:00", started(), restarted("5 10:00", calendar=CONTRADICTORY)),
+        refused("bad_calendar"),
+    ),
     Case("an excuse alone starts no clock", asked("9 09:00", OVER_LUNCH), refused("not_started")),
 ]
 
-HISTORIES = [*VOIDED, *RESTARTED, *EXTENDED, *EXCUSED, *NONE, *AT_THE_EDGE]
-CASES = [*HISTORIES, *REFUSED]
+CLOCKS = [*VOIDED, *RESTARTED, *EXTENDED, *EXCUSED, *NONE, *AT_THE_EDGE]
+ANSWERED = [*CLOCKS, *SINGLE_QUESTIONS]
+CASES = [*ANSWERED, *REFUSED]

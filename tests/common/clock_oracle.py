@@ -5,8 +5,7 @@ It shares no code with the product but the zones' rules. Instants and ranges giv
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -173,7 +172,7 @@ def time_on(calendar: dict[str, Any], day: date, time: str) -> datetime:
 def _working_day(
     calendar: dict[str, Any], after: date, number: int, by: str | None = None, windows: Sequence[Window] = ()
 ) -> tuple[date, datetime] | None:
-    for ahead in range(1, 60):
+    for ahead in range(1, 90):
         day = after + timedelta(days=ahead)
         due = due_on(calendar, day, by, windows)
         number -= due is not None
@@ -199,16 +198,17 @@ def _belongs(calendar: dict[str, Any], zone: ZoneInfo, day: date, at: datetime) 
     return False
 
 
-@dataclass
-class OracleRound:
-    """A round that a restart ended; `sight` is until when the oracle looked for its deadline, where it found none."""
+@dataclass(frozen=True, eq=False)
+class Beyond:
+    """A deadline that the oracle did not see: equal to every instant from the end of its sight on."""
 
-    started: datetime
-    ended: datetime
-    outcome: str
-    deadline: datetime | None
-    sight: datetime | None
-    consumed: int
+    sight: datetime
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, datetime) and other >= self.sight
+
+    def __hash__(self) -> int:
+        return 0
 
 
 PROJECTED = 4 * 96
@@ -253,7 +253,7 @@ class OracleClock:
     worked: list[datetime] = field(default_factory=list)
     reopenings: int = 0
     extensions: int = 0
-    rounds: list[OracleRound] = field(default_factory=list)
+    rounds: list[dict[str, Any]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     fixed: datetime | None = None
     goal: int = 0
@@ -346,23 +346,25 @@ class OracleClock:
 
     def begin_another_round(self, event: dict[str, Any], at: datetime) -> None:
         """Closes the round with what would have been answered just before, and forgets what belongs to it."""
-        assert self.started is not None
-        deadline, sight = self.deadline(at)
-        ended = self.stopped if self.state == "stopped" else at
-        assert ended is not None
-        outcome = "superseded" if self.outcome == "open" else self.outcome
-        self.rounds.append(OracleRound(self.started, ended, outcome, deadline, sight, self.consumed))
+        closed = {
+            "started_at": self.started,
+            "ended_at": self.stopped if self.state == "stopped" else at,
+            "outcome": "superseded" if self.outcome == "open" else self.outcome,
+            "deadline": self.deadline(at),
+            "elapsed_working_seconds": self.consumed * SLOT_SECONDS,
+        }
+        self.rounds.append(closed)
         self.state, self.started, self.breached, self.reached = "running", at, None, False
         self.consumed, self.excused, self.worked, self.reopenings, self.extensions = 0, 0, [], 0, 0
         self.calendar = event.get("calendar", self.calendar)
         self.target = event.get("target", self.target)
 
-    def deadline(self, at: datetime) -> tuple[datetime | None, datetime | None]:
-        """The deadline as it is answered at this instant, and until when it was looked for in vain."""
+    def deadline(self, at: datetime) -> datetime | Beyond | None:
+        """The deadline as it is answered at this instant."""
         if self.breached is not None or self.state != "running" or self.promises_nothing:
-            return self.breached, None
-        found = project(deepcopy(self), at, PROJECTED)
-        return found, at + PROJECTED * SLOT if found is None else None
+            return self.breached
+        alone = replace(self, owners={}, parties={}, worked=[])  # what it will have consumed is no part of the answer
+        return project(alone, at, PROJECTED) or Beyond(at + PROJECTED * SLOT)
 
     def notice(self, at: datetime) -> None:
         """Notes that the target is reached at this very instant."""
@@ -393,6 +395,33 @@ class OracleClock:
         if self.promises_nothing or self.never_owed:
             return 0
         return max(0, self.consumed - self.goal) if self.fixed is None else sum(at >= self.fixed for at in self.worked)
+
+    def answer(self, at: datetime) -> dict[str, Any]:
+        """The fields of the contract, with instants as such."""
+        return {
+            "state": self.state,
+            "outcome": self.outcome,
+            "deadline": self.deadline(at),
+            "breached_at": self.breached,
+            "elapsed_working_seconds": self.consumed * SLOT_SECONDS,
+            "overdue_working_seconds": self.overdue() * SLOT_SECONDS,
+            "working_seconds_by_owner": {owner: slots * SLOT_SECONDS for owner, slots in self.owners.items()},
+            "paused_working_seconds_by_party": {party: slots * SLOT_SECONDS for party, slots in self.parties.items()},
+            "reopenings": self.reopenings,
+            "extensions": self.extensions,
+            "excused_working_seconds": self.excused * SLOT_SECONDS,
+            "rounds": self.rounds,
+            "ignored": self.ignored,
+        }
+
+
+INSTANTS = ("deadline", "breached_at", "started_at", "ended_at")
+
+
+def with_instants(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer of the product with instants instead of texts, which may be written in any zone."""
+    read = {name: datetime.fromisoformat(value) if name in INSTANTS and value else value for name, value in answer.items()}
+    return read | ({"rounds": [with_instants(each) for each in answer["rounds"]]} if "rounds" in answer else {})
 
 
 def walk(events: list[dict[str, Any]], begin: datetime, as_of: datetime, calendars: dict[str, dict[str, Any]]) -> OracleClock:

@@ -1,56 +1,62 @@
 """What clocks say besides (interfaces 3c): each sentence by a history that was worked out by hand, asked as the command asks."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
-from tests.common.clock_3c_cases import CASES, HISTORIES, REFUSED, Case
+from tests.common.clock_3c_cases import ANSWERED, CASES, CLOCKS, REFUSED, Case
+from tests.common.clock_oracle import DAY_NAMES, walk, with_instants
 
 from ops.clock_questions import Questions
 
 ORDERS = 12
 """In how many orders a history is told, besides its own."""
 
+DOCUMENTS = {
+    "mon-fri": {"time_zone": "UTC", "weekly_hours": {day: [["09:00", "18:00"]] for day in DAY_NAMES[:5]}},
+    "24x7": {"time_zone": "UTC", "weekly_hours": {day: [["00:00", "24:00"]] for day in DAY_NAMES}},
+}
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 def of(cases: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=[case.shows for case in cases])
 
 
-def comparable(value: Any) -> Any:
-    """The value with instants instead of texts: an answer may write them in any zone."""
-    if isinstance(value, dict):
-        return {name: comparable(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [comparable(each) for each in value]
-    return datetime.fromisoformat(value) if isinstance(value, str) and value[4:5] == "-" else value
-
-
-def asked_about(answer: dict[str, Any], expected: dict[str, Any]) -> Any:
+def of_interest(answer: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
     """Those fields of the answer that the case names."""
-    return comparable({name: answer.get(name, "absent") for name in expected})
+    return with_instants({name: answer[name] for name in expected if name in answer})
 
 
-@of(HISTORIES)
-def test_a_history_is_answered_as_worked_out_by_hand(case: Case) -> None:
+@of(ANSWERED)
+def test_a_question_is_answered_as_worked_out_by_hand(case: Case) -> None:
     answer = Questions().answer(case.question)
-    assert asked_about(answer, case.expected) == comparable(case.expected), answer.get("error")
+    assert of_interest(answer, case.expected) == with_instants(case.expected), answer.get("error")
+
+
+@of(CLOCKS)
+def test_the_walk_through_the_slots_finds_what_was_worked_out_by_hand(case: Case) -> None:
+    as_of = datetime.fromisoformat(case.question["as_of"])
+    known = [each for each in case.question["events"] if datetime.fromisoformat(each["at"]) <= as_of]
+    clock = walk(sorted(known, key=lambda each: (each["at"], each["id"])), NEW_YEAR, as_of, DOCUMENTS)
+    assert with_instants(case.expected) == clock.answer(as_of)
 
 
 @of(REFUSED)
-def test_a_history_that_cannot_be_read_is_refused(case: Case) -> None:
+def test_a_question_that_cannot_be_read_is_refused(case: Case) -> None:
     error = Questions().answer(case.question)["error"]
-    assert asked_about(error, case.expected["error"]) == case.expected["error"], error["message"]
+    assert of_interest(error, case.expected["error"]) == case.expected["error"], error["message"]
 
 
-@of([case for case in HISTORIES if "events" in case.question])
+@of(CLOCKS)
 def test_the_order_of_what_is_told_and_duplicates_change_nothing(case: Case) -> None:
     random, events = Random(case.shows), case.question["events"]
     for _ in range(ORDERS):
         told = [*events, *random.choices(events, k=2)]
         random.shuffle(told)
         answer = Questions().answer({**case.question, "events": told})
-        assert asked_about(answer, case.expected) == comparable(case.expected), [each["id"] for each in told]
+        assert of_interest(answer, case.expected) == with_instants(case.expected), [each["id"] for each in told]
 
 
 def test_an_unknown_field_is_named_with_the_nearest_one() -> None:

@@ -1,6 +1,6 @@
 """The clock ledger: each rule by a hand-worked history, and random histories against a walk through the slots."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -13,14 +13,16 @@ from tests.common.clock_oracle import (
     SLOT_SECONDS,
     brief,
     calendars,
+    closing_of,
     end_of_working_day,
     instants,
     ordinary_day,
-    project,
     thorough,
+    time_on,
     times_of_day,
     walk,
     windows,
+    with_instants,
 )
 
 from common.kernel.clock_events import ClockEvent, Paused, Resumed, Started, Stopped
@@ -365,7 +367,12 @@ def test_shares_of_a_fixed_instant_come_nearer_during_a_pause_too() -> None:
     assert used_share(clock) == Fraction(3, 16)
 
 
-KINDS = ("paused", "resumed", "owner_changed", "changed", "stopped", "reopened", "started")
+USUAL = ("paused", "resumed", "owner_changed", "changed", "extended", "stopped", "reopened", "restarted")
+KINDS = st.sampled_from((*USUAL, *USUAL, "started", "voided"))
+"""What is drawn for a history: a void, after which nothing counts, and a second start are rare."""
+NOTHING = {"none": True, "reason": "a courtesy"}
+LOOKED_AT = 11
+"""How many days after the beginning the last look at a clock may be."""
 
 
 def _days(number: int) -> dict[str, Any]:
@@ -386,12 +393,16 @@ def histories(draw: st.DrawFn) -> tuple[list[dict[str, Any]], datetime, datetime
     by_hours = days.map(lambda target: {**target, "meaning": "working_hours"})
     by_times = st.builds(lambda target, times: target | times, st.integers(0, 4).map(_days), times_of_day)
     counting_pauses = (days | by_times).map(lambda target: {**target, "pauses_count": True})
-    targets = slots | days | by_times | counting_pauses | by_hours
+    promises = slots | days | by_times | counting_pauses | by_hours
+    targets = promises | promises | st.just(NOTHING)
     moments = sorted(draw(st.lists(instants(begin, days=8), min_size=1, max_size=9)))
+    opening = min(draw(st.sampled_from((0, 0, 0, 1))), len(moments) - 1)
     events = []
     for number, moment in enumerate(moments):
-        kind = "started" if number == 0 else draw(st.sampled_from(KINDS))
-        fields: dict[str, Any] = {"id": f"e{number}", "type": kind, "at": moment.isoformat(), "sequence": number}
+        kind = "started" if number == opening else draw(KINDS)
+        if number < opening and kind == "started":
+            kind = "stopped"
+        fields: dict[str, Any] = {"type": kind, "at": moment.isoformat()}
         match kind:
             case "started":
                 fields |= {"calendar": "one", "target": draw(targets), "owner": draw(st.sampled_from("ab"))}
@@ -402,64 +413,134 @@ def histories(draw: st.DrawFn) -> tuple[list[dict[str, Any]], datetime, datetime
             case "changed":
                 name = draw(st.sampled_from(("one", "two", "")))
                 fields |= {"calendar": name} if name else {"target": draw(targets)}
+            case "restarted":
+                fields |= draw(st.fixed_dictionaries({}, optional={"calendar": st.sampled_from(("one", "two")), "target": targets}))
+            case "extended":
+                fields |= {"target": draw(promises)}
+            case "voided":
+                fields |= draw(st.fixed_dictionaries({}, optional={"owed": st.booleans()}))
         events.append(fields)
-    return events, begin, max(moments[0], draw(instants(begin, days=11))), known
+    events += draw(_excuses(known, begin, [each["target"] for each in events if "by" in each.get("target", ())]))
+    events.sort(key=lambda each: each["at"])
+    numbered = [{"id": f"e{number}", "sequence": number, **each} for number, each in enumerate(events)]
+    return numbered, begin, max(moments[opening], draw(instants(begin, days=LOOKED_AT))), known
+
+
+@st.composite
+def _excuses(draw: st.DrawFn, known: dict[str, dict[str, Any]], begin: datetime, by_times: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Up to three windows, said at any time; their ends like to be where something may fall due."""
+    number = draw(st.sampled_from((0, 0, 1, 1, 2, 3)))
+    if not number:
+        return []
+    days = [begin.date() + timedelta(days=ahead) for ahead in range(LOOKED_AT)]
+    dues = [due for document in known.values() for day in days if (due := closing_of(document, day))]
+    dues += [time_on(document, day, target["by"]) for document in known.values() for day in days[::2] for target in by_times]
+    edges = instants(begin, days=LOOKED_AT) | (st.sampled_from(dues) if dues else st.nothing())
+    lengths = st.integers(1, 60) | st.integers(1, 3 * 96)
+    found = []
+    for _ in range(number):
+        edge, length = draw(edges), draw(lengths) * SLOT
+        since, until = draw(st.sampled_from(((edge, edge + length), (edge - length, edge))))
+        at = draw(instants(begin, days=LOOKED_AT))
+        found.append({"type": "excused", "at": at.isoformat(), "from": since.isoformat(), "to": until.isoformat()})
+    return found
 
 
 def _read(events: list[dict[str, Any]]) -> list[ClockEvent]:
     return [read_event(each, ("event",), lambda name, _: str(name)) for each in events]
 
 
-def _days_exist(events: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> bool:
-    """Whether each day that a target may name exists within the oracle's sight, on both calendars, which have an ordinary day."""
-    start = datetime.fromisoformat(events[0]["at"])
-    return all(ordinary_day(document) and end_of_working_day(document, start, 5) is not None for document in known.values())
+def _days_exist(begin: datetime, known: dict[str, dict[str, Any]]) -> bool:
+    """Whether both calendars have an ordinary day, and as many days as a target may name after all that is special about them."""
+    ordinary = begin + timedelta(days=LOOKED_AT + 5)
+    return all(ordinary_day(document) and end_of_working_day(document, ordinary, 5) is not None for document in known.values())
+
+
+def _answer(events: list[dict[str, Any]], as_of: datetime, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    clock = fold(_read(events), as_of, {name: Calendar.from_json(document) for name, document in known.items()})
+    return with_instants(write_state(clock))
 
 
 @given(histories())
 @thorough
 def test_histories_agree_with_a_walk_through_the_slots(history: tuple[Any, ...]) -> None:
     events, begin, as_of, known = history
-    assume(_days_exist(events, known))
-    expected = walk([each for each in events if datetime.fromisoformat(each["at"]) <= as_of], begin, as_of, known)
-    clock = fold(_read(events), as_of, {name: Calendar.from_json(document) for name, document in known.items()})
-    slot = SLOT // timedelta(microseconds=1)
-    assert clock.state == expected.state
-    assert clock.breached_at == expected.breached
-    assert clock.elapsed_micros == expected.consumed * slot
-    assert clock.micros_by_owner == {owner: slots * slot for owner, slots in expected.owners.items()}
-    assert clock.paused_micros_by_party == {party: slots * slot for party, slots in expected.parties.items()}
-    assert sum(clock.micros_by_owner.values()) == clock.elapsed_micros
-    assert clock.overdue_micros == expected.overdue() * slot
-    assert (clock.reopenings, clock.ignored) == (expected.reopenings, tuple(expected.ignored))
-    assert clock.outcome == ("breached" if expected.breached else "met" if expected.state == "stopped" else "open")
-    if clock.outcome == "open" and clock.state == "running":
-        projected = project(expected, as_of, 4 * 96)
-        assert clock.deadline is not None
-        assert clock.deadline == projected or (projected is None and clock.deadline >= as_of + 4 * 96 * SLOT)
+    assume(_days_exist(begin, known))
+    expected = walk([each for each in events if datetime.fromisoformat(each["at"]) <= as_of], begin, as_of, known).answer(as_of)
+    answer = _answer(events, as_of, known)
+    assert expected == {name: answer.get(name) for name in expected}
+    assert sum(answer["working_seconds_by_owner"].values()) == sum(each["elapsed_working_seconds"] for each in (answer, *answer["rounds"]))
+
+
+def _excusing(change: Callable[[dict[str, Any]], list[dict[str, Any]]], events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same history, with something else in the place of each excuse."""
+    return [other for each in events for other in (change(each) if each["type"] == "excused" else [each])]
+
+
+@given(histories(), st.data())
+@brief
+def test_when_an_excuse_is_made_changes_nothing(history: tuple[Any, ...], data: st.DataObject) -> None:
+    events, begin, as_of, known = history
+    assume(_days_exist(begin, known) and any(each["type"] == "excused" for each in events))
+    known_of = [each for each in events if datetime.fromisoformat(each["at"]) <= as_of]
+    at = instants(begin - timedelta(days=30), days=60).filter(lambda at: at <= as_of)
+    moved = _excusing(lambda each: [{**each, "at": data.draw(at).isoformat()}], known_of)
+    assert _answer(moved, as_of, known) == _answer(known_of, as_of, known)
+
+
+@given(histories(), st.integers(0, 100), st.integers(0, 100))
+@brief
+def test_a_window_in_two_parts_that_overlap_or_touch_excuses_the_same(history: tuple[Any, ...], one: int, other: int) -> None:
+    events, begin, as_of, known = history
+    assume(_days_exist(begin, known) and any(each["type"] == "excused" for each in events))
+
+    def parted(each: dict[str, Any]) -> list[dict[str, Any]]:
+        since, until = (datetime.fromisoformat(each[name]) for name in ("from", "to"))
+        first, last = (since + share * (until - since) / 101 for share in sorted((one, other)))
+        begins = {"id": f"{each['id']} begins", "to": max(last, since + SLOT / 2).isoformat()}
+        ends = {"id": f"{each['id']} ends", "from": first.isoformat()}
+        return [{**each, **begins}, {**each, **ends}]
+
+    assert _answer(_excusing(parted, events), as_of, known) == _answer(events, as_of, known)
+
+
+@given(histories())
+@brief
+def test_a_clock_is_as_it_was_when_it_was_voided_whatever_else_happens(history: tuple[Any, ...]) -> None:
+    events, begin, as_of, known = history
+    assume(_days_exist(begin, known))
+    first = next((datetime.fromisoformat(each["at"]) for each in events if each["type"] == "started"), as_of)
+    void = {"id": "void", "sequence": -1, "type": "voided", "at": (first + SLOT).isoformat()}
+    excuses = [each for each in events if each["type"] == "excused" or datetime.fromisoformat(each["at"]) <= first]
+    later = max(as_of, first + SLOT)
+    ended, alone = _answer([*events, void], later, known), _answer([*excuses, void], later, known)
+    assert ended["state"] == alone["state"] == "void"
+    assert {**ended, "ignored": []} == {**alone, "ignored": []}
 
 
 @given(histories(), st.randoms(use_true_random=False))
 @brief
 def test_order_and_duplicates_of_what_is_told_change_nothing(history: tuple[Any, ...], random: Any) -> None:
-    events, _, as_of, known = history
-    assume(_days_exist(events, known))
+    events, begin, as_of, known = history
+    assume(_days_exist(begin, known))
     told_calendars = {name: Calendar.from_json(document) for name, document in known.items()}
     read = _read(events)
     shuffled = [*read, *random.choices(read, k=5)]
     random.shuffle(shuffled)
+    assert write_state(fold(shuffled, as_of, told_calendars)) == write_state(fold(read, as_of, told_calendars))
     assert fold(shuffled, as_of, told_calendars) == fold(read, as_of, told_calendars)
 
 
 @given(histories(), st.data())
 @brief
 def test_splitting_a_pause_changes_no_clock(history: tuple[Any, ...], data: st.DataObject) -> None:
-    events, _, as_of, known = history
-    assume(_days_exist(events, known))
+    events, begin, as_of, known = history
+    assume(_days_exist(begin, known))
     told_calendars = {name: Calendar.from_json(document) for name, document in known.items()}
     whole = fold(_read(events), as_of, told_calendars)
     split = fold(list(_split(_read(events), whole.ignored, data)), as_of, told_calendars)
-    assert _without_segments(split) == _without_segments(whole)
+    assert {**write_state(split), "ignored": []} == {**write_state(whole), "ignored": []}
+    assert split.due_at == whole.due_at
 
 
 def _split(events: list[ClockEvent], ignored: tuple[str, ...], data: st.DataObject) -> Iterator[ClockEvent]:
@@ -472,18 +553,3 @@ def _split(events: list[ClockEvent], ignored: tuple[str, ...], data: st.DataObje
             if each.at < cut < following.at:
                 yield Resumed(id=f"{each.id} cut", at=cut, sequence=1)
                 yield Paused(id=f"{each.id} again", at=cut, sequence=2, party=each.party, reason=each.reason)
-
-
-def _without_segments(clock: ClockState) -> tuple[Any, ...]:
-    return (
-        clock.state,
-        clock.outcome,
-        clock.deadline,
-        clock.due_at,
-        clock.breached_at,
-        clock.elapsed_micros,
-        clock.overdue_micros,
-        clock.micros_by_owner,
-        clock.paused_micros_by_party,
-        clock.reopenings,
-    )

@@ -50,6 +50,7 @@ class Tally:
         self.breached_at: int | None = None
         self.reached_at: int | None = None  # the target is reached to the microsecond, and no later moment has come yet
         self.is_owed = True
+        self.is_taken_back = False  # a breach of what was never owed
         self.reopenings = self.extensions = 0
         self.segments: list[Segment] = []
         self._measure()
@@ -109,7 +110,7 @@ class Tally:
             case Voided(owed=owed):
                 self.state = "void"
                 if not owed:
-                    self.is_owed, self.breached_at = False, None
+                    self.is_owed, self.is_taken_back, self.breached_at = False, self.breached_at is not None, None
 
     def advance(self, until: int) -> None:
         """Let time pass up to an instant: a due moment that it passes is a breach, one that it meets is not yet."""
@@ -199,7 +200,7 @@ class Tally:
     def _outcome(self) -> Outcome:
         if self.breached_at is not None:
             return "breached"
-        if not self.promises:
+        if not self.promises and not self.is_taken_back:
             return "none"
         if self.state == "void":
             return "void"
