@@ -20,6 +20,9 @@ DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 thorough = counted(500, proof=20_000)
 brief = counted(200, proof=2_000)
+walked = counted(150, proof=20_000)
+"""For what walks through two weeks in quarter hours, event by event."""
+few = counted(60, proof=2_000)
 
 # Windows of two weeks in which the clocks change, a day is missing, or statutory days lie.
 WINDOWS = (
