@@ -41,10 +41,11 @@ def database_address(given: str | None) -> str:
 
 
 @asynccontextmanager
-async def database(server_url: str, service: str, *, in_one: bool = False) -> AsyncIterator[AsyncConnection]:
+async def database(server_url: str, service: str, *, in_one: bool = False, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
     """A connection to the database of one service, for the functions of `common.store`; a statement takes as long as it takes.
 
-    Each statement is a transaction of its own, unless all are to be `in_one`. Errors of the server are raised as the driver has them.
+    Each statement is a transaction of its own, unless all are to be `in_one`, or see one `snapshot`, in which the server lets nothing
+    be written. Errors of the server are raised as the driver has them.
     """
     engine = create_async_engine(
         make_url(url_of(server_url, service)).set(drivername="postgresql+asyncpg"), poolclass=NullPool, connect_args={"timeout": 10}
@@ -53,6 +54,9 @@ async def database(server_url: str, service: str, *, in_one: bool = False) -> As
         if in_one:
             async with engine.begin() as connection:
                 yield connection
+        elif snapshot:
+            async with engine.connect() as connection:
+                yield await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         else:
             async with engine.connect() as connection:
                 yield await connection.execution_options(isolation_level="AUTOCOMMIT")

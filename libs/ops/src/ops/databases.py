@@ -24,11 +24,16 @@ def chosen(service: str | None) -> tuple[str, ...]:
     return (service,)
 
 
-async def each_database(server_url: str, services: tuple[str, ...]) -> AsyncIterator[tuple[str, AsyncConnection]]:
-    """Each service with a connection to its database. Of several, those that have none or no tables yet are told and passed over."""
+async def each_database(
+    server_url: str, services: tuple[str, ...], *, snapshot: bool = False
+) -> AsyncIterator[tuple[str, AsyncConnection]]:
+    """Each service with a connection to its database, which sees one `snapshot` if it is to.
+
+    Of several services, those that have no database or no tables yet are told and passed over.
+    """
     for service in services:
         try:
-            async with database(server_url, service) as connection:
+            async with database(server_url, service, snapshot=snapshot) as connection:
                 if len(services) > 1 and not await positions.is_there(connection):
                     typer.echo(f"{service} has no tables yet.", err=True)
                     continue

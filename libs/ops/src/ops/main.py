@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     "clock": Command("ops.clock:run", "Working time, deadlines and SLA clocks: calculated from JSON lines, and explained."),
     "sla": Command("ops.sla:app", "How the promises of a period were kept: met, breached, open, by stage, region, priority or person."),
     "document": Command("ops.document:app", "What the enterprise decides for itself: documents are checked, compared and put in force."),
+    "what-if": Command("ops.what_if:app", "What another promise or calendar would have meant for the clocks of a period."),
     "kpi": Command("ops.kpi:app", "What was measured for the indicators of a period, by region, product, problem type, team …"),
     "calendar": Command("ops.calendar:app", "Working days and hours become known: a calendar is published to the services."),
     "policy": Command("ops.policy:app", "What the services promise: policies are checked and put in force."),

@@ -1,34 +1,20 @@
 """`aftersales sla report`: how the promises of a period were kept, by stage and by what operations and managers ask for."""
 
 from collections import Counter
-from datetime import date, datetime, timedelta
-from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any
 
 import typer
 
 from common.kernel.exact import ratio_text
-from common.kernel.faults import Fault
-from common.kernel.instants import parse_date
-from common.kernel.wall_clock import now
-from common.kernel.zones import ZoneInfo, zone_named
+from common.kernel.zones import ZoneInfo
 from common.store import clocks
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database
-from ops.terminal import DatabaseOption, JsonOption, answered, show, stop
+from ops.periods import By, ByOption, FromOption, ToOption, ZoneOption, period_of
+from ops.terminal import DatabaseOption, JsonOption, answered, show
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-
-class By(StrEnum):
-    """What the rows of a stage are told apart by."""
-
-    STAGE = "stage"
-    PRIORITY = "priority"
-    REGION = "region"
-    PERSON = "person"
-    POLICY = "policy"
 
 
 @app.callback()
@@ -38,10 +24,10 @@ def sla() -> None:
 
 @app.command()
 def report(
-    since: Annotated[str, typer.Option("--from", metavar="DATE", help="The first day, such as 2026-07-01.")],
-    until: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last day; today by default.")] = None,
-    by: Annotated[By, typer.Option(help="What the rows of a stage are told apart by.")] = By.STAGE,
-    time_zone: Annotated[str, typer.Option(help="Whose midnights the days begin at.")] = "Asia/Shanghai",
+    since: FromOption,
+    until: ToOption = None,
+    by: ByOption = By.STAGE,
+    time_zone: ZoneOption = "Asia/Shanghai",
     service: ServiceOption = None,
     database: DatabaseOption = None,
     json: JsonOption = False,
@@ -52,26 +38,26 @@ def report(
     promised counts for nothing. `excused` are those of the met that would be breached without excused windows. `compliance` is exact,
     met of closed; `used` are shares of the target (the half and nine tenths of the clocks used no more).
     """
-    zone, url = _zone(time_zone), database_address(database)
-    first, last, begin, end = _period(since, until, zone)
+    period, url = period_of(since, until, time_zone), database_address(database)
 
     async def read() -> list[dict[str, Any]]:
         rows = []
         async for name, connection in each_database(url, chosen(service)):
-            rows += [_row(name, by, dict(row), zone) for row in await clocks.report(connection, by.value, begin, end)]
+            found = await clocks.report(connection, by.value, period.begin, period.end)
+            rows += [_row(name, by, dict(row), period.zone) for row in found]
         return [row for row in rows if row["met"] or row["breached"] or row["open"]]
 
     told = ("met", "breached", "excused", "compliance", "percent", "used_p50", "used_p90", "open", "next_deadline")
     named = () if by is By.STAGE else (str(by),)
-    show(f"SLA {first} to {last}, {time_zone}", answered(read, database_url=url), ("service", "stage", *named, *told), as_json=json)
+    show(f"SLA {period}", answered(read, database_url=url), ("service", "stage", *named, *told), as_json=json)
 
 
 @app.command()
 def compensations(
-    since: Annotated[str, typer.Option("--from", metavar="DATE", help="The first day, such as 2026-07-01.")],
-    until: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last day; today by default.")] = None,
+    since: FromOption,
+    until: ToOption = None,
     totals: Annotated[bool, typer.Option("--totals", help="How many by person, stage and what was done, instead of each.")] = False,
-    time_zone: Annotated[str, typer.Option(help="Whose midnights the days begin at.")] = "Asia/Shanghai",
+    time_zone: ZoneOption = "Asia/Shanghai",
     service: ServiceOption = None,
     database: DatabaseOption = None,
     json: JsonOption = False,
@@ -81,36 +67,24 @@ def compensations(
     `by` is who said so, for a window who approved it, and empty where a system did. `unexcused` is the outcome without windows. An
     extension that did not count is listed too; `clock explain` says why it did not.
     """
-    zone, url = _zone(time_zone), database_address(database)
-    first, last, begin, end = _period(since, until, zone)
+    period, url = period_of(since, until, time_zone), database_address(database)
 
     async def read() -> list[dict[str, Any]]:
         rows = []
         async for name, connection in each_database(url, chosen(service)):
-            rows += [
-                {"service": name, **row, "at": row["at"].astimezone(zone)} for row in await clocks.compensations(connection, begin, end)
-            ]
+            found = await clocks.compensations(connection, period.begin, period.end)
+            rows += [{"service": name, **row, "at": row["at"].astimezone(period.zone)} for row in found]
         return _totals(rows) if totals else rows
 
     told = ("number",) if totals else ("at", "clock", "reason", "owner", "unexcused", "outcome")
     columns = ("service", "stage", "what", "by", *told)
-    show(f"Compensations {first} to {last}, {time_zone}", answered(read, database_url=url), columns, as_json=json)
+    show(f"Compensations {period}", answered(read, database_url=url), columns, as_json=json)
 
 
 def _totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     names = ("service", "stage", "what", "by")
     found = Counter(tuple(row[name] for name in names) for row in rows)
     return [{**dict(zip(names, key, strict=True)), "number": number} for key, number in sorted(found.items())]
-
-
-def _period(since: str, until: str | None, zone: ZoneInfo) -> tuple[date, date, datetime, datetime]:
-    """The first and the last day, the instant at which the one begins, and that at which the other is over."""
-    first = _day(since, "--from")
-    last = now().astimezone(zone).date() if until is None else _day(until, "--to")
-    begin, end = (datetime(day.year, day.month, day.day, tzinfo=zone) for day in (first, last + timedelta(days=1)))
-    if end <= begin:
-        stop("--to lies before --from.", 2)
-    return first, last, begin, end
 
 
 def _row(service: str, by: By, row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
@@ -130,17 +104,3 @@ def _row(service: str, by: By, row: dict[str, Any], zone: ZoneInfo) -> dict[str,
         "percent": percent,
         "next_deadline": None if due is None else due.astimezone(zone),
     }
-
-
-def _day(given: str, option: str) -> date:
-    try:
-        return parse_date(given, (option,))
-    except Fault as fault:
-        stop(f"{option} {given}: {fault.what}.", 2)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return zone_named(name)
-    except KeyError:
-        stop(f"--time-zone {name}: no such zone; one is called Asia/Shanghai.", 2)

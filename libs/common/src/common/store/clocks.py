@@ -1,10 +1,12 @@
 """The clocks in the database: `clock_events` are their ledgers, `clocks` the folds with what was published."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 import structlog
 from pydantic import TypeAdapter
@@ -92,6 +94,17 @@ _GROUPS = {
     "policy": "policy",
 }
 _REPORTS = {by: text(_REPORT.format(group=group, closed="closed_at >= :begin AND closed_at < :end")) for by, group in _GROUPS.items()}
+# A page begins after the last clock of the one before it, in the order of the index on stage and closing.
+_CLOSED = """
+SELECT c.*, e.sequence, e.type, e.at, e.event_id, e.data, now() AS now
+FROM (SELECT id, stage, closed_at, kept, {group} AS value FROM clocks
+      WHERE closed_at >= :begin AND closed_at < :end AND (stage, closed_at, id) > (:stage, :closed_at, :id)
+      ORDER BY stage, closed_at, id LIMIT :at_once) AS c
+LEFT JOIN clock_events e ON e.clock_id = c.id ORDER BY c.stage, c.closed_at, c.id, e.sequence
+"""
+_CLOSED_BY = {by: text(_CLOSED.format(group=group)) for by, group in _GROUPS.items()}
+By = Literal["stage", "priority", "region", "person", "policy"]
+"""What the clocks of a stage are told apart by."""
 
 
 # A window leaves its trail on each clock that it touches; who approved its newest version answers for it.
@@ -188,9 +201,7 @@ async def open_by_stage(connection: AsyncConnection) -> dict[str, int]:
     return {row.stage: row.n for row in await connection.execute(_OPEN)}
 
 
-async def report(
-    connection: AsyncConnection, by: Literal["stage", "priority", "region", "person", "policy"], begin: datetime, end: datetime
-) -> list[dict[str, Any]]:
+async def report(connection: AsyncConnection, by: By, begin: datetime, end: datetime) -> list[dict[str, Any]]:
     """By stage and `by` (as `value`): what was met and breached from `begin` to before `end`, and what is open now."""
     return [dict(row) for row in (await connection.execute(_REPORTS[by], {"begin": begin, "end": end})).mappings()]
 
@@ -198,6 +209,40 @@ async def report(
 async def compensations(connection: AsyncConnection, begin: datetime, end: datetime) -> list[dict[str, Any]]:
     """Who voided, extended and excused which clock from `begin` to before `end`, why, and what came of it without and with windows."""
     return [dict(row) for row in (await connection.execute(_COMPENSATIONS, {"begin": begin, "end": end})).mappings()]
+
+
+class Closed(NamedTuple):
+    """A clock that was met or breached, as it can be folded again."""
+
+    id: str
+    stage: str
+    value: str
+    """What it is told apart by."""
+    ledger: Ledger | None
+    """None where it cannot be read."""
+    as_of: datetime
+    """Up to when what is stored was said: the database's now, or later where an event is from later."""
+
+
+async def closed(connection: AsyncConnection, by: By, begin: datetime, end: datetime) -> AsyncIterator[Closed]:
+    """Every clock that was closed from `begin` to before `end`, by stage and instant, a page at a time.
+
+    Each once, where the transaction sees one snapshot.
+    """
+    after = {"stage": "", "closed_at": begin, "id": ""}
+    while rows := list(await connection.execute(_CLOSED_BY[by], {"begin": begin, "end": end, "at_once": AT_ONCE, **after})):
+        for _, of_one in groupby(rows, attrgetter("id")):
+            yield _closed(list(of_one))
+        after = {name: getattr(rows[-1], name) for name in after}
+
+
+def _closed(rows: Sequence[Any]) -> Closed:
+    first = rows[0]
+    try:
+        ledger, as_of = Ledger(first.stage, tuple(map(_event, rows))), _KEPT.validate_python(first.kept).as_of
+    except Exception:  # noqa: BLE001 - whatever the rows hold: the others are told, and this one is named
+        return Closed(first.id, first.stage, first.value, None, first.now)
+    return Closed(first.id, first.stage, first.value, ledger, max(as_of, first.now))
 
 
 async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None:
