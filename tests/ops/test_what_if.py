@@ -33,6 +33,7 @@ from common.kernel.calendars import built_in
 from common.sla.policy import shipped_document
 from devstack import Stack, open_stack
 from devstack.settings import read
+from ops import sla
 from ops.what_if import app
 
 PERIOD = ("--from", "2025-07-01", "--to", "2025-08-31")
@@ -193,6 +194,10 @@ async def test_the_policy_that_was_in_force_changes_nothing(platform: tuple[Stac
     assert found["rules"] == ["policy complaints@1"]
     assert all((row["met"], row["breached"]) == (row["would_be_met"], row["would_be_breached"]) for row in found["rows"])
     assert sum(row["clocks"] for row in found["rows"]) > 150
+    url = {"DATABASE_URL": platform[0].database_url}
+    report = await asyncio.to_thread(CliRunner().invoke, sla.app, ["report", *PERIOD, "--service", "complaints", "--json"], env=url)
+    kept = {row["stage"]: (row["met"], row["breached"]) for row in json.loads(report.stdout) if row["met"] or row["breached"]}
+    assert {row["stage"]: (row["met"], row["breached"]) for row in found["rows"]} == kept
     assert "No clock would have ended otherwise." in (await call(platform[0], "--policy", same)).stdout
 
 

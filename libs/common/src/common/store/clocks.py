@@ -97,7 +97,7 @@ _REPORTS = {by: text(_REPORT.format(group=group, closed="closed_at >= :begin AND
 # A page begins after the last clock of the one before it, in the order of the index on stage and closing.
 _CLOSED = """
 SELECT c.*, e.sequence, e.type, e.at, e.event_id, e.data, now() AS now
-FROM (SELECT id, stage, closed_at, kept, {group} AS value FROM clocks
+FROM (SELECT id, stage, closed_at, kept ->> 'as_of' AS as_of, {group} AS value FROM clocks
       WHERE closed_at >= :begin AND closed_at < :end AND (stage, closed_at, id) > (:stage, :closed_at, :id)
       ORDER BY stage, closed_at, id LIMIT :at_once) AS c
 LEFT JOIN clock_events e ON e.clock_id = c.id ORDER BY c.stage, c.closed_at, c.id, e.sequence
@@ -239,7 +239,7 @@ async def closed(connection: AsyncConnection, by: By, begin: datetime, end: date
 def _closed(rows: Sequence[Any]) -> Closed:
     first = rows[0]
     try:
-        ledger, as_of = Ledger(first.stage, tuple(map(_event, rows))), _KEPT.validate_python(first.kept).as_of
+        ledger, as_of = Ledger(first.stage, tuple(map(_event, rows))), datetime.fromisoformat(first.as_of)
     except Exception:  # noqa: BLE001 - whatever the rows hold: the others are told, and this one is named
         return Closed(first.id, first.stage, first.value, None, first.now)
     return Closed(first.id, first.stage, first.value, ledger, max(as_of, first.now))
