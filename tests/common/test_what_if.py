@@ -23,6 +23,7 @@ LONGER = Calendar.from_json(
 )
 stories = st.lists(st.tuples(said, st.integers(0, 60)), max_size=12)
 versions = st.lists(st.tuples(st.sampled_from((SHORTER, LONGER)), st.integers(-10, 60)), max_size=3)
+others = st.builds(CalendarVersion, st.just("cn"), st.sampled_from((1, 7)), st.sampled_from((SHORTER, LONGER)))
 policies = st.tuples(targets, targets, st.booleans())
 
 
@@ -74,15 +75,15 @@ def test_with_the_policy_that_was_in_force_nothing_changes(drawn: Any, story: An
 
 
 @counted(300, proof=20_000)
-@given(first=policies, second=policies, story=stories, calendars=versions, other=st.sampled_from((SHORTER, LONGER)), moves=st.booleans())
+@given(first=policies, second=policies, story=stories, calendars=versions, other=others, moves=st.booleans())
 def test_another_calendar_counts_as_if_it_had_always_been_there(
-    first: Any, second: Any, story: Any, calendars: Any, other: Calendar, moves: bool
+    first: Any, second: Any, story: Any, calendars: Any, other: CalendarVersion, moves: bool
 ) -> None:
     ledger, own = ledger_of(story), [PolicyVersion(policy_of(1, first), event_id="p1")]
     own.append(PolicyVersion(policy_of(2, second), START + 20 * HOUR, applies_to_open=moves, event_id="p2"))
     rulebook = Rulebook.of([*own, *published(calendars)])
-    found = compare(ledger, PRESENT, rulebook, rulebook_if(rulebook, None, [CalendarVersion("cn", 7, other)]))
-    always = Rulebook.of([*own, CalendarVersion("cn", 7, other)])
+    found = compare(ledger, PRESENT, rulebook, rulebook_if(rulebook, None, [other]))
+    always = Rulebook.of([*own, other])
     event(f"{found.was.outcome} to {found.would_be.outcome}")
     assert found.would_be.state == fold_ledger(always, ledger, PRESENT).state
     assert found.was.state == fold_ledger(rulebook, ledger, PRESENT).state
@@ -120,6 +121,13 @@ def test_who_was_late_would_have_been_in_time_to_the_microsecond_of_the_longer_p
     back = compare(ledger, PRESENT, in_force(seconds(2 * 3600)), rulebook)
     assert (back.was.outcome, back.would_be.outcome) == ("met", "breached")
     assert (back.was.deadline, back.would_be.deadline) == (START + 2 * HOUR, START + HOUR)
+
+
+def test_a_second_stop_moves_no_deadline() -> None:
+    rulebook, ledger = in_force(seconds(3600)), stopped(0.5, 4)
+    found = compare(ledger, PRESENT, rulebook, rulebook_if(rulebook, seconds(1200), ()))
+    assert (found.was.outcome, found.was.deadline) == ("met", START + HOUR)
+    assert (found.would_be.outcome, found.would_be.deadline) == ("breached", START + HOUR / 3)
 
 
 def test_pauses_that_the_other_promise_does_not_count_are_none() -> None:

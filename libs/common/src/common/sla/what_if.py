@@ -19,7 +19,7 @@ def rulebook_if(rulebook: Rulebook, policy: Policy | None, calendars: Iterable[C
     every version of its name, also of a built-in one. Calendars of other names count from their own instants, as they did.
     """
     given = {one.name: one for one in calendars}
-    kept = [one for name, chain in rulebook.calendars.items() if name not in given for one in chain if one.version]
+    kept = [one for name, chain in rulebook.calendars.items() if name not in given for one in chain]
     policies = rulebook.activated if policy is None else [PolicyVersion(policy)]
     return Rulebook.of([*policies, *given.values(), *kept])
 
