@@ -293,7 +293,7 @@ async def test_a_clock_that_cannot_be_read_is_named_and_the_others_are_counted(
     result = await call(fresh_stack, "--policy", policy, "--json")
     found = json.loads(result.stdout)
     assert (found["unreadable"], sum(row["clocks"] for row in found["rows"])) == (1, whole - 1)
-    assert f"1 clocks cannot be read and are not counted, such as {spoiled}." in result.stderr
+    assert f"Clocks that cannot be read, and are not counted: 1, such as {spoiled}." in result.stderr
 
 
 @pytest.mark.real

@@ -44,8 +44,9 @@ class _Found:
     first: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[tuple[str, str, str], Counter[tuple[str, str]]] = field(default_factory=dict)
     changed_count: int = 0
-    unreadable: list[str] = field(default_factory=list)
     unreadable_count: int = 0
+    unreadable: str = ""
+    """The first clock that cannot be read."""
     counted_on: set[str] = field(default_factory=set)
     """The calendars that the promises counted on."""
 
@@ -62,7 +63,7 @@ class _Found:
     def miss(self, clock: clocks.Closed) -> None:
         """Notes a clock that cannot be read, or folded under one of the rulebooks."""
         self.unreadable_count += 1
-        self.unreadable += [clock.id] if self.unreadable_count <= _SHOWN else []
+        self.unreadable = self.unreadable or clock.id
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """What is told of each service and stage, and of what it is told apart by."""
@@ -116,7 +117,7 @@ def what_if(
     """Show what another promise or another calendar would have meant for the clocks that were met or breached in a period.
 
     With --policy every version of the service's policy counts as if that file had been in force ever since; with --calendar the same
-    goes for the calendar of its name. Whoever would still be open is told as open. Nothing is published, activated or written.
+    goes for the calendar of its name. What would be neither by now is told as open. Nothing is published, activated or written.
     """
     if policy is None and not calendar:
         stop("Give --policy FILE, --calendar FILE or both.", 2)
@@ -142,7 +143,7 @@ def what_if(
         if unused := others.keys() - found.counted_on:
             stop(f"No promise of {', '.join(services)} counts on the calendar {', '.join(sorted(unused))}.")
         if found.unreadable:
-            typer.echo(f"{found.unreadable_count} clocks cannot be read and are not counted, such as {found.unreadable[0]}.", err=True)
+            typer.echo(f"Clocks that cannot be read, and are not counted: {found.unreadable_count}, such as {found.unreadable}.", err=True)
         rules = [*([] if asked is None else [f"policy {asked.ref}"]), *(f"calendar {one.ref}" for one in others.values())]
         _print_json(found, rules) if json else _print(found, rules)
 
