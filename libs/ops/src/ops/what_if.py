@@ -50,13 +50,12 @@ class _Found:
     counted_on: set[str] = field(default_factory=set)
     """The calendars that the promises counted on."""
 
-    def count(self, service: str, clock: clocks.Closed, compared: Comparison) -> None:
-        """Adds one clock."""
+    def count(self, service: str, clock: clocks.Closed, compared: Comparison, line: dict[str, Any] | None) -> None:
+        """Adds one clock, with its line where it would have ended otherwise."""
         pair = compared.was.outcome, compared.would_be.outcome
         self.counts.setdefault((service, clock.stage, clock.value), Counter())[pair] += 1
-        if compared.is_other:
+        if line is not None:
             self.changed_count += 1
-            line = self._line(clock, compared)
             self.first += [line] if self.changed_count <= _SHOWN else []
             self.changed.write(json.dumps(line, ensure_ascii=False) + "\n")
 
@@ -84,7 +83,8 @@ class _Found:
                 "met_to_breached": pairs["met", "breached"],
             }
 
-    def _line(self, clock: clocks.Closed, compared: Comparison) -> dict[str, Any]:
+    def line(self, clock: clocks.Closed, compared: Comparison) -> dict[str, Any]:
+        """What is told of a clock that would have ended otherwise."""
         was, would_be = compared
         return {
             "clock": clock.id,
@@ -157,9 +157,12 @@ async def _compare(found: _Found, connection: AsyncConnection, service: str, rul
             try:
                 if clock.ledger is None:
                     raise LookupError(clock.id)
-                found.count(service, clock, compare(clock.ledger, clock.as_of, rulebook, other))
+                compared = compare(clock.ledger, clock.as_of, rulebook, other)
+                line = found.line(clock, compared) if compared.is_other else None
             except Exception:  # noqa: BLE001 - whatever a ledger holds: the others are told, and this one is named
                 found.miss(clock)
+                continue
+            found.count(service, clock, compared, line)
 
 
 def _policy_in(file: Path, *, named: set[str], is_first: bool = False) -> Policy:
