@@ -57,6 +57,9 @@ _TOO_LONG_AWAY = "how long is too long for a server to answer is right to no sec
 _NOT_AT_THAT_INSTANT = "no statement can be made to run at that very microsecond of its own clock"
 _LOCKED_ALREADY = "the aggregates whose rows these are have been locked before, so that no other transaction comes near them"
 _ONLY_HASTE = "an index makes nothing but haste"
+_CLOCKS_REVISION = (
+    "CREATE INDEX clocks_revision ON clocks (revision) WHERE outcome IN ('open', 'none') AND state NOT IN ('stopped', 'void');"
+)
 _LATELY = (
     'REPLAYED_LATELY = "EXISTS (SELECT FROM consumer_progress WHERE replayed_at > clock_timestamp() - CAST(:replay_idle AS interval))"'
 )
@@ -201,12 +204,12 @@ EQUIVALENTS: list[Equivalent] = [
     ),
     *_each(
         "kernel/sla_clock:Course.and_event",
-        "if place <= self._last or not self.is_whole:",
+        "if place <= self._last or not self.is_whole or isinstance(event, Excused):",
         [("<=", "<")],
         "two events of one place have one id",
     ),
     *_each(
-        "kernel/sla_clock:_Tally._overdue",
+        "kernel/tally:Tally._overdue",
         'late = [segment for segment in self.segments if segment.state == "running" and segment.end > self.fixed]',
         [("end >", "end >=")],
         "a stretch that ends at an instant has no time after it",
@@ -285,13 +288,13 @@ EQUIVALENTS: list[Equivalent] = [
     ),
     *_each(
         "sla/ledger:_continued",
-        "if course is None or before.revision != rulebook.revision or as_of < before.state.as_of:",
+        "if course is None or before.excuses or before.revision != rulebook.revision or as_of < before.state.as_of:",
         [("as_of <", "as_of <=")],
         "whatever is not continued is folded from the start to the same",
     ),
     *_each(
         "sla/ledger:_continued",
-        "if is_known or isinstance(event, Started | Changed) or event.at > as_of:",
+        "if is_known or isinstance(event, Started | Changed | Extended) or event.at > as_of:",
         [("at >", "at >=")],
         "whatever is not continued is folded from the start to the same",
     ),
@@ -425,7 +428,7 @@ EQUIVALENTS: list[Equivalent] = [
             ("CREATE INDEX outbox_refused ON outbox (aggregatetype, aggregateid, id) WHERE refused IS NOT NULL;", "IS NOT NULL", "IS NULL"),
             ("CREATE INDEX dead_letters_open ON dead_letters (source, event_id) WHERE closed_at IS NULL;", "IS NULL", "IS NOT NULL"),
             ("CREATE INDEX clocks_closed ON clocks (stage, closed_at) WHERE closed_at IS NOT NULL;", "IS NOT NULL", "IS NULL"),
-            ("CREATE INDEX clocks_revision ON clocks (revision) WHERE outcome = 'open' AND state <> 'stopped';", "AND", "OR"),
+            (_CLOCKS_REVISION, "AND", "OR"),
             ("CREATE INDEX clocks_revision_closed ON clocks (revision, closed_at) WHERE closed_at IS NOT NULL;", "IS NOT NULL", "IS NULL"),
         )
     ),

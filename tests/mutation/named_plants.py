@@ -26,9 +26,9 @@ class Plant:
 _KERNEL = [
     Plant(
         "a fixed deadline that is exactly now is late when the clock is reopened",
-        f"{COMMON}kernel/sla_clock.py",
-        "if self.breached_at is None and self.fixed is not None and self.fixed < self.now:",
-        "if self.breached_at is None and self.fixed is not None and self.fixed <= self.now:",
+        f"{COMMON}kernel/tally.py",
+        "if self.breached_at is None and self.promises and self.fixed is not None and self.fixed < self.now:",
+        "if self.breached_at is None and self.promises and self.fixed is not None and self.fixed <= self.now:",
     ),
     Plant("two pauses that touch stay two", f"{COMMON}kernel/targets.py", "or since <= last)", "or since < last)"),
     Plant("a negative working time is taken", f"{COMMON}kernel/working_time.py", "if micros < 0:", "if False:"),

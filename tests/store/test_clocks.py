@@ -32,9 +32,10 @@ async def kept(
     deadline: datetime | None = None,
 ) -> None:
     """One clock of the complaint `id`, as far as its columns say."""
-    columns = "id, aggregate, stage, state, outcome, deadline, closed_at, owner, traits, policy, revision, provisional, used_share, kept"
+    columns = "id, aggregate, stage, state, outcome, deadline, closed_at, owner, traits, policy, revision"
+    columns += ", provisional, used_share, unexcused, kept"
     values = ":id, 'complaints:' || :id, :stage, :state, :outcome, :deadline, :closed_at, :owner, CAST(:traits AS jsonb), 'complaints@1'"
-    rest = ":revision, false, CAST(CAST(:used_share AS text) AS numeric), CAST(:kept AS jsonb)"
+    rest = ":revision, false, CAST(CAST(:used_share AS text) AS numeric), :outcome, CAST(:kept AS jsonb)"
     given = {
         "id": id, "stage": stage, "state": state, "outcome": outcome, "deadline": deadline, "closed_at": closed_at, "owner": owner,
         "traits": json.dumps(traits or {}), "revision": revision, "used_share": used_share,

@@ -81,7 +81,8 @@ class Course:
     def and_event(self, event: ClockEvent) -> "Course | None":
         """The course after one more event of another id; None where the event comes before one that was folded."""
         place = _order(event)
-        if place <= self._last or not self.is_whole or isinstance(event, Excused):  # that counts from the beginning on
+        # an excused window counts from the beginning on
+        if place <= self._last or not self.is_whole or isinstance(event, Excused):
             return None
         tally = self._tally.copy()
         tally.advance(place[0])

@@ -31,6 +31,11 @@ def excuses_of(rulebook: Rulebook, stage: str, started: Started, changes: Sequen
     return found
 
 
+def windows_in(excuses: Sequence[Excuse]) -> tuple[Excused, ...]:
+    """The windows that count, as events of the clock."""
+    return tuple(one.event for one in excuses if one.event is not None)
+
+
 def touching(excuses: Sequence[Excuse], state: ClockState, history: Sequence[ClockEvent]) -> list[Excuse]:
     """The windows that began before the clock was closed: a later one is none of its business."""
     closed = state.breached_at

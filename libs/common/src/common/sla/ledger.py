@@ -9,7 +9,7 @@ from common.kernel import sla_clock
 from common.kernel.clock_events import KINDS, Changed, ClockEvent, Excused, Extended, Paused, Reopened, Started
 from common.kernel.clock_state import ENDED
 from common.kernel.sla_clock import ClockState, Course
-from common.sla.excusing import Excuse, excuses_of, touching
+from common.sla.excusing import Excuse, excuses_of, touching, windows_in
 from common.sla.policy import Policy, Promise
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
 
@@ -141,17 +141,16 @@ def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fol
     """
     if before is not None and (continued := _continued(rulebook, ledger, as_of, before)) is not None:
         return continued
-    events = [event for event in ledger.events if not isinstance(event, RuleUsed | Started)]
-    history: list[ClockEvent] = [event for event in events if not isinstance(event, Changed)]
-    begun = ledger.started
-    excuses = excuses_of(rulebook, ledger.stage, begun, [event for event in events if isinstance(event, Changed)])
-    history += [one.event for one in excuses if one.event is not None]
+    begun, changes = ledger.started, [event for event in ledger.events if isinstance(event, Changed)]
+    history: list[ClockEvent] = [event for event in ledger.events if not isinstance(event, RuleUsed | Started | Changed)]
+    excuses = excuses_of(rulebook, ledger.stage, begun, changes)
+    history += windows_in(excuses)
     first, *others = rulebook.policies_since(begun.at)
     policy, promise = first.policy, first.policy.promise(ledger.stage, begun.traits)
     terms = [Terms(begun.at, policy.ref, begun.traits, promise, first.event_id)]
     started = replace(begun, calendar=promise.calendar, target=promise.target)
     history.append(started)
-    steps = _steps(others, [event for event in events if isinstance(event, Changed)], history)
+    steps = _steps(others, changes, history)
     for step in steps:
         if step.at > as_of:
             break
@@ -166,8 +165,8 @@ def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fol
         if (promise.target, promise.calendar) != (before_it.target, before_it.calendar):
             history.append(Changed(id=step.id, at=step.at, sequence=step.sequence, target=promise.target, calendar=promise.calendar))
     course, calendars, newer = _on_calendars(rulebook, _counted(history, terms), started, as_of)
-    changes = [version.effective_at for version in newer if version.effective_at > as_of]
-    changes += [step.at for step in steps if step.at > as_of and step.policy is not None]
+    ahead = [version.effective_at for version in newer if version.effective_at > as_of]
+    ahead += [step.at for step in steps if step.at > as_of and step.policy is not None]
     is_final = course.is_whole and not (steps or others or newer)
     state = course.state_at(as_of)
     touched = touching(excuses, state, history) if excuses else []
@@ -176,13 +175,13 @@ def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fol
         terms=tuple(terms),
         calendars=calendars,
         in_force=_in_force(terms, calendars, touched),
-        next_change_at=min(changes, default=None),
+        next_change_at=min(ahead, default=None),
         revision=rulebook.revision,
         course=course if is_final else None,
         folded=len(ledger.events),
         excuses=sum(one.version.version for one in touched),
         unexcused=_without_windows(_counted(history, terms), as_of, calendars).outcome if touched else "",
-        windows=tuple(one.event for one in touched if one.event is not None),
+        windows=windows_in(touched),
     )
 
 

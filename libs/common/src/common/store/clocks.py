@@ -1,7 +1,7 @@
 """The clocks in the database: `clock_events` are their ledgers, `clocks` the folds with what was published."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -14,13 +14,12 @@ from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.kernel.clock_json import write_target
 from common.kernel.clock_shares import used_share
-from common.kernel.targets import read_target
 from common.sla.clock import Clock, Published, TimerMark
 from common.sla.clock_book import ClockBook
-from common.sla.ledger import LEDGER_KINDS, LEDGER_NAMES, Ledger, LedgerEvent, fold_ledger
+from common.sla.ledger import LEDGER_NAMES, Ledger, fold_ledger
 from common.store import documents, parked, timers
+from common.store.ledger_rows import event_of, said
 
 log = structlog.get_logger(__name__)
 
@@ -108,19 +107,18 @@ By = Literal["stage", "priority", "region", "person", "policy"]
 
 
 # A window leaves its trail on each clock that it touches; who approved its newest version answers for it.
-_COMPENSATIONS = text("""
+_COMPENSATIONS = text(f"""
 SELECT e.at, e.type AS what, c.id AS clock, c.stage, coalesce(nullif(c.kept -> 'published' ->> 'subject', ''), c.owner) AS owner,
        coalesce(e.data ->> 'by', '') AS by, e.data ->> 'reason' AS reason, c.unexcused, c.outcome
 FROM clock_events e JOIN clocks c ON c.id = e.clock_id
 WHERE e.type IN ('voided', 'extended') AND e.at >= :begin AND e.at < :end
 UNION ALL
 SELECT e.at, 'excused', c.id, c.stage, coalesce(nullif(c.kept -> 'published' ->> 'subject', ''), c.owner),
-       'employee:' || (d.control ->> 'approver'), d.body ->> 'reason', c.unexcused, c.outcome
-FROM clock_events e JOIN clocks c ON c.id = e.clock_id
-JOIN documents d ON d.kind = 'excused-windows' AND d.standing = 'approved' AND e.data ->> 'rule' = 'excused ' || d.name || '@' || d.version
+       'employee:' || w.approver, w.reason, c.unexcused, c.outcome
+FROM clock_events e JOIN clocks c ON c.id = e.clock_id JOIN ({documents.EXCUSED}) w ON e.data ->> 'rule' = 'excused ' || w.ref
 WHERE e.type = 'rule_used' AND e.at >= :begin AND e.at < :end
 ORDER BY at, clock, what
-""")
+""")  # noqa: S608 - the part that is put in is a constant of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +132,6 @@ class _Kept:
 
 
 _KEPT = TypeAdapter(_Kept)
-_FIELDS = {
-    kind: [
-        (one.name, {} if one.default_factory is dict else one.default) for one in fields(kind) if one.name not in ("id", "at", "sequence")
-    ]
-    for kind in LEDGER_NAMES
-}
 
 
 async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> dict[str, str]:
@@ -239,7 +231,7 @@ async def closed(connection: AsyncConnection, by: By, begin: datetime, end: date
 def _closed(rows: Sequence[Any]) -> Closed:
     first = rows[0]
     try:
-        ledger, as_of = Ledger(first.stage, tuple(map(_event, rows))), datetime.fromisoformat(first.as_of)
+        ledger, as_of = Ledger(first.stage, tuple(map(event_of, rows))), datetime.fromisoformat(first.as_of)
     except Exception:  # noqa: BLE001 - whatever the rows hold: the others are told, and this one is named
         return Closed(first.id, first.stage, first.value, None, first.now)
     return Closed(first.id, first.stage, first.value, ledger, max(as_of, first.now))
@@ -256,7 +248,7 @@ async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None
                 "types": [LEDGER_NAMES[type(event)] for _, _, event in new],
                 "ats": [event.at for _, _, event in new],
                 "ids": [event.id for _, _, event in new],
-                "data": [to_json(_data(event)).decode() for _, _, event in new],
+                "data": [to_json(said(event)).decode() for _, _, event in new],
             },
         )
 
@@ -285,7 +277,7 @@ def _columns(changed: Sequence[Clock]) -> dict[str, Any]:
 
 def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
     first = rows[0]
-    ledger = Ledger(first.stage, tuple(_event(row) for row in rows))
+    ledger = Ledger(first.stage, tuple(event_of(row) for row in rows))
     kept = _KEPT.validate_python(first.kept)
     return Clock(
         id=first.id,
@@ -299,16 +291,3 @@ def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
         folded=fold_ledger(book.rulebook, ledger, kept.as_of),
         timed_under=first.revision,
     )
-
-
-def _data(event: LedgerEvent) -> dict[str, Any]:
-    """What an event says beside its columns; what it leaves open is left out."""
-    said = {name: value for name, default in _FIELDS[type(event)] if (value := getattr(event, name)) != default}
-    return {**said, "target": write_target(said["target"])} if "target" in said else said
-
-
-def _event(row: Any) -> LedgerEvent:
-    said = row.data
-    if "target" in said:
-        said = {**said, "target": read_target(said["target"], ("target",))}
-    return LEDGER_KINDS[row.type](id=row.event_id, at=row.at, sequence=row.sequence, **said)

@@ -66,6 +66,10 @@ UNKNOWN_SINCE = """
 """
 """SQL for another table's statement: for each number of rules that one may know, from when on the rest of `:revision` may count."""
 
+EXCUSED = """SELECT name || '@' || version AS ref, control ->> 'approver' AS approver, body ->> 'reason' AS reason
+    FROM documents WHERE kind = 'excused-windows' AND standing = 'approved'"""
+"""SQL for another table's statement: each version of an excused window that was approved, by whom, and why."""
+
 
 class DocumentsBehind(Transient):
     """The service has not read every document yet: what is decided by them has to wait."""
