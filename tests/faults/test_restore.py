@@ -14,7 +14,7 @@ from tests.faults.test_kill import assert_in_order, assert_nothing_lost, assert_
 from common.contracts.topics import SERVICES
 from devstack import Stack
 from ops.platform import Platform
-from ops.processes import services
+from ops.processes import services, wait_until_ready
 from ops.publishing import publish
 from ops.simulation.quarter import SCHEME, Plan, simulate
 
@@ -86,6 +86,8 @@ async def test_a_restored_database_with_restored_offsets_ends_as_if_nothing_had_
         await until("the group is empty and its offsets are set", restored)
         took = time.monotonic() - at
         running[service].start()
+        # a backup tells how far behind the service was when it was taken; by the time it is ready it has looked how far it is now
+        await asyncio.to_thread(wait_until_ready, running[service])
         await runs_to_its_end(platform)
         async with base_of(fresh_stack, service) as base:
             assert await base.one("SELECT count(*) FROM log_holes") == 0, "the offsets were set, so nothing was skipped"
