@@ -283,7 +283,7 @@ def arrived(changes: Sequence[Change]) -> Organisation:
     return known
 
 
-@counted(500, proof=20_000)
+@counted(500, proof=5_000)
 @given(HISTORIES, st.randoms())
 def test_the_order_of_arrival_does_not_change_who_is_what_at_any_instant(history: list[Change], random: object) -> None:
     shuffled = list(history)
@@ -317,7 +317,7 @@ def peers(members: Sequence[Member], member: Member) -> list[str]:
     return [one.employee_id for one in members if is_peer(one)]
 
 
-@counted(500, proof=20_000)
+@counted(500, proof=5_000)
 @given(st.lists(ROWS, max_size=8, unique_by=lambda one: one.employee_id))
 def test_the_index_answers_as_whoever_looks_at_every_member(rows: list[Member]) -> None:
     members = tuple(sorted(rows, key=lambda one: one.employee_id))
