@@ -144,9 +144,9 @@ async def test_a_calendar_or_policy_that_cannot_be_read_stops_only_what_counts_o
     async with service_on("complaints", database) as first:
         await first.apply([record(lodged("C1"))])
         since = (A_MINUTE_AGO + timedelta(seconds=20)).isoformat()
-        policy = f"('sla-policy', 'complaints', 2, 'issued', 90, 90, '{since}', false, '{{\"policy\": 5}}', '{{}}', 'p2')"
-        calendar = f"('calendar', 'elsewhere', 1, 'issued', 91, 91, '{since}', false, '[]', '{{}}', 'c1')"
-        columns = "kind, name, version, standing, number, rule_number, effective_at, applies_to_open, body, control, event_id"
+        policy = f"('sla-policy', 'complaints', 2, 'issued', 90, 90, '{since}', '{since}', false, '{{\"policy\": 5}}', '{{}}', 'p2')"
+        calendar = f"('calendar', 'elsewhere', 1, 'issued', 91, 91, '{since}', '{since}', false, '[]', '{{}}', 'c1')"
+        columns = "kind, name, version, standing, number, rule_number, effective_at, counts_from, applies_to_open, body, control, event_id"
         await run(first, f"INSERT INTO documents ({columns}) VALUES {policy}, {calendar}")
     async with service_on("complaints", database) as after_a_restart:
         await after_a_restart.apply([told("C1"), record(lodged("C2", at=A_MINUTE_AGO)), record(lodged("C3", at=LATER))])

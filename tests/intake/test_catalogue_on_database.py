@@ -79,7 +79,7 @@ async def test_a_catalogue_that_a_release_cannot_read_parks_what_asks_for_it_unt
     intake: ServiceOnDatabase,
 ) -> None:
     await intake.apply([asked_for("repair", at("09:00"))])
-    row = "'service-catalogue', 'standard', 2, 'issued', 90, NULL, :at, false, '{\"natures\": 5}', '{}', 'c2'"
+    row = "'service-catalogue', 'standard', 2, 'issued', 90, NULL, :at, :at, false, '{\"natures\": 5}', '{}', 'c2'"
     await intake.rows(f"INSERT INTO documents VALUES ({row}) RETURNING 1", at=at("10:00"))
     intake.consumer.documents = documents_of("intake")
     requests = [asked_for("repair", at("09:59"), request="R2"), asked_for("repair", at("10:00"), request="R3")]

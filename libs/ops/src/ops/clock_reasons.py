@@ -116,16 +116,20 @@ def _sentence(account: Mapping[str, Any], words: Mapping[str, str]) -> str:
         "used": hours(account["elapsed_working_seconds"]),
         "over": hours(account["overdue_working_seconds"]),
         "why_none": target.get("reason", ""),
-        "why_void": next((event["reason"] for event in account["ledger"] if event["type"] == "voided" and event["counts"]), ""),
-        "extensions": str(account["extensions"]),
-        "windows": words["and"].join(f"{one['from']} – {one['to']} ({one['reason']})" for one in account["excused"]),
+        "why_void": next((event["reason"] for event in account.get("ledger", ()) if event["type"] == "voided" and event["counts"]), ""),
+        "extensions": str(account.get("extensions", 0)),
+        "windows": words["and"].join(f"{one['from']} – {one['to']} ({one['reason']})" for one in account.get("excused", ())),
     }
     parts = [words[kind].format(**told)]
     if reason := account.get("day_0", {}).get("reason"):
         parts.append(words[reason].format(date=account["day_0"]["date"]))
     if patterns := [words[name].format(**pattern) for name, pattern in patterns_of(account)]:
         parts.append(words["patterns"].format(patterns=words["and"].join(patterns)))
-    parts += [words[name].format(**told) for name, is_so in (("excused", account["excused"]), ("extended", account["extensions"])) if is_so]
+    parts += [
+        words[name].format(**told)
+        for name, is_so in (("excused", account.get("excused")), ("extended", account.get("extensions")))
+        if is_so
+    ]
     parts.append(words[_how_it_stands(account)].format(**told))
     parts.append(words["held"].format(shares=_shares(account["working_seconds_by_owner"], "share", words)))
     if waits := account["paused_working_seconds_by_party"]:
