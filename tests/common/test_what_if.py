@@ -1,5 +1,6 @@
 """What another promise would have meant: the rules that were in force change nothing, others count as if they had always been there."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.counted import counted
 
 from common.kernel.clock_events import Paused, Reopened, Started, Stopped
 from common.kernel.working_time import Calendar
+from common.sla.excuses import ExcusedVersion, ExcusedWindow
 from common.sla.ledger import Ledger, LedgerEvent, fold_ledger
 from common.sla.policy import Policy, parse_policy
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
@@ -60,6 +62,15 @@ def seconds(amount: int, **more: Any) -> Policy:
 
 def in_force(policy: Policy) -> Rulebook:
     return Rulebook.of([PolicyVersion(policy, event_id="p1")])
+
+
+def test_an_excused_window_counts_under_other_rules_as_it_does_under_those_in_force() -> None:
+    window = ExcusedWindow(START, START + HOUR, "typhoon")
+    typhoon = {"typhoon": (ExcusedVersion("typhoon", 1, window, START, "w1"),)}
+    rulebook = replace(in_force(seconds(3600)), excused=typhoon, service="tests")
+    found = compare(stopped(1.5), PRESENT, rulebook, rulebook_if(rulebook, seconds(3600), ()))
+    assert (found.was.outcome, found.would_be.outcome) == ("met", "met")
+    assert compare(stopped(1.5), PRESENT, in_force(seconds(3600)), rulebook).was.outcome == "breached", "without the window"
 
 
 @counted(300, proof=20_000)

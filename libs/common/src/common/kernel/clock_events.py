@@ -93,7 +93,6 @@ class Restarted(_Event):
     target: Target | None = None
     calendar: str | None = None
     reason: str = ""
-    traits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

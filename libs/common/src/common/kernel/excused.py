@@ -9,22 +9,17 @@ from datetime import date
 
 from common.kernel.faults import Fault
 from common.kernel.instants import DAY, EPOCH_ORDINAL
+from common.kernel.open_years import united_pieces
 from common.kernel.timeline import TEN_YEARS, Stretch, Timeline, near
 
 
 def united(windows: Iterable[Stretch]) -> tuple[Stretch, ...]:
-    """Windows that overlap or touch as one, in order."""
-    found: list[Stretch] = []
-    for window in sorted(windows):
-        if found and window.start <= found[-1].end:
-            found[-1] = Stretch(found[-1].start, max(found[-1].end, window.end))
-        else:
-            found.append(window)
-    return tuple(found)
+    """Windows in order, those that overlap as one."""
+    return tuple(Stretch(*piece) for piece in united_pieces(sorted(windows)))
 
 
 class ExcusedTimeline:
-    """What a `Timeline` answers, with the windows closed. They are in order and do not touch; both ends are microseconds since 1970.
+    """What a `Timeline` answers, with the windows closed. They are in order and do not overlap; both ends are microseconds since 1970.
 
     A day whose closing lies in a window (after its start, up to its end) is no working day. With an hour `by`, in seconds of the
     day, what falls due at it decides that where it comes before closing.

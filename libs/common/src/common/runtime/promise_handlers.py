@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from common.contracts.claims.promises import PromiseExtended, PromisesVoided
-from common.kernel.clocks import Clocks
 from common.kernel.errors import Refused, TooEarly
 from common.kernel.process import Case
 from common.kernel.targets import read_target
 from common.runtime.handling import Handler
 from common.runtime.unit_of_work import UnitOfWork
-from common.store.aggregates import Load
+from common.store.aggregates import Load, Staged
 
 
 def promise_handlers(by_id: Load[Any], voided: type[PromisesVoided], extended: type[PromiseExtended]) -> tuple[Handler, Handler]:
@@ -23,20 +22,13 @@ def promise_handlers(by_id: Load[Any], voided: type[PromisesVoided], extended: t
         clocks = case.clocks
         for stage in claim.stages:
             clocks = clocks.voided(stage, claim.time, claim.reason, owed=claim.owed, by=_who(claim))
-        _answer(claim, _clocked(uow, cases.ref(case.id), claim.stages, claim.time, "stages") or clocks, case, uow)
+        refused = _clocked(uow, cases.ref(case.id), claim.stages, claim.time, "stages")
+        Staged(cases, uow).answer(claim, refused or replace(case, clocks=clocks))
 
     def extend_promise(claim: PromiseExtended, case: Case[Any, Any], uow: UnitOfWork) -> None:
         clocks = case.clocks.extended(claim.stage, claim.time, read_target(claim.target, ("target",)), claim.reason, by=_who(claim))
-        _answer(claim, _clocked(uow, cases.ref(case.id), [claim.stage], claim.time, "stage") or clocks, case, uow)
-
-    def _answer(claim: PromisesVoided | PromiseExtended, said: Clocks | Refused | TooEarly, case: Case[Any, Any], uow: UnitOfWork) -> None:
-        match said:
-            case Refused():
-                uow.reject(claim, said)
-            case TooEarly():
-                uow.wait(said)
-            case _:
-                uow.stage(cases, replace(case, clocks=said), new=False)
+        refused = _clocked(uow, cases.ref(case.id), [claim.stage], claim.time, "stage")
+        Staged(cases, uow).answer(claim, refused or replace(case, clocks=clocks))
 
     return Handler(voided, (by_id,), void_promises), Handler(extended, (by_id,), extend_promise)
 

@@ -100,10 +100,10 @@ class ClockBook:
         clock, new_terms = _with_trail(clock)
         if isinstance(event, Changed):
             new_terms.append((event.at, ", ".join(f"{name} {value}" for name, value in event.traits.items())))
-        if isinstance(event, Extended) and why_refused(clock, event) is not None:
-            change = Change(refused_extension=event, new_terms=new_terms)
+        if isinstance(event, Extended) and (why := why_refused(clock, event)) is not None:
+            change = Change(None, new_terms, (event, why))
         else:
-            change = Change(event if event is not None and _counts(clock, event) else None, new_terms=new_terms)
+            change = Change(event if event is not None and _counts(clock, event) else None, new_terms)
         found = reconcile(clock, self.rulebook, change, clock.state.deadline or before.state.due_at)
         if found.first_outcome is not None:
             self.first_outcomes.append(found.first_outcome)

@@ -76,8 +76,9 @@ class Change(NamedTuple):
     """Why a clock was folded anew: an event of its case, where it counts, and the rules and traits that are new to it, by instant."""
 
     event: ClockEvent | None = None
-    refused_extension: Extended | None = None
     new_terms: Sequence[tuple[datetime, str]] = ()
+    refused: "tuple[Extended, Why] | None" = None
+    """An extension that changes nothing, and why."""
 
 
 class Reconciled(NamedTuple):
@@ -107,9 +108,9 @@ def reconcile(clock: Clock, rulebook: Rulebook, change: Change, deadline: dateti
             outcome, outcome_id = "open", ""  # open again for whoever knows that it was met
         elif kind is SlaClockVoided and outcome in _NOT_TOLD and state.outcome == "void":
             outcome, outcome_id = "void", told
-    if (extended := change.refused_extension) is not None:
-        answer = {"reason": extended.reason, "by": extended.by, "why": why_refused(clock, extended)}
-        facts.add(SlaClockExtensionRefused, extended.at, **answer)
+    if change.refused is not None:
+        extended, why_not = change.refused
+        facts.add(SlaClockExtensionRefused, extended.at, reason=extended.reason, by=extended.by, why=why_not)
     reached, to_come = _thresholds(clock, facts)
     first_outcome = None
     if state.outcome != outcome:
@@ -232,9 +233,8 @@ def _credited(clock: Clock, rulebook: Rulebook) -> tuple[_Credit, list[Fact]]:
     """The KPI facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
 
     The revision counts the events of the case and the excused windows that are about it, then the rules that were effective by
-    then, then whether it was breached; every
-    new one is published. So the last fact about a clock is the same in every order of arrival. A clock that is open again takes
-    its fact back, as 0 of 0.
+    then, then whether it was breached; every new one is published. So the last fact about a clock is the same in every order of
+    arrival. A clock that is open again takes its fact back, as 0 of 0.
     """
     published, at = clock.published, clock.closed_at()
     before = _Credit(published.indicators, published.subject, published.credited_at, published.revision)

@@ -128,8 +128,15 @@ class Rulebook:
         else:
             activated, brought, effective_at = (*activated, new), {**brought, **new.policy.calendars}, new.effective_at
         instants = tuple(sorted([*self.instants, effective_at]))
-        policies = _holding(activated, calendars)
-        return Rulebook(activated, policies, calendars, self.revision + 1, brought, instants, self.excused, self.service)
+        return replace(
+            self,
+            activated=activated,
+            policies=_holding(activated, calendars),
+            calendars=calendars,
+            revision=self.revision + 1,
+            brought=brought,
+            instants=instants,
+        )
 
     @property
     def stages(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What another promise or another calendar would have meant: the ledgers of clocks, folded again under rules that never held."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,12 +16,13 @@ def rulebook_if(rulebook: Rulebook, policy: Policy | None, calendars: Iterable[C
     """The rulebook as if one policy and these calendars had been the only ones of their names, for ever.
 
     The policy takes the place of every version that was activated, None leaves them as they are; a calendar takes the place of
-    every version of its name, also of a built-in one. Calendars of other names count from their own instants, as they did.
+    every version of its name, also of a built-in one. Calendars of other names count from their own instants, and excused windows
+    for what they are about, as they did.
     """
     given = {one.name: one for one in calendars}
     kept = [one for name, chain in rulebook.calendars.items() if name not in given for one in chain]
     policies = rulebook.activated if policy is None else [PolicyVersion(policy)]
-    return Rulebook.of([*policies, *given.values(), *kept])
+    return replace(Rulebook.of([*policies, *given.values(), *kept]), excused=rulebook.excused, service=rulebook.service)
 
 
 @dataclass(frozen=True, slots=True)
