@@ -1,14 +1,18 @@
 """Which hole lies between a position and its log, and from where counting goes on; what Kafka holds is asked of a real one."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import NewTopic
+from aiokafka.errors import KafkaError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.faults.lost import admin_of
 
 from common.kafka.log_reader import Log, LogReader
 from common.kafka.records import TopicPartition
@@ -57,6 +61,7 @@ def test_a_hole_is_what_the_log_no_longer_has_or_the_group_would_pass_over(
 class Place:
     """A partition that Kafka has, with who looks at it."""
 
+    stack: Stack
     reader: LogReader
     topic: str
     last_appended: int
@@ -72,16 +77,35 @@ class Place:
 async def place(stack: Stack) -> AsyncIterator[Place]:
     """Records at 0, 1 and 2 of a new topic, and at 3 nothing that anybody reads."""
     topic, kafka = f"claims-{secrets.token_hex(6)}", KafkaSettings(stack.kafka, "tests")
-    admin = AIOKafkaAdminClient(**kafka.client())
-    await admin.start()
-    await admin.create_topics([NewTopic(topic, 1, 1, topic_configs={"message.timestamp.type": "LogAppendTime"})])
-    await admin.close()
+    async with admin_of(stack) as admin:
+        await admin.create_topics([NewTopic(topic, 1, 1, topic_configs={"message.timestamp.type": "LogAppendTime"})])
     async with AIOKafkaProducer(**kafka.client(), transactional_id=topic) as producer, producer.transaction():
         sent = [await producer.send_and_wait(topic, b"{}", partition=0) for _ in range(3)]
     assert sent[-1].offset == 2
     reader = LogReader(kafka, {"tests": [topic]})
-    yield Place(reader, topic, sent[-1].timestamp)
+    yield Place(stack, reader, topic, sent[-1].timestamp)
     await reader.close()
+
+
+@pytest.mark.real
+async def test_a_topic_made_anew_during_a_look_is_not_told_under_its_old_id(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    offsets = AIOKafkaConsumer.end_offsets
+
+    async def made_anew_first(consumer: AIOKafkaConsumer, partitions: Any) -> Any:
+        monkeypatch.undo()
+        async with admin_of(place.stack) as admin:
+            await admin.delete_topics([place.topic])
+            await asyncio.sleep(0.2)
+            await admin.create_topics([NewTopic(place.topic, 1, 1)])
+        return await offsets(consumer, partitions)
+
+    before = (await place.reader.look())[place.key]
+    monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", made_anew_first)
+    with pytest.raises(KafkaError):
+        await place.reader.look()
+    after = (await place.reader.look())[place.key]
+    assert after.end == 0
+    assert before.topic_id != after.topic_id
 
 
 async def stands(

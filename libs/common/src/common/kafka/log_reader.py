@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as ClusterPartition
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 
 from common.kafka.records import Gap, TopicPartition
@@ -54,11 +54,8 @@ class LogReader:
 
     async def _look(self) -> dict[TopicPartition, Log]:
         consumer = await self._connected()
-        found = answer_of(await _ask(consumer, TopicIds(sorted({topic for topics in self._groups.values() for topic in topics}))))
-        for topic, (error, _, _) in found.items():
-            if error:
-                raise for_code(error)(topic)
-        places = [ClusterPartition(topic, partition) for topic, (_, _, partitions) in found.items() for partition in partitions]
+        found = await self._topics(consumer)
+        places = [ClusterPartition(topic, partition) for topic, (_, partitions) in found.items() for partition in partitions]
         starts, ends, *committed = await asyncio.gather(
             consumer.beginning_offsets(places),
             consumer.end_offsets(places),
@@ -67,8 +64,18 @@ class LogReader:
                 for group, topics in self._groups.items()
             ),
         )
+        if await self._topics(consumer) != found:  # else the offsets of a new topic would be told under the id of the old one
+            raise UnknownTopicOrPartitionError("a topic changed while it was looked at")
         by_group: dict[ClusterPartition, int] = {place: offset for offsets in committed for place, offset in offsets.items()}
-        return {self._named(place): Log(found[place.topic][1], starts[place], ends[place], by_group.get(place)) for place in places}
+        return {self._named(place): Log(found[place.topic][0], starts[place], ends[place], by_group.get(place)) for place in places}
+
+    async def _topics(self, consumer: AIOKafkaConsumer) -> dict[str, tuple[str, list[int]]]:
+        """The id and the partitions of each topic."""
+        answer = answer_of(await _ask(consumer, TopicIds(sorted({topic for topics in self._groups.values() for topic in topics}))))
+        for topic, (error, _, _) in answer.items():
+            if error:
+                raise for_code(error)(topic)
+        return {topic: (topic_id, partitions) for topic, (_, topic_id, partitions) in answer.items()}
 
     async def unread(self, gaps: Mapping[TopicPartition, Gap]) -> list[TopicPartition]:
         """Those gaps in which something stood or stands that was not handled, deleted records included.
