@@ -20,6 +20,7 @@ SOURCES = [
 STORE = "common.store"
 OWNERS = {
     "alembic_version": f"{STORE}.migrations",
+    "clock_days_changed": f"{STORE}.clocks",
     "clock_events": f"{STORE}.clocks",
     "clocks": f"{STORE}.clocks",
     "consumer_progress": f"{STORE}.positions",
@@ -32,6 +33,7 @@ OWNERS = {
     "parked_keys": f"{STORE}.parked",
     "relay_lease": f"{STORE}.lease",
     "documents": f"{STORE}.documents",
+    "sla_months": f"{STORE}.sla_months",
     "timers": f"{STORE}.timers",
     "unsent": f"{STORE}.outbox",
     "waiting": f"{STORE}.waiting",

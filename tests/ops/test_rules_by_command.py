@@ -52,6 +52,9 @@ FINDINGS = [
     (GOOD + "      calendar: 24x7\n", [(13, "duplicate_key")]),
     (GOOD + "  heard: *day\n", [(13, "unknown_stage")]),
     (GOOD + "calendars:\n  cn: {}\n", [(14, "bad_calendar"), (14, "bad_calendar")]),
+    (GOOD + "objectives:\n  verified: 19/20\n  acknowledged: 21/20\n  heard: 1/2\n", [(15, "bad_objective"), (16, "unknown_stage")]),
+    (GOOD + "objectives: most\nmonth_zone: Asia/Peking\n", [(13, "bad_value"), (14, "bad_zone")]),
+    (GOOD + "objectives: {verified: 0.95}\nmonth_zone: UTC\n", []),
     ("    []\n", [(10, "bad_value")]),
     (GOOD + "   stray\n", [(13, "bad_yaml")]),
 ]

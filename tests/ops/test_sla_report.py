@@ -1,16 +1,18 @@
 """`aftersales sla report`: the promises of a period as they were kept, told apart by what one asks for."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.harness import ServiceOnDatabase, claim, service_at
+from tests.harness import ServiceOnDatabase, activated, claim, service_at
 from typer.testing import CliRunner, Result
 
 from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun, VerificationEnded
 from common.contracts.envelope import Record
+from common.sla.policy import shipped_document
 from devstack import Stack
 from ops.sla import app
 
@@ -106,3 +108,38 @@ def test_the_days_are_those_of_the_zone_and_of_no_service_that_has_no_database_y
 def test_what_cannot_be_asked_is_refused_before_any_database_is_asked(words: list[str], said: str) -> None:
     refused = CliRunner().invoke(app, ["report", *words], env={"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/postgres"})
     assert (refused.exit_code, said in refused.stderr) == (2, True), refused.output
+
+
+@pytest.mark.real
+async def test_a_month_shows_its_objective_and_what_is_left_of_the_budget(complaints: ServiceOnDatabase, fresh_stack: Stack) -> None:
+    document = {**shipped_document("complaints"), "version": 2, "objectives": {"verification_started": "2/3", "escalated": "1"}}
+    await complaints.apply([claim(activated("sla-policy", "complaints", 2, document), at(7, "12:00"))])
+    result = await asyncio.to_thread(call, fresh_stack, "--month", "2025-07", "--service", "complaints", "--json")
+    assert result.exit_code == 0, result.output
+    found = {row.pop("stage"): row for row in json.loads(result.stdout)}
+    figures = {"service": "complaints", "met": 2, "breached": 1, "objective": "2/3", "allowed": 1, "remaining": 0}
+    assert found["verification_started"] == figures
+    assert found["acknowledged"] == {
+        "service": "complaints",
+        "met": 3,
+        "breached": 0,
+        "objective": None,
+        "allowed": None,
+        "remaining": None,
+    }
+    assert found["escalated"] == {"service": "complaints", "met": 0, "breached": 0, "objective": "1", "allowed": None, "remaining": None}
+    assert "solution_communicated" not in found
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--month", "2025-7"), "a month such as 2026-11 is expected"),
+        (("--month", "2025-07", "--from", "2025-07-01"), "--month stands alone"),
+        ((), "with --from, or a calendar month with --month"),
+    ],
+)
+def test_a_report_needs_days_or_one_month(words: tuple[str, ...], what: str) -> None:
+    result = CliRunner().invoke(app, ["report", *words], env={"DATABASE_URL": "postgresql://nowhere/postgres"})
+    assert result.exit_code == 2
+    assert what in " ".join(result.output.split())

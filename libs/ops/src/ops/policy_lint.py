@@ -23,6 +23,8 @@ REMEDIES = {
     "or {none: true, reason: …}",
     "nothing_promised": "leave it out",
     "bad_threshold": "write 3/4, {at: 3/4, notify: [role]} or {before: {working_seconds: 3600}, notify: [role]}",
+    "bad_objective": "write the share of promises to be kept in a month, such as 19/20",
+    "bad_zone": "write a name of the IANA list, such as Asia/Shanghai",
     "unknown_trait": "ask for a trait that clocks have",
     "unknown_service": f"name one of {', '.join(SERVICES[:3])}",
     "unknown_stage": "use a stage of the service, or take it out",
@@ -42,7 +44,7 @@ def lint(file: Path, *, calendars: tuple[str, ...] = ()) -> list[Finding]:
 def faults(document: Mapping[str, Any], calendars: tuple[str, ...] = ()) -> Iterator[Fault]:
     """Everything that is wrong with a policy, in no order."""
     stages = document.get("stages")
-    head = {**document, "stages": {"any": [_ANY_RULE]}}
+    head = {**{name: value for name, value in document.items() if name != "objectives"}, "stages": {"any": [_ANY_RULE]}}
     yield from _refused(head, ())
     if not isinstance(stages, dict):
         yield Fault(("stages",), "missing_field" if stages is None else "bad_value", "stages with their rules are expected")
@@ -52,11 +54,18 @@ def faults(document: Mapping[str, Any], calendars: tuple[str, ...] = ()) -> Iter
     for name in sorted(own & set(BUILT_IN)):
         yield Fault(("calendars", name), "bad_calendar", "a built-in calendar has this name")
     yield from _against_the_service(document, stages)
+    yield from _objectives(document.get("objectives", {}), stages)
     indicators = {found.id for point in entry_points(group="aftersales.indicators") for found in point.load()}
     given = {point.name: set(point.load()) for point in entry_points(group="aftersales.traits")}
     traits = given.get(str(document.get("policy")), set(TRAITS))
     for stage, rules in stages.items():
         yield from _rules(str(stage), rules, own | set(BUILT_IN) | set(calendars), indicators, traits)
+
+
+def _objectives(objectives: Any, stages: Mapping[str, Any]) -> Iterator[Fault]:
+    each = [{stage: share} for stage, share in objectives.items()] if isinstance(objectives, dict) else [objectives]
+    for one in each:
+        yield from _refused({"policy": "any", "version": 1, "stages": {stage: [_ANY_RULE] for stage in stages}, "objectives": one}, ())
 
 
 def _against_the_service(document: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[Fault]:

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from common.kernel.exact import ratio_text
+from common.kernel.faults import Fault
 from common.kernel.zones import ZoneInfo
-from common.store import clocks
+from common.sla.months import Month, MonthOfStage
+from common.store import clocks, documents, sla_months
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database
 from ops.periods import By, ByOption, FromOption, ToOption, ZoneOption, period_of
-from ops.terminal import DatabaseOption, JsonOption, answered, show
+from ops.terminal import DatabaseOption, JsonOption, answered, show, stop
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -24,8 +26,9 @@ def sla() -> None:
 
 @app.command()
 def report(
-    since: FromOption,
+    since: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first day, such as 2026-07-01.")] = None,
     until: ToOption = None,
+    month: Annotated[str | None, typer.Option(metavar="MONTH", help="A calendar month, such as 2026-11, with its budget.")] = None,
     by: ByOption = By.STAGE,
     time_zone: ZoneOption = "Asia/Shanghai",
     service: ServiceOption = None,
@@ -37,7 +40,17 @@ def report(
     A clock belongs to the day of its stop, or of its deadline when it was breached; corrections count, and what is void or was never
     promised counts for nothing. `excused` are those of the met that would be breached without excused windows. `compliance` is exact,
     met of closed; `used` are shares of the target (the half and nine tenths of the clocks used no more).
+
+    With --month: the objective of each stage by the policy in force at the end of the month, how many promises could be broken of those
+    that closed (`allowed`) and how many of these are left (`remaining`); empty where no objective is set, or nothing closed.
     """
+    if month is not None:
+        if since is not None or until is not None or by is not By.STAGE:
+            stop("--month stands alone: its days and rows are those of the policy.", 2)
+        _show_month(_month(month), service, database_address(database), as_json=json)
+        return
+    if since is None:
+        stop("Name the first day with --from, or a calendar month with --month.", 2)
     period, url = period_of(since, until, time_zone), database_address(database)
 
     async def read() -> list[dict[str, Any]]:
@@ -85,6 +98,37 @@ def _totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     names = ("service", "stage", "what", "by")
     found = Counter(tuple(row[name] for name in names) for row in rows)
     return [{**dict(zip(names, key, strict=True)), "number": number} for key, number in sorted(found.items())]
+
+
+def _show_month(month: Month, service: str | None, url: str, *, as_json: bool) -> None:
+    async def read() -> list[dict[str, Any]]:
+        rows = []
+        async for name, connection in each_database(url, chosen(service)):
+            rulebook = await documents.rulebook_of(connection, name)
+            rows += [_month_row(name, kept) for kept in await sla_months.month_of_stages(connection, rulebook, month)]
+        return [row for row in rows if row["met"] or row["breached"] or row["objective"]]
+
+    columns = ("service", "stage", "met", "breached", "objective", "allowed", "remaining")
+    show(f"SLA {month}", answered(read, database_url=url), columns, as_json=as_json)
+
+
+def _month_row(service: str, kept: MonthOfStage) -> dict[str, Any]:
+    return {
+        "service": service,
+        "stage": kept.stage,
+        "met": kept.counts.met,
+        "breached": kept.counts.breached,
+        "objective": None if kept.objective is None else ratio_text(kept.objective),
+        "allowed": None if kept.budget is None else kept.budget.allowed,
+        "remaining": None if kept.budget is None else kept.budget.remaining,
+    }
+
+
+def _month(given: str) -> Month:
+    try:
+        return Month.read(given, ("--month",))
+    except Fault as fault:
+        stop(f"--month {given}: {fault.what}.", 2)
 
 
 def _row(service: str, by: By, row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from common.contracts import (
     ratings,
     service_requests,
     sla_clocks,
+    sla_months,
     work_orders,
 )
 from common.contracts.claims import appraisal as appraisal_claims
@@ -105,6 +106,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("work-orders", "decisions", "work_order_id", ("dispatch",), ("intake", "complaints", ENTERPRISE), aggregate="work_orders"),
     Topic("complaints", "decisions", "complaint_id", ("complaints",), ("intake", ENTERPRISE), aggregate="complaints"),
     Topic("sla-clocks", "decisions", "clock_id", SERVICES, (ENTERPRISE,), retention=_MONTH),
+    Topic("sla-months", "decisions", "month_key", SERVICES, (ENTERPRISE,), partitions=1),
     Topic("kpi-facts", "decisions", "case_id", SERVICES, ("appraisal",), partitions=12, group="facts", bulk=True),
     Topic("kpi-fact-answers", "decisions", "case_id", ("appraisal",), (ENTERPRISE,), retention=_MONTH),
     Topic(
@@ -137,6 +139,7 @@ _WHY_KEPT = {
     "work-orders": "other services may read them as facts of their own, known when they were appended",
     "complaints": "other services may read them as facts of their own, known when they were appended",
     "sla-clocks": "no service reads it, and a service that is rebuilt says all of it again",
+    "sla-months": "what management was told of a month is never taken away, and its last correction may come years later",
     "kpi-facts": "a grade is computed from them, as they were known when they were appended",
     "organisations": "every service asks it who was what, also of what happened years ago",
     "kpi-fact-answers": "no service reads it, and a service that is rebuilt says all of it again",
@@ -158,6 +161,7 @@ _MODULES = (
     work_orders,
     complaints,
     sla_clocks,
+    sla_months,
     kpi_facts,
     org,
     ratings,

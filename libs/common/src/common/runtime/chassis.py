@@ -127,7 +127,8 @@ class Chassis:
                 self.own_metrics.clear()
             return
         async with self.database.transaction() as connection:
-            await sql_metrics.refresh(connection, self.metrics)
+            rulebook = (await self.consumer.documents.now(connection)).rulebook
+            await sql_metrics.refresh(connection, self.metrics, rulebook)
 
     async def _wait_for(self, what: str, attempt: Callable[[], Awaitable[str | None]]) -> None:
         """Tries until `attempt` says nothing is missing; when the time is over, says what still is."""

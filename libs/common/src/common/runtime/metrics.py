@@ -45,6 +45,22 @@ class ChassisMetrics:
             "Met clocks as a share of the clocks that closed in the window by event time, from the database; absent while none closed.",
             ["service", "stage", "window"],
         )
+        self.objective = self._gauge(
+            "aftersales_sla_objective_ratio",
+            "The share of promises of a stage to be kept in the running month, by the policy in force; absent where none is set.",
+            ["service", "stage"],
+        )
+        self.month_closed = self._gauge(
+            "aftersales_sla_month_closed",
+            "Clocks that were met or breached in the running month by event time, from the database; absent while none was.",
+            ["service", "stage", "outcome"],
+        )
+        self.budget_remaining = self._gauge(
+            "aftersales_sla_budget_remaining",
+            "How many promises of the stage may still be broken of those that closed in the running month so far; below 0 when too many "
+            "were. Absent without an objective, and while none closed.",
+            ["service", "stage"],
+        )
         self.clocks_open = self._gauge(
             "aftersales_sla_clocks_open", "SLA clocks without an outcome, from the database.", ["service", "stage"]
         )

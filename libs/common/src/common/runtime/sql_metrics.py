@@ -3,15 +3,24 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.runtime.metrics import ChassisMetrics
-from common.store import clocks, dead_letters, holes, outbox, parked, positions, timers, waiting
+from common.sla.rulebook import Rulebook
+from common.store import clocks, dead_letters, holes, outbox, parked, positions, sla_months, timers, waiting
 
 
-async def refresh(connection: AsyncConnection, metrics: ChassisMetrics) -> None:
-    """Reads the gauges anew."""
+async def refresh(connection: AsyncConnection, metrics: ChassisMetrics, rulebook: Rulebook) -> None:
+    """Reads the gauges anew; `rulebook` are the rules of the service's clocks."""
     service = metrics.service
     clear(metrics)
     for (stage, window), ratio in (await clocks.compliance(connection)).items():
         metrics.compliance.labels(service, stage, window).set(ratio)
+    for kept in await sla_months.month_so_far(connection, rulebook):
+        if kept.objective is not None:
+            metrics.objective.labels(service, kept.stage).set(float(kept.objective))
+        if kept.counts.closed:
+            metrics.month_closed.labels(service, kept.stage, "met").set(kept.counts.met)
+            metrics.month_closed.labels(service, kept.stage, "breached").set(kept.counts.breached)
+        if kept.budget is not None:
+            metrics.budget_remaining.labels(service, kept.stage).set(kept.budget.remaining)
     for stage, number in (await clocks.open_by_stage(connection)).items():
         metrics.clocks_open.labels(service, stage).set(number)
     held = await dead_letters.open_by_rule(connection)
@@ -32,6 +41,9 @@ def clear(metrics: ChassisMetrics) -> None:
     """Shows none of them: another replica does."""
     for gauge in (
         metrics.compliance,
+        metrics.objective,
+        metrics.month_closed,
+        metrics.budget_remaining,
         metrics.clocks_open,
         metrics.dead_letters,
         metrics.holes,

@@ -25,7 +25,8 @@ from common.runtime.handling import HandlerTable, reason_to_park
 from common.runtime.metrics import ChassisMetrics
 from common.runtime.transaction import Transaction
 from common.runtime.unit_of_work import UnitOfWork
-from common.store import clocks, parked, positions, timers
+from common.sla.rulebook import Rulebook
+from common.store import clocks, parked, positions, sla_months, timers
 from common.store.database import Database, kind_of
 from common.store.documents import DocumentsCache
 
@@ -81,7 +82,8 @@ class TimerWorker:
             await asyncio.sleep(pause)
 
     async def fire(self) -> int:
-        """One round; returns how many timers were due, or how many aggregates' clocks took in new rules when none was due."""
+        """One round; returns how many timers were due, else how many aggregates' clocks took in new rules, else how many months were
+        published."""
         async with self._database.reading() as connection:
             caught_up = await positions.caught_up_at(connection, expected=self._partitions, max_lag_wait=self._max_lag_wait)
             if caught_up is None:
@@ -91,11 +93,20 @@ class TimerWorker:
             await self._fire(rows)
             return len(rows)
         async with self._database.transaction() as connection:
-            rulebook = (await self._documents.now(connection)).rulebook
-            stale = await clocks.stale(connection, rulebook.revision)
+            known = await self._documents.now(connection)
+            stale = await clocks.stale(connection, known.rulebook.revision)
         if stale:
-            await self._rederive(stale, max((instant for instant in rulebook.instants if instant <= caught_up), default=None))
-        return len(stale)
+            await self._rederive(stale, max((instant for instant in known.rulebook.instants if instant <= caught_up), default=None))
+            return len(stale)
+        return await self._publish_months(known.rulebook, caught_up) if known.is_complete else 0
+
+    async def _publish_months(self, rulebook: Rulebook, caught_up: datetime) -> int:
+        """Publishes the months that are over, once no timer of theirs is due and no clock has to take in new rules (ADR 0031)."""
+        async with self._database.transaction() as connection:
+            published = await sla_months.publish(connection, self._service, rulebook, caught_up, self._replay_idle)
+        if published:
+            self._wake()
+        return published
 
     async def _fire(self, rows: Sequence[Any]) -> None:
         async with self._transaction({row.aggregate for row in rows}) as (connection, transaction, failed):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar
 
 from common.contracts.yaml_files import read_yaml
 from common.kernel.documents import Node, by_rule
@@ -12,8 +12,9 @@ from common.kernel.exact import parse_exact
 from common.kernel.faults import Fault
 from common.kernel.targets import NoPromise, Target, WorkingDays, WorkingTime, read_target
 from common.kernel.working_time import Calendar
+from common.kernel.zones import zone_named
 
-POLICY_FIELDS = ("policy", "version", "stages", "calendars")
+POLICY_FIELDS = ("policy", "version", "stages", "calendars", "objectives", "month_zone")
 _HIGHEST_VERSION = 2**31 - 1
 RULE_FIELDS = ("when", "target", "calendar", "thresholds", "indicators", "pauses", "extensions")
 TRAITS = ("priority", "region", "channel", "customer_class", "outlet", "category", "product", "nature", "severity")
@@ -109,12 +110,18 @@ class Promise:
 class Policy:
     """All promises of one service in one version: `complaints@1`."""
 
+    MONTH_ZONE: ClassVar[str] = "Asia/Shanghai"
+    """On whose wall clock months begin where a policy names no zone."""
+
     ref: str
     rules: tuple[tuple[Mapping[str, str], Promise], ...]
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     """The calendars that the policy brings along: `<ref>/<name>`, so that no other policy's calendar has the same name."""
     document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What `parse_policy` made it from."""
+    objectives: Mapping[str, Fraction] = field(default_factory=dict)
+    """By stage the share of promises, above 0 and at most 1, that has to be kept in a calendar month; none where nobody has set one."""
+    month_zone: str = MONTH_ZONE
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -160,7 +167,8 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
     brought, stages = whole.field("calendars", {}), whole.field("stages")
     calendars = {f"{ref}/{own}": Calendar.from_json(calendar, (*brought.where, own)) for own, calendar in brought.fields().items()}
     rules = [rule for stage in stages.fields() for rule in _stage(stage, stages.field(stage), ref, calendars)]
-    return Policy(ref, tuple(rules), calendars, document)
+    objectives = _objectives(whole.field("objectives", {}), stages.fields())
+    return Policy(ref, tuple(rules), calendars, document, objectives, _zone(whole.field("month_zone", Policy.MONTH_ZONE)))
 
 
 def _stage(stage: str, entries: Node, ref: str, calendars: Mapping[str, Calendar]) -> list[tuple[Mapping[str, str], Promise]]:
@@ -205,13 +213,36 @@ def _check_no_promise(target: NoPromise, entry: Node) -> None:
             raise entry.field(name).fault("nothing is promised that could come near, count or be extended", "nothing_promised")
 
 
-def _share(given: Node) -> Fraction:
+def _objectives(given: Node, stages: Mapping[str, Any]) -> dict[str, Fraction]:
+    objectives = {}
+    for stage in given.fields():
+        if stage not in stages:
+            raise given.fault(f"an objective for one of {', '.join(stages)} is expected", "unknown_stage", stage)
+        expected = "the share of promises to be kept, above 0 and up to 1, such as 19/20, is expected"
+        objectives[stage] = _share(given.field(stage), "bad_objective", expected, expected)
+    return objectives
+
+
+def _zone(given: Node) -> str:
+    name = given.text(what="the name of a time zone is expected")
+    try:
+        zone_named(name)
+    except KeyError:
+        raise given.fault("the name of a time zone, such as Asia/Shanghai, is expected", "bad_zone") from None
+    return name
+
+
+_NO_SHARE = "a share of the target, such as 3/4, is expected"
+_NO_THRESHOLD = "a threshold is a share of the target above 0 and up to 1"
+
+
+def _share(given: Node, rule: str = "bad_threshold", unreadable: str = _NO_SHARE, outside: str = _NO_THRESHOLD) -> Fraction:
     try:
         share = parse_exact(str(given.value) if isinstance(given.value, float) else given.value)
     except Fault:
-        raise given.fault("a share of the target, such as 3/4, is expected", "bad_threshold") from None
+        raise given.fault(unreadable, rule) from None
     if not 0 < share <= 1:
-        raise given.fault("a threshold is a share of the target above 0 and up to 1", "bad_threshold")
+        raise given.fault(outside, rule)
     return share
 
 

@@ -1,25 +1,22 @@
 """The clocks in the database: `clock_events` are their ledgers, `clocks` the folds with what was published."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import structlog
-from pydantic import TypeAdapter
 from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.kernel.clock_shares import used_share
-from common.sla.clock import Clock, Published, TimerMark
+from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
 from common.sla.ledger import LEDGER_NAMES, Ledger, fold_ledger
+from common.sla.months import Counts, Span
 from common.store import documents, parked, timers
-from common.store.ledger_rows import event_of, said
+from common.store.clock_rows import KEPT, columns_of, event_of, said
 
 log = structlog.get_logger(__name__)
 
@@ -37,15 +34,23 @@ SELECT c, s, t, a, e, CAST(d AS jsonb)
 FROM unnest(CAST(:clocks AS text[]), CAST(:sequences AS int[]), CAST(:types AS text[]), CAST(:ats AS timestamptz[]),
             CAST(:ids AS text[]), CAST(:data AS text[])) AS x (c, s, t, a, e, d)
 """)
+# Which days closings were taken from or put on is noted for whoever counts months; the rows of this statement are those before it.
 _SAVE = text("""
+WITH new AS (
+    SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:stages AS text[]), CAST(:states AS text[]),
+            CAST(:outcomes AS text[]), CAST(:deadlines AS timestamptz[]), CAST(:closed AS timestamptz[]), CAST(:owners AS text[]),
+            CAST(:traits AS text[]), CAST(:policies AS text[]), CAST(:provisional AS boolean[]), CAST(:used_shares AS numeric[]),
+            CAST(:unexcused AS text[]), CAST(:kept AS text[]), CAST(:begun AS timestamptz[]))
+        AS x (i, a, s, st, o, d, c, ow, tr, po, pv, u, ue, k, b)),
+noted AS (
+    INSERT INTO clock_days_changed (stage, day)
+    SELECT DISTINCT s, (at AT TIME ZONE 'UTC')::date
+    FROM new LEFT JOIN clocks was ON was.id = i CROSS JOIN unnest(ARRAY[was.closed_at, c, CASE WHEN was.id IS NULL THEN b END]) AS at
+    WHERE at IS NOT NULL AND (was.outcome, was.closed_at) IS DISTINCT FROM (o, c))
 INSERT INTO clocks (id, aggregate, stage, state, outcome, deadline, closed_at, owner, traits, policy, revision,
                     provisional, used_share, unexcused, kept)
 SELECT i, a, s, st, o, d, c, ow, CAST(tr AS jsonb), po, :revision, pv, u, ue, CAST(k AS jsonb)
-FROM unnest(CAST(:ids AS text[]), CAST(:aggregates AS text[]), CAST(:stages AS text[]), CAST(:states AS text[]), CAST(:outcomes AS text[]),
-            CAST(:deadlines AS timestamptz[]), CAST(:closed AS timestamptz[]), CAST(:owners AS text[]), CAST(:traits AS text[]),
-            CAST(:policies AS text[]), CAST(:provisional AS boolean[]), CAST(:used_shares AS numeric[]), CAST(:unexcused AS text[]),
-            CAST(:kept AS text[]))
-     AS x (i, a, s, st, o, d, c, ow, tr, po, pv, u, ue, k)
+FROM new
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, deadline = excluded.deadline,
     closed_at = excluded.closed_at, owner = excluded.owner, traits = excluded.traits,
     policy = excluded.policy, revision = excluded.revision, provisional = excluded.provisional, used_share = excluded.used_share,
@@ -65,14 +70,27 @@ SELECT c.aggregate FROM ({documents.UNKNOWN_SINCE}) AS unknown CROSS JOIN LATERA
 ) AS c
 LIMIT :at_once
 """)  # noqa: S608 - the parts that are put in are constants of ours
+ANY_DAY_CHANGED = "EXISTS (SELECT FROM clock_days_changed)"
+"""SQL for another table's statement: a clock has begun or ended on some day, or does so no more, and nobody has taken note of it."""
+_TAKE_DAYS = text("""
+WITH taken AS (DELETE FROM clock_days_changed RETURNING stage, day) SELECT DISTINCT stage, day FROM taken
+""")
 _FIND = text("SELECT aggregate, stage, now() AS now FROM clocks WHERE id = :id")
-_COMPLIANCE = text("""
+_HAS_OUTCOME = "outcome IN ('met', 'breached')"
+"""Which clocks count where promises are counted, by their `closed_at`: no other outcome was kept or broken."""
+_COMPLIANCE = text(f"""
 SELECT w.name AS window, stage, (count(*) FILTER (WHERE outcome = 'met'))::float / count(*) AS ratio
 FROM clocks JOIN (VALUES ('1d', interval '1 day'), ('7d', interval '7 days'), ('30d', interval '30 days')) AS w (name, length)
      ON closed_at > now() - w.length AND closed_at <= now()
-WHERE outcome IN ('met', 'breached')
+WHERE {_HAS_OUTCOME}
 GROUP BY 1, 2
-""")
+""")  # noqa: S608 - the part that is put in is a constant of ours
+_COUNTS = text(f"""
+SELECT w.stage, w.begin, count(c.id) FILTER (WHERE outcome = 'met') AS met, count(c.id) FILTER (WHERE outcome = 'breached') AS breached
+FROM unnest(CAST(:stages AS text[]), CAST(:begins AS timestamptz[]), CAST(:ends AS timestamptz[])) AS w (stage, begin, until)
+     LEFT JOIN clocks c ON c.stage = w.stage AND closed_at >= w.begin AND closed_at < w.until AND {_HAS_OUTCOME}
+GROUP BY 1, 2
+""")  # noqa: S608 - the part that is put in is a constant of ours
 _OPEN = text("SELECT stage, count(*) AS n FROM clocks WHERE outcome = 'open' AND state <> 'stopped' GROUP BY stage")
 _REPORT = """
 SELECT stage, {group} AS value, count(*) FILTER (WHERE outcome = 'met' AND {closed}) AS met,
@@ -92,7 +110,8 @@ _GROUPS = {
     "person": "coalesce(nullif(kept -> 'published' ->> 'subject', ''), owner)",
     "policy": "policy",
 }
-_REPORTS = {by: text(_REPORT.format(group=group, closed="closed_at >= :begin AND closed_at < :end")) for by, group in _GROUPS.items()}
+_CLOSED_IN = f"{_HAS_OUTCOME} AND closed_at >= :begin AND closed_at < :end"
+_REPORTS = {by: text(_REPORT.format(group=group, closed=_CLOSED_IN)) for by, group in _GROUPS.items()}
 # A page begins after the last clock of the one before it, in the order of the index on stage and closing.
 _CLOSED = """
 SELECT c.*, e.sequence, e.type, e.at, e.event_id, e.data, now() AS now
@@ -119,19 +138,6 @@ FROM clock_events e JOIN clocks c ON c.id = e.clock_id JOIN ({documents.EXCUSED}
 WHERE e.type = 'rule_used' AND e.at >= :begin AND e.at < :end
 ORDER BY at, clock, what
 """)  # noqa: S608 - the part that is put in is a constant of ours
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What the next fold goes on from: what a clock's row keeps beside its columns."""
-
-    published: Published
-    as_of: datetime
-    timer: TimerMark
-    replay_of: str
-
-
-_KEPT = TypeAdapter(_Kept)
 
 
 async def load(connection: AsyncConnection, book: ClockBook, aggregates: Iterable[str]) -> dict[str, str]:
@@ -167,7 +173,7 @@ async def save(connection: AsyncConnection, book: ClockBook, *, unnumbered_rules
         return
     changed.sort(key=lambda clock: clock.id)
     await _append(connection, changed)
-    await connection.execute(_SAVE, {**_columns(changed), "revision": book.rulebook.revision - unnumbered_rules})
+    await connection.execute(_SAVE, {**columns_of(changed), "revision": book.rulebook.revision - unnumbered_rules})
     await timers.arm(connection, changed)
 
 
@@ -186,6 +192,22 @@ async def find(connection: AsyncConnection, id: str) -> tuple[str, str, datetime
 async def compliance(connection: AsyncConnection) -> dict[tuple[str, str], float]:
     """The share of clocks that were met, of those that were closed lately, by stage and window (`1d`, `7d`, `30d`)."""
     return {(row.stage, row.window): row.ratio for row in await connection.execute(_COMPLIANCE)}
+
+
+async def take_changed_days(connection: AsyncConnection) -> list[tuple[str, date]]:
+    """The stages and days, as UTC counts them, on which clocks have begun or ended since the last time, or do so no more."""
+    return [(row.stage, row.day) for row in await connection.execute(_TAKE_DAYS)]
+
+
+async def counts_in(connection: AsyncConnection, spans: Iterable[tuple[str, Span]]) -> dict[tuple[str, datetime], Counts]:
+    """For each stage and span how many clocks were met and breached in it, by event time; by stage and where the span begins."""
+    wanted = list(spans)
+    values = {
+        "stages": [stage for stage, _ in wanted],
+        "begins": [span.begin for _, span in wanted],
+        "ends": [span.end for _, span in wanted],
+    }
+    return {(row.stage, row.begin): Counts(row.met, row.breached) for row in await connection.execute(_COUNTS, values)}
 
 
 async def open_by_stage(connection: AsyncConnection) -> dict[str, int]:
@@ -253,32 +275,10 @@ async def _append(connection: AsyncConnection, changed: Sequence[Clock]) -> None
         )
 
 
-def _columns(changed: Sequence[Clock]) -> dict[str, Any]:
-    states = [clock.state for clock in changed]
-    now = [clock.folded.terms[-1] for clock in changed]
-    shares = [used_share(state) for state in states]
-    return {
-        "ids": [clock.id for clock in changed],
-        "aggregates": [clock.aggregate for clock in changed],
-        "stages": [clock.stage for clock in changed],
-        "states": [state.state for state in states],
-        "outcomes": [state.outcome for state in states],
-        "deadlines": [state.deadline for state in states],
-        "closed": [clock.closed_at() for clock in changed],
-        "owners": [state.owner for state in states],
-        "traits": [to_json(terms.traits).decode() for terms in now],
-        "policies": [terms.policy for terms in now],
-        "provisional": [state.is_provisional for state in states],
-        "used_shares": [None if share is None else Decimal(repr(round(float(share), 6))) for share in shares],
-        "unexcused": [clock.folded.unexcused or clock.state.outcome for clock in changed],
-        "kept": [_KEPT.dump_json(_Kept(clock.published, clock.as_of, clock.timer, clock.replay_of)).decode() for clock in changed],
-    }
-
-
 def _clock(rows: Sequence[Any], book: ClockBook) -> Clock:
     first = rows[0]
     ledger = Ledger(first.stage, tuple(event_of(row) for row in rows))
-    kept = _KEPT.validate_python(first.kept)
+    kept = KEPT.validate_python(first.kept)
     return Clock(
         id=first.id,
         aggregate=first.aggregate,

@@ -159,6 +159,20 @@ CREATE TABLE clock_events (
     data jsonb NOT NULL,
     PRIMARY KEY (clock_id, sequence)
 );
+CREATE TABLE clock_days_changed (
+    stage text NOT NULL,
+    day date NOT NULL
+);
+CREATE TABLE sla_months (
+    stage text NOT NULL,
+    month text NOT NULL,
+    stale boolean NOT NULL,
+    rules int NOT NULL DEFAULT 0,
+    revision int NOT NULL DEFAULT 0,
+    event_id text NOT NULL DEFAULT '',
+    published jsonb,
+    PRIMARY KEY (stage, month)
+);
 CREATE TABLE documents (
     kind text NOT NULL,
     name text NOT NULL,

@@ -56,6 +56,8 @@ SELECT count(*) AS number, coalesce(extract(epoch FROM now() - min(due_at)), 0):
        count(*) FILTER (WHERE kind = 'wake') AS wake_ups
 FROM timers t WHERE state = 'armed' AND due_at < now()
 """)  # noqa: S608 - the part that is put in is a constant of ours
+FIRST_DUE = f"SELECT min(due_at) FROM timers t WHERE state = 'armed' AND {parked.not_parked('t.aggregate')}"  # noqa: S608 - the part that is put in is a constant of ours
+"""SQL for another table's statement: when the next timer is due."""
 _OF = text("SELECT due_at, state, version FROM timers WHERE id = :id")
 
 
