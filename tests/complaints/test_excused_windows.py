@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from tests.complaints.test_promises_on_database import BOTH, SOLUTION, at, clock, of_the_solution, solved
+from tests.complaints.test_promises_on_database import BOTH, SOLUTION, at, clock, of_the_solution, solved, voided
 from tests.harness import ServiceOnDatabase, activated, claim, service_on
 
 from common.contracts.claims.complaints import ComplaintLodged
@@ -113,6 +113,15 @@ async def test_a_window_of_before_the_complaint_or_after_its_end_leaves_no_trail
     await complaints.apply([typhoon(2, known=at("12:00", 20), since=at("12:00", 9), until=at("18:00", 9))])
     await settle(complaints)
     assert await trail(complaints) == []
+
+
+async def test_a_window_after_a_promise_was_voided_leaves_no_trail_on_it(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([lodged("C1"), voided("C1", WEDNESDAY), typhoon()])
+    await settle(complaints)
+    assert await trail(complaints) == []
+    await complaints.apply([typhoon(2, since=at("23:59", 8), known=at("12:00", 20))])
+    await settle(complaints)
+    assert await trail(complaints) == ["excused typhoon@2"]
 
 
 OUTAGE = claim(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.kernel.clock_events import Changed, ClockEvent, Excused, Started, Stopped
+from common.kernel.clock_events import Changed, ClockEvent, Excused, Started, Stopped, Voided
+from common.kernel.clock_state import ENDED
 from common.kernel.sla_clock import ClockState
 from common.sla.excuses import ExcusedVersion
 from common.sla.rulebook import Rulebook
@@ -37,10 +38,11 @@ def windows_in(excuses: Sequence[Excuse]) -> tuple[Excused, ...]:
 
 
 def touching(excuses: Sequence[Excuse], state: ClockState, history: Sequence[ClockEvent]) -> list[Excuse]:
-    """The windows that began before the clock was closed: a later one is none of its business."""
+    """The windows that began before the clock was closed or voided: a later one is none of its business."""
     closed = state.breached_at
-    if closed is None and state.state == "stopped":
-        closed = max(event.at for event in history if isinstance(event, Stopped) and event.id not in state.ignored)
+    if closed is None and state.state in ENDED:
+        end = Stopped if state.state == "stopped" else Voided
+        closed = max(event.at for event in history if isinstance(event, end) and event.id not in state.ignored)
     return [one for one in excuses if closed is None or one.since < closed]
 
 
