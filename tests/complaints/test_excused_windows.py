@@ -102,7 +102,10 @@ async def test_a_window_counts_only_where_and_for_what_it_says_and_once_it_is_ap
     await complaints.apply([typhoon(7, stages={"complaints": [SOLUTION]})])
     await settle(complaints)
     assert (await clock(complaints))["outcome"] == "met"
-    await complaints.apply([typhoon(8, withdrawn=True)])
+    await complaints.apply([typhoon(8, stages={"complaints": ["acknowledged"]})])
+    await settle(complaints)
+    assert (await clock(complaints))["outcome"] == "breached", "the newest version is about others"
+    await complaints.apply([typhoon(9), typhoon(10, withdrawn=True)])
     await settle(complaints)
     assert (await clock(complaints))["outcome"] == "breached", "a window that is withdrawn never was one"
 

@@ -118,6 +118,22 @@ async def test_a_voided_promise_is_neither_met_nor_breached_and_the_complaint_go
     assert await complaints.rows("SELECT id FROM timers WHERE state = 'armed' AND id LIKE '%solution%'") == []
 
 
+async def test_each_promise_that_a_claim_names_is_voided_from_its_first_instant_on_whoever_says_it(complaints: ServiceOnDatabase) -> None:
+    stages = ("acknowledged", "verified", SOLUTION)
+    event = ComplaintPromisesVoided(complaint_id="C1", stages=stages, reason="spam", owed=False)
+    await complaints.apply([lodged(), claim(event, at("16:00"))])
+    told = {(one.stage, one.by) for one in await complaints.published(SlaClockVoided)}
+    assert told == {(stage, "") for stage in stages}
+    assert await complaints.published(ComplaintClaimRejected) == []
+
+
+async def test_a_claim_that_names_one_promise_that_there_is_not_voids_none(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([lodged(), voided("C1", at("17:00"), stages=(SOLUTION, "delivery"))])
+    (refused,) = await complaints.published(ComplaintClaimRejected)
+    assert (refused.rule, refused.field) == ("unknown_stage", "stages")
+    assert (await clock(complaints))["outcome"] == "open"
+
+
 async def test_what_cannot_be_voided_is_refused_with_what_there_is(complaints: ServiceOnDatabase) -> None:
     await complaints.apply([lodged(), voided("C1", at("17:00"), stages=("delivery",)), voided("C1", at("15:00"))])
     refused = [(event.claim_type, event.rule, event.field) for event in await complaints.published(ComplaintClaimRejected)]
