@@ -15,7 +15,7 @@ HR = Member("H1", "hr_specialist", "admin", "t1", None, roles=("行政部",))
 DIRECTOR = Member("D1", "sales_director", "sales", "t1", None)
 NOBODY_SPECIAL = Member("S1", "specialist", "service", "t1", None, "specialist")
 STAFF = Staff((DIRECTOR, HR, NOBODY_SPECIAL))
-ALIASES = RoleAliases({"行政部": "hr", "人力资源部": "hr"})
+ALIASES = RoleAliases({"行政部": "hr", "人力资源部": "hr", "销售总监": "sales_director", "sales_director": "sales_director"})
 
 
 def judged(authority: Authority, staff: Staff = STAFF, **fields: str) -> Refused | None:

@@ -16,6 +16,7 @@ from common.contracts.kpi_facts import KpiRecorded
 from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet, SlaClockReopened
 from common.kernel.calendars import built_in
 from common.kernel.clock_events import KINDS, ClockEvent, Started
+from common.kernel.ids import derived_id
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
 from common.sla.policy import parse_policy
@@ -381,6 +382,13 @@ def test_a_clock_starts_once_and_nothing_is_said_of_one_that_never_started() -> 
     service.hear(started)
     with pytest.raises(LookupError, match="started before"):
         service.hear(started)
+
+
+def test_the_facts_of_a_clock_are_numbered_from_1_in_their_ids() -> None:
+    first, second = heard(a_clock(("paused", 1.0)), MONDAY + timedelta(hours=2)).facts
+    known = [(MONDAY, "sla_clock.started", 1), (MONDAY + timedelta(hours=1), "sla_clock.paused", 2)]
+    ids = [derived_id(at, "complaints", "complaints:C1:by_time", kind, number) for at, kind, number in known]
+    assert [first.id, second.id] == ids
 
 
 def test_thresholds_are_told_in_their_order_before_the_breach() -> None:

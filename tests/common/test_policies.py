@@ -22,7 +22,7 @@ from common.kernel.working_time import Calendar
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
 from common.sla.ledger import RuleUsed, Terms, terms_at
-from common.sla.policy import parse_policy
+from common.sla.policy import Extensions, parse_policy
 from common.sla.reconcile import Fact
 from common.sla.rulebook import KINDS as KINDS_OF_RULES
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
@@ -457,3 +457,21 @@ def test_what_is_promised_at_the_very_instant_at_which_other_terms_begin_are_tho
     microsecond = timedelta(microseconds=1)
     asked = (at(9) - microsecond, at(9), at(10) - microsecond, at(10), at(11))
     assert [terms_at([first, second], instant).id for instant in asked] == ["1", "1", "1", "2", "2"]
+
+
+@pytest.mark.parametrize(
+    ("up_to", "target", "admitted"),
+    [
+        (None, WorkingTime(10**15), True),
+        (WorkingTime(7200), WorkingTime(7200), True),
+        (WorkingTime(7200), WorkingTime(7201), False),
+        (WorkingDays(5, "end_of_day"), WorkingDays(5, "end_of_day"), True),
+        (WorkingDays(5, "end_of_day"), WorkingDays(6, "end_of_day"), False),
+        (WorkingDays(5, "end_of_day"), WorkingDays(5, "working_hours"), False),
+        (WorkingDays(5, "end_of_day"), WorkingTime(1), False),
+    ],
+)
+def test_a_promise_may_be_extended_to_a_target_of_its_kind_that_is_no_longer(
+    up_to: WorkingTime | WorkingDays | None, target: WorkingTime | WorkingDays, admitted: bool
+) -> None:
+    assert Extensions(1, up_to).admits(target) is admitted

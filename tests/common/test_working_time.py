@@ -27,6 +27,7 @@ from tests.common.clock_oracle import (
 )
 
 from common.kernel import timeline
+from common.kernel.calendars import built_in
 from common.kernel.faults import Fault
 from common.kernel.instants import to_micros
 from common.kernel.targets import Pause, WorkingDays, WorkingTime, due_at, read_pauses, read_target, worked
@@ -108,6 +109,13 @@ def test_a_negative_target_is_no_promise() -> None:
     with pytest.raises(Fault) as hours:
         office().after_working_time(at("2026-01-05T09:00"), -HOUR)
     assert (days.value.rule, hours.value.rule) == ("bad_target", "bad_target")
+
+
+@pytest.mark.parametrize("years", [0, 3])
+def test_working_time_backwards_is_what_it_is_forwards_with_its_sign_turned(years: int) -> None:
+    first = to_micros(datetime(2026, 1, 5, 9, tzinfo=UTC))
+    last = to_micros(datetime(2026 + years, 1, 6, 9, tzinfo=UTC))
+    assert built_in("mon-fri").timeline.between(last, first) == -built_in("mon-fri").timeline.between(first, last) < 0
 
 
 def test_closing_time_is_closed_and_opening_time_is_open() -> None:

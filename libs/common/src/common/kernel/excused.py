@@ -77,14 +77,15 @@ class ExcusedTimeline:
 
     def working_day(self, start: int, ordinal: int, number: int) -> tuple[int, int]:
         """The `number`-th working day after the date `ordinal`, on which `start` lies: its ordinal, and the end of its last range."""
-        found, last = number, -1
-        while last != found:
-            last = found
-            day, closes = self._base.working_day(start, ordinal, found)
-            found = number + self._excused_days(ordinal, day)
-            if found - last > _TEN_YEARS_OF_DAYS:
+        day, excused = ordinal, 0
+        while True:
+            reached, closes = self._base.working_day(start, ordinal, number + excused)
+            more = self._excused_days(day, reached)
+            day, excused = reached, excused + more
+            if not more:
+                return day, closes
+            if excused > _TEN_YEARS_OF_DAYS:
                 raise _never_open()
-        return day, closes
 
     def working_days(self, start: int, ordinal: int, number: int) -> list[date]:
         """The first working days after the date `ordinal`, on which `start` lies, up to the `number`-th."""
