@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from tests.counted import PROOF
 
+from common.contracts.topics import SERVICES
 from devstack import Stack, open_stack
 from devstack.settings import read
 
@@ -36,6 +37,14 @@ def fresh_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 @pytest.fixture
+async def clean_stack(stack: Stack) -> AsyncIterator[Stack]:
+    """The servers of this run without a database of any service, for one test that runs services under their own names."""
+    await _without_services(stack)
+    yield stack
+    await _without_services(stack)
+
+
+@pytest.fixture
 async def database(databases: Callable[[], Awaitable[str]]) -> str:
     """The URL of an empty database for one test, for asyncpg."""
     return await databases()
@@ -60,6 +69,11 @@ async def databases(stack: Stack) -> AsyncIterator[Callable[[], Awaitable[str]]]
 def proof() -> bool:
     """Whether this is `make proof`, which counts long; `make test` runs the same tests in their short form."""
     return PROOF
+
+
+async def _without_services(stack: Stack) -> None:
+    for name in SERVICES:
+        await _execute(stack.database_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -188,15 +188,15 @@ async def test_a_scheme_that_cannot_be_read_parks_its_own_cycle_and_no_other(app
 
 @pytest.mark.real
 async def test_explain_needs_no_name_where_one_published_scheme_has_outcomes(
-    fresh_stack: Stack, capsys: pytest.CaptureFixture[str]
+    clean_stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body = {**HOUSE_RULES, "outcomes": [{"outcome": "bonus", "grades": ["优"], "source": "house"}]}
-    async with service_at("appraisal", fresh_stack) as appraisal:
+    async with service_at("appraisal", clean_stack) as appraisal:
         await appraisal.apply([REGISTRY, claim(activated("scheme", "house", 3, body, NEW_YEAR, **APPROVED), NEW_YEAR)])
         await appraisal.apply([*WORK, figure("S1"), close(scheme=HOUSE), close()])
         await time_passes(appraisal)
     capsys.readouterr()
-    words = ["S1", "--cycle", "2025Q3", "--json", "--verify", "--database", fresh_stack.database_url]
+    words = ["S1", "--cycle", "2025Q3", "--json", "--verify", "--database", clean_stack.database_url]
     assert await asyncio.to_thread(explain_command.run, words) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["scheme"], told["digest_verified"]) == (HOUSE, True)
@@ -204,14 +204,14 @@ async def test_explain_needs_no_name_where_one_published_scheme_has_outcomes(
 
 @pytest.mark.real
 async def test_the_schemes_that_were_published_are_listed_and_shown_beside_those_that_ship(
-    fresh_stack: Stack, capsys: pytest.CaptureFixture[str]
+    clean_stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """How each stands, and as a file that could be handed in again."""
     waiting = claim(activated("scheme", "house", 5, {**HOUSE_RULES, "version": 5}, NEW_YEAR), NEW_YEAR)
     drafted = claim(activated("scheme", "house", 4, {**HOUSE_RULES, "version": 4}, NEW_YEAR, status="draft"), NEW_YEAR)
-    async with service_at("appraisal", fresh_stack) as appraisal:
+    async with service_at("appraisal", clean_stack) as appraisal:
         await appraisal.apply([scheme(), drafted, waiting])
-    where = ["--database", fresh_stack.database_url]
+    where = ["--database", clean_stack.database_url]
 
     async def said(*words: str) -> str:
         assert await asyncio.to_thread(main, ["scheme", *words, *where]) == 0

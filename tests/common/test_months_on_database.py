@@ -220,7 +220,7 @@ async def database_time(service: ServiceOnDatabase) -> datetime:
 async def test_each_month_is_published_in_one_chain_while_those_who_publish_are_killed(
     complaints: ServiceOnDatabase, database: str, tmp_path: Path, proof: bool
 ) -> None:
-    kills = 30 if proof else 6
+    kills = 30 if proof else 3
     dice, written = Random(kills), 0
     with workers(database, tmp_path, spare=kills, policy=shipped_document("complaints")) as running:
         running.begin()

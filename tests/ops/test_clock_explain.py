@@ -27,9 +27,9 @@ def at(day: int, time: str) -> datetime:
 
 
 @pytest.fixture
-async def complaints(fresh_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
+async def complaints(clean_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
     """Complaints with one complaint of a Friday, acknowledged on Monday; nobody began to verify it until Wednesday."""
-    async with service_at("complaints", fresh_stack) as service:
+    async with service_at("complaints", clean_stack) as service:
         lodged = ComplaintLodged(complaint_id="C1", customer_id="K1", category="noise", region="north", handled_by="E1")
         await service.apply(
             [
@@ -53,8 +53,8 @@ def explained(stack: Stack, stage: str) -> dict[str, Any]:
 
 
 @pytest.mark.real
-def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: ServiceOnDatabase, fresh_stack: Stack) -> None:
-    met = explained(fresh_stack, "acknowledged")
+def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: ServiceOnDatabase, clean_stack: Stack) -> None:
+    met = explained(clean_stack, "acknowledged")
     assert (met["policy"], met["calendar"], met["target"]) == ("complaints@1", "cn@0", {"working_days": 1, "meaning": "end_of_day"})
     assert (met["outcome"], met["state"], met["owner"]) == ("met", "stopped", "employee:E1")
     assert met["working_seconds_by_owner"] == {"employee:E1": 9000}
@@ -68,7 +68,7 @@ def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: Serv
     assert [fact["type"] for fact in met["published"]] == ["sla_clock.started", "sla_clock.met"]
     assert [event["type"] for event in met["ledger"]] == ["started", "stopped"]
 
-    broken = explained(fresh_stack, "verification_started")
+    broken = explained(clean_stack, "verification_started")
     assert (broken["outcome"], broken["breached_at"]) == ("breached", "2025-07-07T18:00:00+08:00")
     assert sum(broken["working_seconds_by_owner"].values()) == broken["elapsed_working_seconds"] == 9000 + 8 * 3600 + 9 * 3600 + 3600
     assert broken["overdue_working_seconds"] == 10 * 3600
@@ -90,7 +90,7 @@ def test_a_clock_is_explained_from_its_promise_to_what_was_told(complaints: Serv
 
 @pytest.mark.real
 async def test_a_clock_whose_promise_was_changed_shows_each_promise_with_since_when_and_by_which_policy(
-    complaints: ServiceOnDatabase, fresh_stack: Stack
+    complaints: ServiceOnDatabase, clean_stack: Stack
 ) -> None:
     document = shipped_document("complaints") | {"version": 2}
     document["stages"] = {**document["stages"], "verified": [{"target": {"working_days": 5}, "calendar": "cn"}]}
@@ -98,7 +98,7 @@ async def test_a_clock_whose_promise_was_changed_shows_each_promise_with_since_w
     await complaints.apply(
         [claim(policy, at(9, "11:00")), claim(VerificationEnded(complaint_id="C1", justified=True, by="E2"), at(10, "09:00"))]
     )
-    found = await asyncio.to_thread(explained, fresh_stack, "verified")
+    found = await asyncio.to_thread(explained, clean_stack, "verified")
     assert [(one["from"], one["policy"], one["target"]["working_days"]) for one in found["promised"]] == [
         ("2025-07-04T16:30:00+08:00", "complaints@1", 3),
         ("2025-07-09T12:00:00+08:00", "complaints@2", 5),
@@ -107,14 +107,14 @@ async def test_a_clock_whose_promise_was_changed_shows_each_promise_with_since_w
     used, taken_by, stopped = found["ledger"][-3:]
     assert {"type": "rule_used", "rule": "policy complaints@2", "at": "2025-07-09T12:00:00+08:00"}.items() <= used.items()
     assert (taken_by["type"], stopped["type"]) == ("owner_changed", "stopped")  # whoever acts in time has it from then on (ADR 0025)
-    shown = await asyncio.to_thread(call, fresh_stack, "complaints:C1:verified")
+    shown = await asyncio.to_thread(call, clean_stack, "complaints:C1:verified")
     assert '{"working_days": 5, "meaning": "end_of_day"}' in shown.stdout
     assert "policy complaints@2" in [fact["why"] for fact in found["published"]]
 
 
 @pytest.mark.real
 async def test_a_promise_for_the_same_day_says_by_which_cut_off_it_counts_and_in_which_season_it_is_kept(
-    complaints: ServiceOnDatabase, fresh_stack: Stack
+    complaints: ServiceOnDatabase, clean_stack: Stack
 ) -> None:
     summer = {"from": "06-01", "to": "08-31", "weekly_hours": {day: [["08:00", "17:30"]] for day in ("mon", "tue", "wed", "thu", "fri")}}
     hours = {"time_zone": "Asia/Shanghai", "weekly_hours": {"mon": [["09:00", "18:00"]]}, "seasons": [summer]}
@@ -132,7 +132,7 @@ async def test_a_promise_for_the_same_day_says_by_which_cut_off_it_counts_and_in
     await complaints.apply([*(claim(one, start) for one, start in zip(lodged.values(), starts, strict=True)), *told])
 
     def of(id: str) -> dict[str, Any]:
-        result = call(fresh_stack, f"complaints:{id}:acknowledged", "--json")
+        result = call(clean_stack, f"complaints:{id}:acknowledged", "--json")
         found: dict[str, Any] = json.loads(result.stdout)
         return found
 
@@ -148,19 +148,19 @@ async def test_a_promise_for_the_same_day_says_by_which_cut_off_it_counts_and_in
         in met["reason_zh"]
     )
     assert "counted from 2025-07-15, since it came after the cut-off; hours of the season from 06-01 to 08-31;" in met["reason_en"]
-    shown = await asyncio.to_thread(call, fresh_stack, "complaints:AT-THE-CUT-OFF:acknowledged")
+    shown = await asyncio.to_thread(call, clean_stack, "complaints:AT-THE-CUT-OFF:acknowledged")
     assert "06-01 – 08-31" in shown.stdout
 
 
 @pytest.mark.real
 def test_its_tables_show_whom_the_time_belongs_to_and_an_unknown_clock_is_one_line(
-    complaints: ServiceOnDatabase, fresh_stack: Stack
+    complaints: ServiceOnDatabase, clean_stack: Stack
 ) -> None:
-    shown = call(fresh_stack, "complaints:C1:verification_started")
+    shown = call(clean_stack, "complaints:C1:verification_started")
     assert shown.exit_code == 0, shown.output
     for words in ("complaints@1", "cn@0", "employee:E1 20:30:00", "breached; stopped", "sla_clock.breached at", "2025-07-07"):
         assert words in shown.stdout, shown.stdout
-    unknown = call(fresh_stack, "complaints:C9:verified")
+    unknown = call(clean_stack, "complaints:C9:verified")
     assert (unknown.exit_code, unknown.stderr) == (1, "complaints has no clock 'complaints:C9:verified'.\n")
 
 

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.real
 
 
 @pytest.fixture
-async def complaints(fresh_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
-    async with service_at("complaints", fresh_stack) as service:
+async def complaints(clean_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
+    async with service_at("complaints", clean_stack) as service:
         yield service
 
 
@@ -41,46 +41,46 @@ async def explained(stack: Stack, complaint: str) -> dict[str, Any]:
     return found
 
 
-async def test_who_voided_extended_and_excused_what_is_listed_and_added_up(complaints: ServiceOnDatabase, fresh_stack: Stack) -> None:
+async def test_who_voided_extended_and_excused_what_is_listed_and_added_up(complaints: ServiceOnDatabase, clean_stack: Stack) -> None:
     await complaints.apply([EXTENDABLE, *(lodged(f"C{n}", "south" if n == 3 else "north") for n in (1, 2, 3))])
     await complaints.apply([voided("C1", at("09:00", 8)), extended("C2", at("10:00", 8)), *solved("C3", at("17:00", 11))])
     await complaints.apply([typhoon(known=at("12:00", 20))])
     await complaints.let_time_pass()
-    listed = [(one["what"], one["clock"], one["by"], one["reason"]) for one in await compensations(fresh_stack) if one["stage"] == SOLUTION]
+    listed = [(one["what"], one["clock"], one["by"], one["reason"]) for one in await compensations(clean_stack) if one["stage"] == SOLUTION]
     assert listed == [
         ("voided", f"complaints:C1:{SOLUTION}", "employee:E9", "merged"),
         ("extended", f"complaints:C2:{SOLUTION}", "employee:E9", "part on order"),
         ("excused", f"complaints:C3:{SOLUTION}", "employee:E8", "typhoon"),
     ]
-    (excused,) = [one for one in await compensations(fresh_stack) if one["what"] == "excused" and one["stage"] == SOLUTION]
+    (excused,) = [one for one in await compensations(clean_stack) if one["what"] == "excused" and one["stage"] == SOLUTION]
     assert (excused["unexcused"], excused["outcome"], excused["owner"]) == ("breached", "met", "employee:E1")
-    totals = {(one["what"], one["by"]): one["number"] for one in await compensations(fresh_stack, "--totals") if one["stage"] == SOLUTION}
+    totals = {(one["what"], one["by"]): one["number"] for one in await compensations(clean_stack, "--totals") if one["stage"] == SOLUTION}
     assert totals == {("voided", "employee:E9"): 1, ("extended", "employee:E9"): 1, ("excused", "employee:E8"): 1}
-    report = await told(sla.app, fresh_stack, "report", "--from", "2025-07-07", "--to", "2025-07-31", "--service", "complaints")
+    report = await told(sla.app, clean_stack, "report", "--from", "2025-07-07", "--to", "2025-07-31", "--service", "complaints")
     (row,) = [one for one in report if one["stage"] == SOLUTION]
     assert (row["met"], row["breached"], row["excused"]) == (1, 1, 1), "the void one is in no figure"
 
 
 async def test_the_person_who_is_charged_reads_what_was_voided_extended_excused_or_not_promised(
-    complaints: ServiceOnDatabase, fresh_stack: Stack
+    complaints: ServiceOnDatabase, clean_stack: Stack
 ) -> None:
     await complaints.apply([EXTENDABLE, *(lodged(f"C{n}", "south" if n == 3 else "north") for n in (1, 2, 3))])
     await complaints.apply([voided("C1", at("09:00", 8)), extended("C2", at("10:00", 8)), *solved("C2", at("12:00", 14)), typhoon()])
     await complaints.let_time_pass()
-    void = await explained(fresh_stack, "C1")
+    void = await explained(clean_stack, "C1")
     assert "已作废（merged），不计达标也不计超时" in void["reason_zh"]
     assert "void (merged): neither met nor breached" in void["reason_en"]
-    longer = await explained(fresh_stack, "C2")
+    longer = await explained(clean_stack, "C2")
     assert "到期前已告知客户延期 1 次" in longer["reason_zh"]
     assert [one["by"] for one in longer["ledger"] if one["type"] == "extended"] == ["employee:E9"]
-    storm = await explained(fresh_stack, "C3")
+    storm = await explained(clean_stack, "C3")
     assert "免责时段不计时：2025-07-09 00:00 – 2025-07-10 23:00 (typhoon)" in storm["reason_zh"]
     assert storm["excused"] == [{"document": "typhoon@1", "from": "2025-07-09 00:00", "to": "2025-07-10 23:00", "reason": "typhoon"}]
 
 
-async def test_where_nothing_is_promised_the_account_says_why(complaints: ServiceOnDatabase, fresh_stack: Stack) -> None:
+async def test_where_nothing_is_promised_the_account_says_why(complaints: ServiceOnDatabase, clean_stack: Stack) -> None:
     await complaints.apply([policy(target={"none": True, "reason": "the maker answers"}, indicators=None), lodged("C1")])
-    found = await explained(fresh_stack, "C1")
+    found = await explained(clean_stack, "C1")
     assert found["reason_zh"].startswith("未作时限承诺：the maker answers（complaints@2，日历 cn@0）；进行中")
     assert "due at no time" in found["reason_en"]
     assert (found["outcome"], found["deadline"]) == ("none", None)

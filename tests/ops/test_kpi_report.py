@@ -28,8 +28,8 @@ def measured(case: str, numerator: str, denominator: str = "1", *, at: datetime 
 
 
 @pytest.fixture
-async def appraisal(fresh_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
-    async with service_at("appraisal", fresh_stack) as service:
+async def appraisal(clean_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
+    async with service_at("appraisal", clean_stack) as service:
         await service.take_facts(
             [
                 measured("c1", "1", dimensions={"region": "north", "team": "t1"}),
@@ -59,8 +59,8 @@ def rows(stack: Stack, by: str, *words: str) -> list[tuple[Any, ...]]:
     return [tuple(row[name] for name in columns) for row in json.loads(result.stdout)]
 
 
-def test_facts_of_the_period_are_added_up_exactly_by_region(appraisal: ServiceOnDatabase, fresh_stack: Stack) -> None:
-    assert rows(fresh_stack, "region") == [
+def test_facts_of_the_period_are_added_up_exactly_by_region(appraisal: ServiceOnDatabase, clean_stack: Stack) -> None:
+    assert rows(clean_stack, "region") == [
         ("in_time_solution", "employee", "north", "1", "2", "1/2", "50.0", 2),
         ("in_time_solution", "employee", "south", "2", "2", "1", "100.0", 2),
         ("in_time_solution", "team", None, "1/2", "9/2", "1/9", "11.1", 1),
@@ -70,14 +70,14 @@ def test_facts_of_the_period_are_added_up_exactly_by_region(appraisal: ServiceOn
 
 
 def test_what_is_counted_is_told_as_a_count_and_each_figure_with_the_way_that_is_better(
-    appraisal: ServiceOnDatabase, fresh_stack: Stack
+    appraisal: ServiceOnDatabase, clean_stack: Stack
 ) -> None:
-    told = {(row["indicator"], row["unit"], row["direction"]) for row in json.loads(call(fresh_stack, "--json").stdout)}
+    told = {(row["indicator"], row["unit"], row["direction"]) for row in json.loads(call(clean_stack, "--json").stdout)}
     assert told == {("in_time_solution", "percent", "higher"), ("safety_incidents", "count", "lower")}
 
 
-def test_the_same_facts_by_team_and_of_one_indicator(appraisal: ServiceOnDatabase, fresh_stack: Stack) -> None:
-    assert rows(fresh_stack, "team", "--indicator", "in_time_solution") == [
+def test_the_same_facts_by_team_and_of_one_indicator(appraisal: ServiceOnDatabase, clean_stack: Stack) -> None:
+    assert rows(clean_stack, "team", "--indicator", "in_time_solution") == [
         ("in_time_solution", "employee", "t1", "1", "1", "1", "100.0", 1),
         ("in_time_solution", "employee", "t2", "0", "1", "0", "0.0", 1),
         ("in_time_solution", "employee", None, "2", "2", "1", "100.0", 2),
@@ -85,8 +85,8 @@ def test_the_same_facts_by_team_and_of_one_indicator(appraisal: ServiceOnDatabas
     ]
 
 
-def test_a_table_is_shown_to_people(appraisal: ServiceOnDatabase, fresh_stack: Stack) -> None:
-    shown = call(fresh_stack).stdout
+def test_a_table_is_shown_to_people(appraisal: ServiceOnDatabase, clean_stack: Stack) -> None:
+    shown = call(clean_stack).stdout
     assert "2025Q3 by region" in shown
     assert "in_time_solution" in shown
 
@@ -96,9 +96,9 @@ WRONG = [(("--cycle", "Q3"), "--cycle Q3"), (("--time-zone", "Mars"), "--time-zo
 
 @pytest.mark.parametrize(("words", "said"), WRONG)
 def test_what_names_no_period_zone_or_dimension_ends_with_2(
-    words: tuple[str, ...], said: str, fresh_stack: Stack, appraisal: ServiceOnDatabase
+    words: tuple[str, ...], said: str, clean_stack: Stack, appraisal: ServiceOnDatabase
 ) -> None:
-    result = call(fresh_stack, *words)
+    result = call(clean_stack, *words)
     assert result.exit_code == 2
     assert said in result.output
 

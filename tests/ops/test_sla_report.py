@@ -35,8 +35,8 @@ def a_case(name: str, region: str, *, told: datetime, begun: datetime) -> list[R
 
 
 @pytest.fixture
-async def complaints(fresh_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
-    async with service_at("complaints", fresh_stack) as service:
+async def complaints(clean_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
+    async with service_at("complaints", clean_stack) as service:
         await service.apply(
             [
                 *a_case("C1", "north", told=at(7, "10:00"), begun=at(9, "10:00")),  # breached on the 7th, whenever it was done
@@ -60,8 +60,8 @@ def rows(stack: Stack, *words: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.real
-def test_each_stage_has_its_met_its_breached_and_its_open_clocks_by_event_time(complaints: ServiceOnDatabase, fresh_stack: Stack) -> None:
-    found = {row["stage"]: (row["met"], row["breached"], row["compliance"], row["percent"], row["open"]) for row in rows(fresh_stack)}
+def test_each_stage_has_its_met_its_breached_and_its_open_clocks_by_event_time(complaints: ServiceOnDatabase, clean_stack: Stack) -> None:
+    found = {row["stage"]: (row["met"], row["breached"], row["compliance"], row["percent"], row["open"]) for row in rows(clean_stack)}
     assert found == {
         "acknowledged": (2, 0, "1", "100.0", 0),
         "verification_started": (2, 1, "2/3", "66.6", 0),
@@ -71,27 +71,27 @@ def test_each_stage_has_its_met_its_breached_and_its_open_clocks_by_event_time(c
 
 
 @pytest.mark.real
-def test_a_stage_is_told_apart_by_region_and_by_the_person_who_is_charged(complaints: ServiceOnDatabase, fresh_stack: Stack) -> None:
-    by_region = {row["region"]: (row["met"], row["breached"]) for row in rows(fresh_stack, "--by", "region") if row["stage"] == "verified"}
+def test_a_stage_is_told_apart_by_region_and_by_the_person_who_is_charged(complaints: ServiceOnDatabase, clean_stack: Stack) -> None:
+    by_region = {row["region"]: (row["met"], row["breached"]) for row in rows(clean_stack, "--by", "region") if row["stage"] == "verified"}
     assert by_region == {"north": (0, 0), "south": (1, 0)}
-    (breached,) = [row for row in rows(fresh_stack, "--by", "person") if row["breached"]]
+    (breached,) = [row for row in rows(clean_stack, "--by", "person") if row["breached"]]
     assert (breached["stage"], breached["person"]) == (
         "verification_started",
         "employee:E2",
     )  # who began it in time has it from then on (ADR 0025)
-    assert {row["policy"] for row in rows(fresh_stack, "--by", "policy")} == {"complaints@1"}
+    assert {row["policy"] for row in rows(clean_stack, "--by", "policy")} == {"complaints@1"}
 
 
 @pytest.mark.real
 def test_the_days_are_those_of_the_zone_and_of_no_service_that_has_no_database_yet(
-    complaints: ServiceOnDatabase, fresh_stack: Stack
+    complaints: ServiceOnDatabase, clean_stack: Stack
 ) -> None:
     one_day = ["--from", "2025-07-07", "--to", "2025-07-07", "--time-zone", "Pacific/Kiritimati", "--json"]  # it ends at 18:00 of Shanghai
-    result = call(fresh_stack, *one_day)
+    result = call(clean_stack, *one_day)
     assert "intake has no database yet." in result.stderr
     found = {row["stage"]: row["met"] + row["breached"] for row in json.loads(result.stdout)}
     assert found["verification_started"] == 1
-    table = call(fresh_stack, *PERIOD).stdout
+    table = call(clean_stack, *PERIOD).stdout
     assert "66.6" in table
     assert "SLA 2025-07-07 to 2025-07-08, Asia/Shanghai" in table
 
@@ -111,10 +111,10 @@ def test_what_cannot_be_asked_is_refused_before_any_database_is_asked(words: lis
 
 
 @pytest.mark.real
-async def test_a_month_shows_its_objective_and_what_is_left_of_the_budget(complaints: ServiceOnDatabase, fresh_stack: Stack) -> None:
+async def test_a_month_shows_its_objective_and_what_is_left_of_the_budget(complaints: ServiceOnDatabase, clean_stack: Stack) -> None:
     document = {**shipped_document("complaints"), "version": 2, "objectives": {"verification_started": "2/3", "escalated": "1"}}
     await complaints.apply([claim(activated("sla-policy", "complaints", 2, document), at(7, "12:00"))])
-    result = await asyncio.to_thread(call, fresh_stack, "--month", "2025-07", "--service", "complaints", "--json")
+    result = await asyncio.to_thread(call, clean_stack, "--month", "2025-07", "--service", "complaints", "--json")
     assert result.exit_code == 0, result.output
     found = {row.pop("stage"): row for row in json.loads(result.stdout)}
     figures = {"service": "complaints", "met": 2, "breached": 1, "objective": "2/3", "allowed": 1, "remaining": 0}

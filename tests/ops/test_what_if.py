@@ -120,9 +120,9 @@ async def checksums(stack: Stack) -> dict[str, str]:
 
 
 @pytest.fixture
-async def complaints(fresh_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
+async def complaints(clean_stack: Stack) -> AsyncIterator[ServiceOnDatabase]:
     """A platform of the test's own with the month of complaints."""
-    async with a_month_on(fresh_stack) as service:
+    async with a_month_on(clean_stack) as service:
         yield service
 
 
@@ -237,14 +237,14 @@ async def test_another_calendar_is_what_a_service_finds_that_had_it_from_the_sta
 
 @pytest.mark.real
 async def test_a_calendar_published_while_clocks_ran_is_replaced_for_all_time(
-    complaints: ServiceOnDatabase, fresh_stack: Stack, database: str, tmp_path: Path
+    complaints: ServiceOnDatabase, clean_stack: Stack, database: str, tmp_path: Path
 ) -> None:
     await complaints.apply([claim(activated("calendar", "cn", 2, a_calendar()), at(9, "12:00"))])
     await complaints.let_time_pass()
     before = await endings(complaints)
     shipped = built_in("cn").to_json()
     file = written(tmp_path / "cn.yaml", {"name": "cn", "version": 3, "calendar": shipped})
-    found = await asked(fresh_stack, "--calendar", file, "--by", "region")
+    found = await asked(clean_stack, "--calendar", file, "--by", "region")
     async with under_from_the_start(database, claim(activated("calendar", "cn", 3, shipped), at(1, "00:00"))) as after:
         assert_same(found, before, after)
 
@@ -283,14 +283,14 @@ async def test_pages_follow_each_other_without_a_clock_missing_or_coming_twice(
 
 @pytest.mark.real
 async def test_a_clock_that_cannot_be_read_is_named_and_the_others_are_counted(
-    complaints: ServiceOnDatabase, fresh_stack: Stack, tmp_path: Path
+    complaints: ServiceOnDatabase, clean_stack: Stack, tmp_path: Path
 ) -> None:
     policy = written(tmp_path / "policy.yaml", shipped_document("complaints"))
-    whole = sum(row["clocks"] for row in (await asked(fresh_stack, "--policy", policy))["rows"])
+    whole = sum(row["clocks"] for row in (await asked(clean_stack, "--policy", policy))["rows"])
     async with complaints.database.transaction() as connection:
         (spoiled,) = (await connection.execute(text("SELECT min(id) FROM clocks WHERE closed_at IS NOT NULL"))).scalars()
         await connection.execute(text("UPDATE clock_events SET type = 'unheard_of' WHERE clock_id = :id"), {"id": spoiled})
-    result = await call(fresh_stack, "--policy", policy, "--json")
+    result = await call(clean_stack, "--policy", policy, "--json")
     found = json.loads(result.stdout)
     assert (found["unreadable"], sum(row["clocks"] for row in found["rows"])) == (1, whole - 1)
     assert f"Clocks that cannot be read, and are not counted: 1, such as {spoiled}." in result.stderr
@@ -298,19 +298,19 @@ async def test_a_clock_that_cannot_be_read_is_named_and_the_others_are_counted(
 
 @pytest.mark.real
 async def test_a_calendar_that_no_promise_counts_on_and_one_that_nobody_knows_are_refused(
-    complaints: ServiceOnDatabase, fresh_stack: Stack, tmp_path: Path
+    complaints: ServiceOnDatabase, clean_stack: Stack, tmp_path: Path
 ) -> None:
     works = written(tmp_path / "works.yaml", {"name": "works", "version": 1, "calendar": a_calendar()})
-    refused = await call(fresh_stack, "--calendar", works, "--service", "complaints")
+    refused = await call(clean_stack, "--calendar", works, "--service", "complaints")
     assert (refused.exit_code, refused.stderr) == (1, "No promise of complaints counts on the calendar works.\n")
     policy = a_policy(2, 3)
     policy["stages"]["verified"] = [{"target": {"working_days": 3}, "calendar": "works"}]
     file = written(tmp_path / "policy.yaml", policy)
-    refused = await call(fresh_stack, "--policy", file)
+    refused = await call(clean_stack, "--policy", file)
     assert (refused.exit_code, "unknown_calendar" in refused.stderr) == (1, True), refused.output
-    assert (await asked(fresh_stack, "--policy", file, "--calendar", works))["rules"] == ["policy complaints@2", "calendar works@1"]
+    assert (await asked(clean_stack, "--policy", file, "--calendar", works))["rules"] == ["policy complaints@2", "calendar works@1"]
     await complaints.apply([claim(activated("calendar", "works", 1, a_calendar()), at(31))])
-    assert (await asked(fresh_stack, "--policy", file))["changed"] > 0
+    assert (await asked(clean_stack, "--policy", file))["changed"] > 0
 
 
 def test_a_file_with_faults_is_refused_with_all_of_them_before_any_database_is_asked(tmp_path: Path) -> None:
