@@ -228,6 +228,9 @@ class ServiceOnDatabase:
         columns = "aggregate, stage, state, outcome, deadline, closed_at, owner, used_share"
         for row in await self.rows(f"SELECT {columns} FROM clocks ORDER BY stage"):
             clocks.setdefault(row.pop("aggregate").partition(":")[2], []).append(row)
+        rounds = "SELECT aggregate, r.stage, r.round, r.outcome, r.closed_at, r.charged"
+        for row in await self.rows(f"{rounds} FROM clock_rounds r JOIN clocks c ON c.id = clock_id ORDER BY 2, 3"):
+            clocks[row.pop("aggregate").partition(":")[2]].append(row)
         decisions: dict[str, list[Event]] = {}
         for event in events:
             if topic_of(type(event)).name == table.replace("_", "-"):
@@ -372,7 +375,8 @@ def best_facts(facts: Iterable[KpiRecorded]) -> dict[str, Facts]:
     """By case, what the facts with the highest revision say, as a consumer has to read them in whatever order they come."""
     best: dict[tuple[str, str, str], KpiRecorded] = {}
     for fact in facts:
-        place = fact.case_id, fact.indicator, fact.subject
+        name = f"{fact.indicator}, round {fact.occurrence + 1}" if fact.occurrence else fact.indicator
+        place = fact.case_id, name, fact.subject
         if place not in best or fact.revision > best[place].revision:
             best[place] = fact
     found: dict[str, Facts] = {}

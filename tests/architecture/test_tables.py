@@ -22,6 +22,8 @@ OWNERS = {
     "alembic_version": f"{STORE}.migrations",
     "clock_days_changed": f"{STORE}.clocks",
     "clock_events": f"{STORE}.clocks",
+    "clock_outcomes": f"{STORE}.clock_outcomes",
+    "clock_rounds": f"{STORE}.clocks",
     "clocks": f"{STORE}.clocks",
     "consumer_progress": f"{STORE}.positions",
     "dead_letters": f"{STORE}.dead_letters",

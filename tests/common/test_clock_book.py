@@ -13,10 +13,19 @@ from tests.counted import counted
 
 from common.contracts.cause import Cause
 from common.contracts.kpi_facts import KpiRecorded
-from common.contracts.sla_clocks import SlaClockAtRisk, SlaClockBreached, SlaClockCorrected, SlaClockMet, SlaClockReopened
+from common.contracts.sla_clocks import (
+    SlaClockAtRisk,
+    SlaClockBreached,
+    SlaClockCorrected,
+    SlaClockMet,
+    SlaClockReopened,
+    SlaClockVoided,
+)
 from common.kernel.calendars import built_in
 from common.kernel.clock_events import KINDS, ClockEvent, Started
 from common.kernel.ids import derived_id
+from common.kernel.instants import SECOND
+from common.kernel.targets import WorkingTime
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
 from common.sla.policy import parse_policy
@@ -31,8 +40,17 @@ POLICY = parse_policy(
         "policy": "complaints",
         "version": 1,
         "stages": {
-            "by_time": [{"target": {"working_seconds": 4 * 3600}, "calendar": "mon-fri", "indicators": ["in_time_solution"]}],
-            "by_day": [{"target": {"working_days": 1}, "calendar": "mon-fri", "indicators": ["in_time_solution", "complaint_handling"]}],
+            "by_time": [
+                {"target": {"working_seconds": 4 * 3600}, "calendar": "mon-fri", "indicators": ["in_time_solution"], "restarts": 3}
+            ],
+            "by_day": [
+                {
+                    "target": {"working_days": 1},
+                    "calendar": "mon-fri",
+                    "indicators": ["in_time_solution", "complaint_handling"],
+                    "restarts": 3,
+                }
+            ],
         },
     }
 )
@@ -89,19 +107,24 @@ class Service:
         return [fact for fact in self.facts if isinstance(fact.event, kind)]
 
     def credited(self) -> dict[tuple[str, str], tuple[str, datetime]]:
+        """What the KPI facts of a clock that was not restarted say in the end, without those that were taken back."""
+        return {(indicator, subject): said for (indicator, subject, _), said in self.credited_by_round().items()}
+
+    def credited_by_round(self) -> dict[tuple[str, str, int], tuple[str, datetime]]:
         """What the KPI facts say in the end: the highest revision of each, without those that were taken back."""
         return {key: (numerator, at) for key, (numerator, at, _) in self.last_words().items()}
 
-    def last_words(self) -> dict[tuple[str, str], tuple[str, datetime, int]]:
+    def last_words(self) -> dict[tuple[str, str, int], tuple[str, datetime, int]]:
         """The same with the revision."""
-        best: dict[tuple[str, str], Fact] = {}
+        best: dict[tuple[str, str, int], Fact] = {}
         for fact in self.told(KpiRecorded):
             event = fact.event
             assert isinstance(event, KpiRecorded)
-            known = best.setdefault((event.indicator, event.subject), fact)
+            key = event.indicator, event.subject, event.occurrence
+            known = best.setdefault(key, fact)
             assert isinstance(known.event, KpiRecorded)
             assert known is fact or event.revision > known.event.revision, "a later word about the same has no higher revision"
-            best[event.indicator, event.subject] = fact
+            best[key] = fact
         return {
             key: (fact.event.numerator, fact.at, fact.event.revision)
             for key, fact in best.items()
@@ -130,7 +153,7 @@ def also_heard(items: Sequence[Said | CalendarVersion | PolicyVersion], until: d
     return service
 
 
-LATER = ("paused", "resumed", "owner_changed", "stopped", "reopened")
+LATER = ("paused", "resumed", "owner_changed", "stopped", "stopped", "reopened", "restarted", "restarted", "voided")
 
 
 @st.composite
@@ -147,6 +170,10 @@ def histories(draw: st.DrawFn) -> list[Said]:
             fields = {"owner": draw(st.sampled_from(("employee:E1", "employee:E2", "team:T1")))}
         elif kind == "paused":
             fields = {"party": "customer", "reason": "parts"}
+        elif kind == "restarted":
+            fields = {"target": draw(st.sampled_from((None, WorkingTime(2 * 3600 * SECOND), WorkingTime(6 * 3600 * SECOND))))}
+        elif kind == "voided":
+            fields = {"owed": draw(st.booleans())}
         events.append(KINDS[kind](at=MONDAY + timedelta(hours=moment), **fields))
     return [Said(number, stage, event) for number, event in enumerate(events)]
 
@@ -170,7 +197,9 @@ def test_what_time_brings_to_light_is_told_once_with_one_id_whether_a_timer_or_a
 def test_the_credited_outcome_is_the_same_for_every_order_of_arrival(history: list[Said], random: Random, on_time: bool) -> None:
     in_order, shuffled = heard(history, END), heard([history[0], *random.sample(history[1:], len(history) - 1)], END, on_time=on_time)
     assert shuffled.last_words() == in_order.last_words()
-    assert bool(in_order.credited()) == (in_order.clock.state.outcome != "open")
+    assert {round for _, _, round in in_order.credited_by_round()} == {
+        number for number, one in enumerate(in_order.clock.rounds) if one.outcome in ("met", "breached")
+    }
 
 
 @pytest.mark.parametrize("later", [[("paused", 5.0), ("paused", 1.0)], [("stopped", 1.0), ("reopened", 2.0), ("paused", 3.0)]])
@@ -186,7 +215,9 @@ def test_the_last_word_on_sla_clocks_is_the_state_for_every_order_of_arrival(his
     service = heard([history[0], *random.sample(history[1:], len(history) - 1)], END, on_time=on_time)
     ids = [fact.id for fact in service.facts]
     assert len(ids) == len(set(ids))
-    assert outcome_told(service.facts) == service.clock.state.outcome == service.clock.published.outcome
+    outcomes = [one.outcome for one in service.clock.rounds]
+    assert outcomes_told(service) == as_told(outcomes)
+    assert [one.outcome for one in service.clock.published.rounds][: len(outcomes)] == outcomes
 
 
 @st.composite
@@ -198,8 +229,9 @@ def rules(draw: st.DrawFn) -> list[CalendarVersion | PolicyVersion]:
         off = frozenset({MONDAY.date() + timedelta(days=draw(st.integers(0, 4)))})
         found.append(CalendarVersion("mon-fri", version, replace(built_in("mon-fri"), closed_dates=off), draw(instants), f"c{version}"))
     for version in range(2, 2 + draw(st.integers(1, 2))):
+        restarts = draw(st.integers(0, 3))
         hours, indicators = draw(st.integers(1, 8)), draw(st.sampled_from((["in_time_solution"], ["complaint_handling"], [])))
-        rule = {"target": {"working_seconds": hours * 3600}, "calendar": "mon-fri", "indicators": indicators}
+        rule = {"target": {"working_seconds": hours * 3600}, "calendar": "mon-fri", "indicators": indicators, "restarts": restarts}
         policy = parse_policy({"policy": "complaints", "version": version, "stages": {stage: [rule] for stage in STAGES}})
         found.append(PolicyVersion(policy, draw(instants), draw(st.booleans()), f"p{version}"))
     return found
@@ -216,10 +248,10 @@ def test_rules_may_become_known_in_any_order_among_the_events(
     before = random.randrange(len(later))  # a rule may be known before the clock begins, an event about it may not
     first = [item for item in later[:before] if not isinstance(item, Said)]
     shuffled = also_heard([*first, history[0], *(item for item in later if item not in first)], END, on_time=on_time)
-    assert shuffled.credited() == at_once.credited()
+    assert shuffled.credited_by_round() == at_once.credited_by_round()
     if len(rules) == 1:
         assert shuffled.last_words() == at_once.last_words()
-    assert outcome_told(shuffled.facts) == outcome_told(at_once.facts) == at_once.clock.state.outcome
+    assert outcomes_told(shuffled) == outcomes_told(at_once) == as_told([one.outcome for one in at_once.clock.rounds])
     assert shuffled.clock.folded.terms == at_once.clock.folded.terms
     assert shuffled.clock.state.breached_at == at_once.clock.state.breached_at
 
@@ -234,20 +266,27 @@ def test_whatever_rules_are_known_timers_and_events_bring_the_same_facts_to_ligh
     assert told[0] == told[1]
 
 
-def outcome_told(facts: Sequence[Fact]) -> str:
-    """What a reader of `sla-clocks` believes in the end."""
-    outcome = "open"
-    for fact in facts:
-        match fact.event:
-            case SlaClockBreached():
-                outcome = "breached"
-            case SlaClockMet():
-                outcome = "met"
-            case SlaClockReopened():
-                outcome = outcome if outcome == "breached" else "open"
-            case SlaClockCorrected():
-                outcome = fact.event.outcome
-    return outcome
+def outcomes_told(service: Service) -> list[str]:
+    """What a reader of `sla-clocks` believes in the end of the rounds that there are."""
+    told: dict[int, str] = {}
+    for event in (fact.event for fact in service.facts):
+        match event:
+            case SlaClockBreached(round=number):
+                told[number] = "breached"
+            case SlaClockMet(round=number):
+                told[number] = "met"
+            case SlaClockReopened(round=number):
+                told[number] = "breached" if told.get(number) == "breached" else "open"
+            case SlaClockVoided(round=number):
+                told[number] = "breached" if told.get(number) == "breached" else "void"
+            case SlaClockCorrected(round=number, outcome=outcome):
+                told[number] = outcome
+    return as_told([told.get(number, "open") for number in range(1, len(service.clock.rounds) + 1)])
+
+
+def as_told(outcomes: Iterable[str]) -> list[str]:
+    """The outcomes where nobody has to be told that a round without one is over: each later word is about a later round."""
+    return ["open" if one == "superseded" else one for one in outcomes]
 
 
 def a_clock(*later: tuple[Any, float]) -> list[Said]:

@@ -13,7 +13,13 @@ from tests.faults.kit import until
 from tests.faults.test_timers import workers
 from tests.harness import ServiceOnDatabase, activated, claim, service_on
 
-from common.contracts.claims.complaints import ComplainantTold, ComplaintLodged, VerificationBegun, VerificationEnded
+from common.contracts.claims.complaints import (
+    ComplainantTold,
+    ComplaintLodged,
+    ComplaintPromiseRestarted,
+    VerificationBegun,
+    VerificationEnded,
+)
 from common.contracts.envelope import Record
 from common.contracts.sla_months import SlaMonthClosed, SlaMonthCorrected
 from common.runtime import sql_metrics
@@ -142,6 +148,21 @@ async def test_an_outcome_that_moves_to_another_month_corrects_both(complaints: 
     await complaints.let_time_pass()
     assert [figures(event)[:2] for event in await months(complaints, "verified", "2025-08")] == [(1, 0), (0, 0)]
     assert [figures(event)[:2] for event in await months(complaints, "verified")] == [(1, 0)]
+
+
+async def test_each_round_of_a_promise_counts_in_the_month_in_which_it_was_kept_or_broken(complaints: ServiceOnDatabase) -> None:
+    document = {**shipped_document("complaints"), "version": 2}
+    (usual,) = document["stages"]["acknowledged"]
+    document["stages"] = {**document["stages"], "acknowledged": [{**usual, "restarts": 1}]}
+    await complaints.apply([claim(activated("sla-policy", "complaints", 2, document), at("01-01")), lodged("C1", "07-30")])
+    anew = ComplaintPromiseRestarted(complaint_id="C1", stage="acknowledged", reason="next_update")
+    await complaints.apply([claim(anew, at("08-04")), told("C1", "08-04", "11:00")])
+    await complaints.let_time_pass()
+    assert [figures(event)[:2] for event in await months(complaints)] == [(0, 1)]
+    assert [figures(event)[:2] for event in await months(complaints, month="2025-08")] == [(1, 0)]
+    await complaints.apply([told("C1", "07-30", "10:30")])  # the first round was kept after all
+    await complaints.let_time_pass()
+    assert [figures(event)[:2] for event in await months(complaints)] == [(0, 1), (1, 0)]
 
 
 async def test_the_last_word_on_every_month_is_the_same_for_any_order_of_arrival(

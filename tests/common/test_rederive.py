@@ -201,8 +201,10 @@ async def test_the_policy_of_a_later_release_holds_from_then_on_and_an_outdated_
 
 
 _CLOSED_LONG_AGO = """
-INSERT INTO clocks (id, aggregate, stage, state, outcome, closed_at, owner, traits, policy, revision, provisional, unexcused, kept)
-SELECT n, 'complaints:' || n, 'verified', 'stopped', 'met', now() - n * interval '1 minute', '', '{}', 'complaints@1', 1, false, 'met', '{}'
+INSERT INTO clocks (id, aggregate, stage, state, outcome, closed_at, owner, traits, policy, revision, provisional, unexcused, kept,
+    round, ended_at, charged)
+SELECT n, 'complaints:' || n, 'verified', 'stopped', 'met', now() - n * interval '1 minute', '', '{}', 'complaints@1', 1, false,
+    'met', '{}', 0, now() - n * interval '1 minute', ''
 FROM generate_series(1, 50000) AS n
 """
 

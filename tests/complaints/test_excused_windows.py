@@ -127,6 +127,15 @@ async def test_a_window_after_a_promise_was_voided_leaves_no_trail_on_it(complai
     assert await trail(complaints) == ["excused typhoon@2"]
 
 
+async def test_a_void_promise_is_looked_at_again_when_a_window_before_it_is_taken_back(complaints: ServiceOnDatabase) -> None:
+    await complaints.apply([lodged("C1"), *solved("C1", at("12:00", 20))[:-1], typhoon(), voided("C1", at("19:00", 10))])
+    await settle(complaints)
+    assert (await clock(complaints))["outcome"] == "void"
+    await complaints.apply([typhoon(2, withdrawn=True, known=at("12:00", 20))])
+    await settle(complaints)
+    assert (await clock(complaints))["outcome"] == "breached", "its deadline passed before it was voided, and it was owed"
+
+
 OUTAGE = claim(
     activated(
         "excused-windows",
@@ -161,7 +170,7 @@ async def test_windows_and_claims_in_any_order_end_the_same(complaints: ServiceO
         {"id": f"complaints:C2:{SOLUTION}", "outcome": "met", "closed_at": at("17:00", 11), "unexcused": "breached"},
     ]
     # two events and the numbers of the windows' versions; of rules one is effective, the policy
-    query = "SELECT kept -> 'published' ->> 'revision' AS revision FROM clocks WHERE stage = :stage ORDER BY id"
+    query = "SELECT kept #>> '{published,rounds,0,revision}' AS revision FROM clocks WHERE stage = :stage ORDER BY id"
     revisions = [int(row["revision"]) for row in await complaints.rows(query, stage=SOLUTION)]
     assert revisions == [2 * (256 * (2 + 2 + 1) + 1), 2 * (256 * (2 + 1) + 1)]
     for complaint, when in (("C1", at("17:00", 15)), ("C2", at("17:00", 11))):

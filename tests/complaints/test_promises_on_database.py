@@ -11,6 +11,7 @@ from common.contracts.claims.complaints import (
     ComplainantTold,
     ComplaintLodged,
     ComplaintPromiseExtended,
+    ComplaintPromiseRestarted,
     ComplaintPromisesVoided,
     SolutionFound,
     SolutionTold,
@@ -70,6 +71,11 @@ def voided(complaint: str, when: datetime, *, owed: bool = True, stages: tuple[s
 
 def extended(complaint: str, when: datetime, target: dict[str, Any] | None = None) -> Record:
     event = ComplaintPromiseExtended(complaint_id=complaint, stage=SOLUTION, target=target or IN_FIVE_DAYS, reason="part on order", by="E9")
+    return claim(event, when)
+
+
+def restarted(complaint: str, when: datetime) -> Record:
+    event = ComplaintPromiseRestarted(complaint_id=complaint, stage=SOLUTION, reason="next_update", by="E9")
     return claim(event, when)
 
 

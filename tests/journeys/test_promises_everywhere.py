@@ -13,10 +13,10 @@ from tests.dispatch.test_dispatch_on_database import assigned, finished, registe
 from tests.harness import ServiceOnDatabase, activated, claim, service_on
 from tests.intake.test_intake_on_database import answered, received
 
-from common.contracts.claims.complaints import ComplaintPromiseExtended, ComplaintPromisesVoided
-from common.contracts.claims.dispatch import WorkOrderPromiseExtended, WorkOrderPromisesVoided
-from common.contracts.claims.intake import RequestPromiseExtended, RequestPromisesVoided
-from common.contracts.claims.promises import PromiseExtended, PromisesVoided
+from common.contracts.claims.complaints import ComplaintPromiseExtended, ComplaintPromiseRestarted, ComplaintPromisesVoided
+from common.contracts.claims.dispatch import WorkOrderPromiseExtended, WorkOrderPromiseRestarted, WorkOrderPromisesVoided
+from common.contracts.claims.intake import RequestPromiseExtended, RequestPromiseRestarted, RequestPromisesVoided
+from common.contracts.claims.promises import PromiseExtended, PromiseRestarted, PromisesVoided
 from common.contracts.envelope import Record
 from common.contracts.sla_clocks import (
     SlaClockBreached,
@@ -24,10 +24,12 @@ from common.contracts.sla_clocks import (
     SlaClockExtended,
     SlaClockExtensionRefused,
     SlaClockMet,
+    SlaClockRestarted,
+    SlaClockRestartRefused,
     SlaClockVoided,
 )
 from common.sla.policy import shipped_document
-from common.store import clocks
+from common.store import clock_outcomes, clocks
 
 pytestmark = pytest.mark.real
 
@@ -48,15 +50,21 @@ class Promise:
     """The field of its claims that names the case."""
     voids: type[PromisesVoided]
     extends: type[PromiseExtended]
+    restarts: type[PromiseRestarted]
     begins: Callable[[str], list[Record]]
     ends: Callable[[str, datetime], list[Record]]
 
     @property
     def policy(self) -> Record:
-        """The operator's policy: three working days for every case, which may be made five once."""
+        """The operator's policy: three working days for every case, which may be made five once, and begin anew twice."""
         document = shipped_document(self.service) | {"version": 2}
-        rule = {"target": {"working_days": 3, "meaning": "end_of_day"}, "calendar": "cn", "indicators": list(self.indicators)}
-        rule["extensions"] = {"at_most": 1, "up_to": IN_FIVE_DAYS}
+        rule: dict[str, Any] = {
+            "target": {"working_days": 3, "meaning": "end_of_day"},
+            "calendar": "cn",
+            "indicators": list(self.indicators),
+            "extensions": {"at_most": 1, "up_to": IN_FIVE_DAYS},
+            "restarts": 2,
+        }
         document["stages"] = {**document["stages"], self.stage: [rule]}
         return claim(activated("sla-policy", self.service, 2, document, at("08:00")), at("08:00"))
 
@@ -66,9 +74,19 @@ class Promise:
     def extended(self, case: str, when: datetime) -> Record:
         return claim(self.extends(**{self.names: case}, stage=self.stage, target=IN_FIVE_DAYS, reason="part on order", by="E9"), when)
 
+    def restarted(self, case: str, when: datetime) -> Record:
+        about: dict[str, Any] = {self.names: case, "stage": self.stage, "reason": "next_update", "by": "E9"}
+        return claim(self.restarts(**about), when)
+
     def facts(self, numerator: int, denominator: int, when: datetime) -> dict[tuple[str, str], tuple[str, str, datetime]]:
         """What is said of E1, whose promise it is."""
-        return {(indicator, "employee:E1"): (str(numerator), str(denominator), when) for indicator in self.indicators}
+        return self.facts_of_round("", numerator, denominator, when)
+
+    def facts_of_round(
+        self, round: str, numerator: int, denominator: int, when: datetime
+    ) -> dict[tuple[str, str], tuple[str, str, datetime]]:
+        """The same of a later round: `, round 2`."""
+        return {(f"{indicator}{round}", "employee:E1"): (str(numerator), str(denominator), when) for indicator in self.indicators}
 
 
 PROMISES = [
@@ -80,6 +98,7 @@ PROMISES = [
         "request_id",
         RequestPromisesVoided,
         RequestPromiseExtended,
+        RequestPromiseRestarted,
         begins=lambda case: [received(case, BEGIN)],
         ends=lambda case, when: [answered(case, when)],
     ),
@@ -91,6 +110,7 @@ PROMISES = [
         "work_order_id",
         WorkOrderPromisesVoided,
         WorkOrderPromiseExtended,
+        WorkOrderPromiseRestarted,
         begins=lambda case: [registered(case.removesuffix("-w1"), BEGIN), assigned(case, at("16:30"))],
         ends=lambda case, when: [finished(case, when)],
     ),
@@ -102,6 +122,7 @@ PROMISES = [
         "complaint_id",
         ComplaintPromisesVoided,
         ComplaintPromiseExtended,
+        ComplaintPromiseRestarted,
         begins=lambda case: [lodged(case)],
         ends=solved,
     ),
@@ -176,7 +197,7 @@ async def test_a_void_promise_leaves_the_ratio_and_the_facts(service: ServiceOnD
     }
     await service.rows("UPDATE clocks SET closed_at = now() - interval '1 hour' WHERE closed_at IS NOT NULL RETURNING id")
     async with service.database.transaction() as connection:
-        assert (await clocks.compliance(connection))[promise.stage, "1d"] == 1 / 2, "one was kept and one was broken"
+        assert (await clock_outcomes.compliance(connection))[promise.stage, "1d"] == 1 / 2, "one was kept and one was broken"
         assert promise.stage not in await clocks.open_by_stage(connection)
 
 
@@ -202,6 +223,72 @@ async def test_an_extension_counts_by_its_own_time_whenever_it_becomes_known(ser
         assert await service.facts(case) == promise.facts(1, 1, at("12:00", 14)), case
     assert await clock(service, promise, too_late) == await clock(service, promise, without)
     assert await service.facts(too_late) == await service.facts(without) == promise.facts(0, 1, DUE)
+
+
+async def test_each_round_of_a_promise_that_begins_anew_has_an_outcome_of_its_own(service: ServiceOnDatabase, promise: Promise) -> None:
+    before, broken, kept, often = (f"{name}-w1" for name in ("BEFORE", "BROKEN", "KEPT", "OFTEN"))
+    for case in (before, broken, kept, often):
+        await service.apply(promise.begins(case))
+    await service.apply([*promise.ends(kept, at("12:00", 9)), *[promise.restarted(before, at("10:00", 8))] * 2])
+    await service.apply(promise.restarted(often, at("09:00", day)) for day in (8, 9, 10))
+    await service.let_time_pass()  # up to today: whatever is not ended is breached
+    await service.apply([promise.restarted(broken, at("09:00", 14)), promise.restarted(kept, at("09:00", 10))] * 2)
+    await service.apply([*promise.ends(before, at("12:00", 11)), *promise.ends(broken, at("12:00", 15))])
+    await service.let_time_pass()
+    restarted, refused, met, breached, corrected = (
+        kind.TYPE for kind in (SlaClockRestarted, SlaClockRestartRefused, SlaClockMet, SlaClockBreached, SlaClockCorrected)
+    )
+    assert {case: await told(service, promise, case) for case in (broken, kept, often)} == {
+        broken: [(breached, DUE, ""), (restarted, at("09:00", 14), ""), (met, at("12:00", 15), "")],
+        kept: [(met, at("12:00", 9), ""), (restarted, at("09:00", 10), ""), (breached, at("18:00", 15), "")],
+        often: [
+            (restarted, at("09:00", 8), ""),
+            (restarted, at("09:00", 9), ""),
+            (refused, at("09:00", 10), "too_many"),
+            (breached, at("18:00", 14), ""),
+        ],
+    }
+    assert [one[0] for one in await told(service, promise, before)][:2] == [restarted, breached]
+    assert (await told(service, promise, before))[-1] == (corrected, at("12:00", 11), "met")
+    assert [(event.round, event.ended) for event in await service.published(SlaClockRestarted)] == [
+        (2, "superseded"), (2, "superseded"), (3, "superseded"), (2, "breached"), (2, "met")
+    ]  # fmt: skip
+    second = ", round 2"
+    assert {case: await service.facts(case) for case in (before, broken, kept)} == {
+        before: promise.facts_of_round(second, 1, 1, at("12:00", 11)),
+        broken: promise.facts(0, 1, DUE) | promise.facts_of_round(second, 1, 1, at("12:00", 15)),
+        kept: promise.facts(1, 1, at("12:00", 9)) | promise.facts_of_round(second, 0, 1, at("18:00", 15)),
+    }
+    for table in ("clocks", "clock_rounds"):
+        await service.rows(f"UPDATE {table} SET closed_at = now() - interval '1 hour' WHERE closed_at IS NOT NULL RETURNING stage")
+    async with service.database.transaction() as connection:
+        assert (await clock_outcomes.compliance(connection))[promise.stage, "1d"] == 3 / 6, "each round that was kept or broken counts once"
+
+
+async def test_rounds_end_the_same_in_any_order_while_time_passes(service: ServiceOnDatabase, promise: Promise) -> None:
+    def said(case: str) -> list[list[Record]]:
+        return [
+            promise.begins(case),
+            [promise.restarted(case, at("10:00", 8))],
+            [promise.extended(case, at("17:00", 10))],
+            promise.ends(case, at("12:00", 14)),
+            [promise.restarted(case, at("09:00", 16))],
+        ]
+
+    orders = {f"P{number}-w1": order for number, order in enumerate(permutations(range(5))) if number % 7 == 5}
+    await service.apply(record for records in said("C-w1") for record in records)
+    for place in range(6):
+        await service.apply(record for case, order in orders.items() for record in said(case)[(*order, order[0])[place]])
+        await service.let_time_pass()
+    ends = await service.ends(["C-w1", *orders])
+    for end in ends.values():  # what is taken back as 0 of 0 was said by some orders only
+        end["facts"] = {place: fact for place, fact in end["facts"].items() if fact[1] != "0"}
+    rounds = [(row["round"], row["outcome"]) for row in ends["C-w1"]["clocks"] if "round" in row]
+    assert rounds == [(0, "superseded"), (1, "met")]
+    second, third = promise.facts_of_round(", round 2", 1, 1, at("12:00", 14)), promise.facts_of_round(", round 3", 0, 1, at("18:00", 23))
+    assert ends["C-w1"]["facts"] == second | third, "the third round has the five days to which the second was extended"
+    for case, order in orders.items():
+        assert ends[case] == ends["C-w1"], order
 
 
 async def test_any_order_and_any_repetition_ends_the_same_while_time_passes(service: ServiceOnDatabase, promise: Promise) -> None:

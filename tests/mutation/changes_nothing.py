@@ -294,7 +294,7 @@ EQUIVALENTS: list[Equivalent] = [
     ),
     *_each(
         "sla/ledger:_continued",
-        "if is_known or isinstance(event, Started | Changed | Extended) or event.at > as_of:",
+        "if is_known or isinstance(event, Started | Changed | Extended | Restarted) or event.at > as_of:",
         [("at >", "at >=")],
         "whatever is not continued is folded from the start to the same",
     ),
@@ -429,7 +429,7 @@ EQUIVALENTS: list[Equivalent] = [
             ("CREATE INDEX dead_letters_open ON dead_letters (source, event_id) WHERE closed_at IS NULL;", "IS NULL", "IS NOT NULL"),
             ("CREATE INDEX clocks_closed ON clocks (stage, closed_at) WHERE closed_at IS NOT NULL;", "IS NOT NULL", "IS NULL"),
             (_CLOCKS_REVISION, "AND", "OR"),
-            ("CREATE INDEX clocks_revision_closed ON clocks (revision, closed_at) WHERE closed_at IS NOT NULL;", "IS NOT NULL", "IS NULL"),
+            ("CREATE INDEX clocks_revision_ended ON clocks (revision, ended_at) WHERE ended_at IS NOT NULL;", "IS NOT NULL", "IS NULL"),
         )
     ),
     *(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.complaints.test_excused_windows import lodged, typhoon
-from tests.complaints.test_promises_on_database import EXTENDABLE, SOLUTION, at, extended, policy, solved, voided
+from tests.complaints.test_promises_on_database import EXTENDABLE, SOLUTION, at, extended, policy, restarted, solved, voided
 from tests.harness import ServiceOnDatabase, service_at
 from typer.testing import CliRunner
 
@@ -76,6 +76,26 @@ async def test_the_person_who_is_charged_reads_what_was_voided_extended_excused_
     storm = await explained(clean_stack, "C3")
     assert "免责时段不计时：2025-07-09 00:00 – 2025-07-10 23:00 (typhoon)" in storm["reason_zh"]
     assert storm["excused"] == [{"document": "typhoon@1", "from": "2025-07-09 00:00", "to": "2025-07-10 23:00", "reason": "typhoon"}]
+
+
+async def test_a_promise_that_began_anew_is_listed_and_each_of_its_rounds_is_told(
+    complaints: ServiceOnDatabase, clean_stack: Stack
+) -> None:
+    await complaints.apply([policy(restarts=1), lodged("C1"), restarted("C1", at("09:00", 14)), restarted("C1", at("10:00", 14))])
+    await complaints.apply(solved("C1", at("12:00", 15)))
+    listed = [(one["what"], one["at"], one["by"], one["reason"]) for one in await compensations(clean_stack) if one["stage"] == SOLUTION]
+    assert listed == [("restarted", f"2025-07-14T{hour}:00:00+08:00", "employee:E9", "next_update") for hour in ("09", "10")]
+    found = await explained(clean_stack, "C1")
+    assert [(one["type"], one["counts"]) for one in found["ledger"] if one["type"] == "restarted"] == [
+        ("restarted", True),
+        ("restarted", False),
+    ]
+    assert [(one["outcome"], one["deadline"]) for one in found["rounds"]] == [("breached", "2025-07-10T18:00:00+08:00")]
+    assert "第 2 轮，自 2025-07-14 09:00:00 重新起算（此前：超时）" in found["reason_zh"]
+    assert "round 2, which began anew 2025-07-14 09:00:00 (before: breached)" in found["reason_en"]
+    report = await told(sla.app, clean_stack, "report", "--from", "2025-07-07", "--to", "2025-07-31", "--service", "complaints")
+    (row,) = [one for one in report if one["stage"] == SOLUTION]
+    assert (row["met"], row["breached"]) == (1, 1), "each round counts once"
 
 
 async def test_where_nothing_is_promised_the_account_says_why(complaints: ServiceOnDatabase, clean_stack: Stack) -> None:

@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 from common.contracts.claims.complaints import (
     ComplainantTold,
     ComplaintLodged,
+    ComplaintPromiseRestarted,
     SolutionFound,
     SolutionTold,
     VerificationBegun,
@@ -345,3 +346,25 @@ def test_what_cannot_be_asked_is_refused(words: list[str], said: str, tmp_path: 
     given = [files.get(word, word) for word in words]
     refused = CliRunner().invoke(app, [*PERIOD, *given], env={"DATABASE_URL": NOWHERE})
     assert (refused.exit_code, refused.stderr) == (2, f"{said}\n"), refused.output
+
+
+@pytest.mark.real
+async def test_each_round_of_a_promise_that_began_anew_is_asked_about(clean_stack: Stack, tmp_path: Path) -> None:
+    document = shipped_document("complaints") | {"version": 2}
+    (usual,) = document["stages"]["acknowledged"]
+    document["stages"] = {**document["stages"], "acknowledged": [{**usual, "restarts": 1}]}
+    begun = ComplaintLodged(complaint_id="C1", customer_id="K1", category="noise", region="north", handled_by="E1")
+    anew = ComplaintPromiseRestarted(complaint_id="C1", stage="acknowledged", reason="next_update")
+    async with service_at("complaints", clean_stack) as service:
+        await service.apply([claim(activated("sla-policy", "complaints", 2, document), at(1))])
+        await service.apply([claim(begun, at(7)), claim(anew, at(14)), claim(ComplainantTold(complaint_id="C1", by="E1"), at(14))])
+        await service.let_time_pass()
+
+    async def acknowledged(policy: dict[str, Any]) -> list[tuple[str, str]]:
+        found = await asked(clean_stack, "--policy", written(tmp_path / "policy.yaml", policy))
+        (row,) = [row for row in found["rows"] if row["stage"] == "acknowledged"]
+        assert (row["clocks"], row["met"], row["breached"]) == (2, 1, 1), "each round counts once"
+        return [(line["was"], line["would_be"]) for line in found["clocks"] if line["clock"].endswith(":acknowledged")]
+
+    assert await acknowledged(document) == []
+    assert await acknowledged(shipped_document("complaints") | {"version": 3}) == [("met", "superseded")], "it would never have begun"

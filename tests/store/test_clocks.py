@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.store import clocks, parked
+from common.store import clock_outcomes, clocks, parked
 
 pytestmark = pytest.mark.real
 
@@ -33,13 +33,13 @@ async def kept(
 ) -> None:
     """One clock of the complaint `id`, as far as its columns say."""
     columns = "id, aggregate, stage, state, outcome, deadline, closed_at, owner, traits, policy, revision"
-    columns += ", provisional, used_share, unexcused, kept"
+    columns += ", provisional, used_share, unexcused, kept, round, ended_at, charged"
     values = ":id, 'complaints:' || :id, :stage, :state, :outcome, :deadline, :closed_at, :owner, CAST(:traits AS jsonb), 'complaints@1'"
-    rest = ":revision, false, CAST(CAST(:used_share AS text) AS numeric), :outcome, CAST(:kept AS jsonb)"
+    rest = ":revision, false, CAST(CAST(:used_share AS text) AS numeric), :outcome, '{}', 0, :closed_at, :charged"
     given = {
         "id": id, "stage": stage, "state": state, "outcome": outcome, "deadline": deadline, "closed_at": closed_at, "owner": owner,
         "traits": json.dumps(traits or {}), "revision": revision, "used_share": used_share,
-        "kept": json.dumps({"published": {"subject": subject}}),
+        "charged": subject or owner,
     }  # fmt: skip
     await connection.execute(text(f"INSERT INTO clocks ({columns}) VALUES ({values}, {rest})"), given)
 
@@ -69,7 +69,7 @@ async def test_compliance_is_the_share_of_those_met_among_what_was_closed_in_eac
         ("C5", "breached", 30 * day), ("C6", "breached", -MICROSECOND), ("C7", "cancelled", HOUR),
     ):  # fmt: skip
         await kept(connection, id, outcome, "stopped", closed_at=now - ago)
-    found = await clocks.compliance(connection)
+    found = await clock_outcomes.compliance(connection)
     assert found == {("solution", "1d"): 1 / 2, ("solution", "7d"): 2 / 3, ("solution", "30d"): 3 / 4}
 
 
@@ -86,7 +86,7 @@ async def test_a_report_counts_what_was_closed_from_its_begin_to_before_its_end_
     await kept(connection, "C7", deadline=NINE + 2 * HOUR)
     await kept(connection, "C8", state="paused", deadline=NINE)
     await kept(connection, "C9", state="stopped", deadline=NINE)
-    (row,) = await clocks.report(connection, "stage", NINE, NINE + HOUR)
+    (row,) = await clock_outcomes.report(connection, "stage", NINE, NINE + HOUR)
     assert [row[name] for name in ("stage", "value", "met", "breached", "open")] == ["solution", "", 2, 1, 3]
     assert [float(row[name]) for name in ("used_p50", "used_p90")] == [0.5, 1.5]
     assert row["next_deadline"] == NINE + 2 * HOUR
@@ -97,7 +97,7 @@ async def test_a_report_is_told_by_trait_by_policy_and_by_who_is_credited_or_had
     await kept(connection, "C2", owner="employee:E3")
 
     async def values(by: str) -> list[tuple[str, int]]:
-        rows = await clocks.report(connection, by, NINE, NINE)  # type: ignore[arg-type]  # one of the words
+        rows = await clock_outcomes.report(connection, by, NINE, NINE)  # type: ignore[arg-type]  # one of the words
         return [(row["value"], row["open"]) for row in rows]
 
     assert await values("priority") == [("", 1), ("urgent", 1)]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from common.contracts.topics import SERVICES
-from common.kernel.clock_events import Changed, Excused, Extended
+from common.kernel.clock_events import Changed, Excused, Extended, Restarted
 from common.kernel.clock_json import seconds, write_state, write_target
 from common.kernel.clock_shares import used_share
 from common.kernel.exact import ratio_text
@@ -21,7 +21,7 @@ from common.kernel.working_time import Calendar
 from common.kernel.zones import ZoneInfo
 from common.sla.clock import Clock
 from common.sla.clock_book import ClockBook
-from common.sla.ledger import LEDGER_NAMES, Folded, LedgerEvent, RuleUsed, Terms, fold_ledger, refused_extensions
+from common.sla.ledger import LEDGER_NAMES, Folded, LedgerEvent, RuleUsed, Terms, fold_ledger, refused_by_policy
 from common.store import clocks, documents, outbox, timers
 from ops.clock_questions import Questions, explained_days, range_step
 from ops.clock_reasons import hours, patterns_of, reasons
@@ -98,7 +98,7 @@ def _account(clock: Clock, folded: Folded, facts: Sequence[Mapping[str, Any]], t
             _event(event, folded, clock.events) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))
         ],
         "published": [_fact(row, state.calendar.zone) for row in facts],
-        "published_outcome": clock.published.outcome,
+        "published_outcome": clock.published.rounds[-1].outcome,
         "timer": None if timer is None else {**dict(timer), "due_at": _timer_text(timer)},
     }
 
@@ -163,7 +163,7 @@ def _event(event: Any, folded: Folded, ledger: Sequence[LedgerEvent]) -> dict[st
     if isinstance(event, Changed):
         counts = event.id in {terms.id for terms in folded.terms}
     else:
-        refused = refused_extensions(ledger, folded.terms) if isinstance(event, Extended) else {}
+        refused = refused_by_policy(ledger, folded.terms) if isinstance(event, Extended | Restarted) else {}
         counts = isinstance(event, RuleUsed) or (event.id not in folded.state.ignored and event.id not in refused)
     return {
         "at": event.at.astimezone(folded.state.calendar.zone).isoformat(),

@@ -26,6 +26,11 @@ ZH = {
     "alternating": "大小周（基准日 {anchor}）",
     "excused": "免责时段不计时：{windows}",
     "extended": "到期前已告知客户延期 {extensions} 次",
+    "rounds": "第 {round} 轮，自 {begun} 重新起算（此前：{before}）",
+    "round_met": "达标",
+    "round_breached": "超时",
+    "round_superseded": "未完成即重新起算，不计",
+    "round_none": "未作承诺",
     "void": "已作废（{why_void}），不计达标也不计超时",
     "nothing_owed": "进行中，已用工作时间 {used}，无到期时间",
     "nothing_owed_done": "{stopped} 完成，已用工作时间 {used}，不考核时限",
@@ -66,6 +71,11 @@ EN = {
     "alternating": "the weekday that alternates with {anchor}",
     "excused": "no time counted during {windows}",
     "extended": "extended {extensions} time(s), each told to the customer before the deadline",
+    "rounds": "round {round}, which began anew {begun} (before: {before})",
+    "round_met": "met",
+    "round_breached": "breached",
+    "round_superseded": "begun anew before it was over, which counts for nobody",
+    "round_none": "nothing promised",
     "void": "void ({why_void}): neither met nor breached",
     "nothing_owed": "running after {used} of working time, due at no time",
     "nothing_owed_done": "done {stopped}, after {used} of working time, with no time to keep",
@@ -118,6 +128,9 @@ def _sentence(account: Mapping[str, Any], words: Mapping[str, str]) -> str:
         "why_none": target.get("reason", ""),
         "why_void": next((event["reason"] for event in account.get("ledger", ()) if event["type"] == "voided" and event["counts"]), ""),
         "extensions": str(account.get("extensions", 0)),
+        "round": str(len(account.get("rounds", ())) + 1),
+        "begun": _at(account["started_at"]),
+        "before": words["and"].join(words[f"round_{one['outcome']}"] for one in account.get("rounds", ())),
         "windows": words["and"].join(f"{one['from']} – {one['to']} ({one['reason']})" for one in account.get("excused", ())),
     }
     parts = [words[kind].format(**told)]
@@ -127,7 +140,11 @@ def _sentence(account: Mapping[str, Any], words: Mapping[str, str]) -> str:
         parts.append(words["patterns"].format(patterns=words["and"].join(patterns)))
     parts += [
         words[name].format(**told)
-        for name, is_so in (("excused", account.get("excused")), ("extended", account.get("extensions")))
+        for name, is_so in (
+            ("rounds", account.get("rounds")),
+            ("excused", account.get("excused")),
+            ("extended", account.get("extensions")),
+        )
         if is_so
     ]
     parts.append(words[_how_it_stands(account)].format(**told))

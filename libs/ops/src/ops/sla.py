@@ -10,7 +10,7 @@ from common.kernel.exact import ratio_text
 from common.kernel.faults import Fault
 from common.kernel.zones import ZoneInfo
 from common.sla.months import Month, MonthOfStage
-from common.store import clocks, documents, sla_months
+from common.store import clock_outcomes, clocks, documents, sla_months
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database
 from ops.periods import By, ByOption, FromOption, ToOption, ZoneOption, period_of
@@ -56,7 +56,7 @@ def report(
     async def read() -> list[dict[str, Any]]:
         rows = []
         async for name, connection in each_database(url, chosen(service)):
-            found = await clocks.report(connection, by.value, period.begin, period.end)
+            found = await clock_outcomes.report(connection, by.value, period.begin, period.end)
             rows += [_row(name, by, dict(row), period.zone) for row in found]
         return [row for row in rows if row["met"] or row["breached"] or row["open"]]
 
@@ -75,10 +75,10 @@ def compensations(
     database: DatabaseOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show who voided, extended and excused which promise, when and why: whatever makes a rate better than what was done.
+    """Show who voided, extended, restarted and excused which promise, when and why: whatever makes a rate better than what was done.
 
     `by` is who said so, for a window who approved it, and empty where a system did. `unexcused` is the outcome without windows. An
-    extension that did not count is listed too; `clock explain` says why it did not.
+    extension or a restart that did not count is listed too; `clock explain` says why it did not.
     """
     period, url = period_of(since, until, time_zone), database_address(database)
 

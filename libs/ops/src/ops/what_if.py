@@ -17,7 +17,7 @@ from common.kernel.clock_state import Outcome
 from common.sla.policy import Policy, parse_policy
 from common.sla.rulebook import CALENDARS, POLICIES, CalendarVersion, Rulebook
 from common.sla.what_if import Comparison, compare, rulebook_if
-from common.store import clocks, documents
+from common.store import clock_outcomes, documents
 from ops import document_files
 from ops.connection import database_address
 from ops.databases import ServiceOption, chosen, each_database
@@ -50,7 +50,7 @@ class _Found:
     counted_on: set[str] = field(default_factory=set)
     """The calendars that the promises counted on."""
 
-    def count(self, service: str, clock: clocks.Closed, compared: Comparison, line: dict[str, Any] | None) -> None:
+    def count(self, service: str, clock: clock_outcomes.Closed, compared: Comparison, line: dict[str, Any] | None) -> None:
         """Adds one clock, with its line where it would have ended otherwise."""
         pair = compared.was.outcome, compared.would_be.outcome
         self.counts.setdefault((service, clock.stage, clock.value), Counter())[pair] += 1
@@ -59,7 +59,7 @@ class _Found:
             self.first += [line] if self.changed_count <= _SHOWN else []
             self.changed.write(json.dumps(line, ensure_ascii=False) + "\n")
 
-    def miss(self, clock: clocks.Closed) -> None:
+    def miss(self, clock: clock_outcomes.Closed) -> None:
         """Notes a clock that cannot be read, or folded under one of the rulebooks."""
         self.unreadable_count += 1
         self.unreadable = self.unreadable or clock.id
@@ -83,7 +83,7 @@ class _Found:
                 "met_to_breached": pairs["met", "breached"],
             }
 
-    def line(self, clock: clocks.Closed, compared: Comparison) -> dict[str, Any]:
+    def line(self, clock: clock_outcomes.Closed, compared: Comparison) -> dict[str, Any]:
         """What is told of a clock that would have ended otherwise."""
         was, would_be = compared
         return {
@@ -152,12 +152,12 @@ async def _compare(found: _Found, connection: AsyncConnection, service: str, rul
     """Counts the clocks of one service."""
     period = found.period
     with bar(f"Clocks of {service}", None) as counted:
-        async for clock in clocks.closed(connection, found.by.value, period.begin, period.end):
+        async for clock in clock_outcomes.closed(connection, found.by.value, period.begin, period.end):
             counted(1)
             try:
                 if clock.ledger is None:
                     raise LookupError(clock.id)
-                compared = compare(clock.ledger, clock.as_of, rulebook, other)
+                compared = compare(clock.ledger, clock.as_of, rulebook, other, clock.round)
                 line = found.line(clock, compared) if compared.is_other else None
             except Exception:  # noqa: BLE001 - whatever a ledger holds: the others are told, and this one is named
                 found.miss(clock)

@@ -21,5 +21,5 @@ HANDLERS = handler_table(
     on(claims.SolutionTold, use_cases.communicate_solution, loads=_BY_ID),
     on(WorkOrderCompleted, use_cases.note_remedy, loads=_BY_ID),  # of the complaint that the work puts right, if it does
     on(WorkOrderReopened, use_cases.note_failed_remedy, loads=_BY_ID),
-    *promise_handlers(_BY_ID, claims.ComplaintPromisesVoided, claims.ComplaintPromiseExtended),
+    *promise_handlers(_BY_ID, claims.ComplaintPromisesVoided, claims.ComplaintPromiseExtended, claims.ComplaintPromiseRestarted),
 )

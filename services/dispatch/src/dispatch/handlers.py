@@ -28,5 +28,5 @@ HANDLERS = handler_table(
     on(claims.WorkTakenUp, use_cases.resume_work, loads=_BY_ID),
     on(claims.WorkFinished, use_cases.complete_work, loads=_BY_ID),
     on(claims.DefectCameBack, use_cases.reopen_work, loads=_BY_ID),
-    *promise_handlers(_BY_ID, claims.WorkOrderPromisesVoided, claims.WorkOrderPromiseExtended),
+    *promise_handlers(_BY_ID, claims.WorkOrderPromisesVoided, claims.WorkOrderPromiseExtended, claims.WorkOrderPromiseRestarted),
 )

@@ -18,5 +18,5 @@ HANDLERS = handler_table(
     on(WorkOrderCompleted, use_cases.record_work, loads=_BY_ID),
     on(WorkOrderReopened, use_cases.reopen_request, loads=_BY_ID),
     on(ComplaintSolutionCommunicated, use_cases.record_solution, loads=UnitOfWork.requests.by(use_cases.request_of)),
-    *promise_handlers(_BY_ID, claims.RequestPromisesVoided, claims.RequestPromiseExtended),
+    *promise_handlers(_BY_ID, claims.RequestPromisesVoided, claims.RequestPromiseExtended, claims.RequestPromiseRestarted),
 )

@@ -14,6 +14,8 @@ class _ClockFact(Event, topic="sla-clocks"):
     service: Word
     stage: Word
     aggregate_id: Name
+    round: Annotated[int, Field(ge=1)] = 1
+    """Which round of the clock this is about: each restart begins another, with an outcome of its own."""
     policy: Name
     """Name and version of the policy in force: `complaints@1`."""
     at: Instant
@@ -99,6 +101,27 @@ class SlaClockExtensionRefused(_ClockFact, type="sla_clock.extension_refused"):
     why: Literal["after_deadline", "ended", "nothing_promised", "too_many", "too_long"]
 
 
+class SlaClockRestarted(_ClockFact, type="sla_clock.restarted"):
+    """The promise began anew: from here on round `round` runs towards `deadline`, with nothing consumed."""
+
+    reason: Name
+    by: Name
+    """Who said so, `employee:E1`; empty where a system did."""
+    was: Instant | None
+    """The deadline of the round before; None while that stood still or had ended."""
+    ended: Literal["met", "breached", "superseded", "none"]
+    """What came of the round before; `superseded` where it was neither stopped nor breached: it counts for nobody."""
+
+
+class SlaClockRestartRefused(_ClockFact, type="sla_clock.restart_refused"):
+    """Somebody let a promise begin anew and it changes nothing: it is void, or the policy does not admit so many restarts."""
+
+    reason: Name
+    by: Name
+    """Who said so, `employee:E1`; empty where a system did."""
+    why: Literal["ended", "too_many"]
+
+
 class SlaClockBreached(_ClockFact, type="sla_clock.breached"):
     """The deadline passed without a stop: a fact that no later change takes back."""
 
@@ -113,7 +136,7 @@ class SlaClockMet(_ClockFact, type="sla_clock.met"):
 class SlaClockCorrected(_ClockFact, type="sla_clock.corrected"):
     """A published breach or met is wrong in the light of an event or a rule of the past that became known late, or was never owed."""
 
-    outcome: Literal["open", "met", "breached", "void", "none"]
-    """`void`: it counts for nobody; `none`: nothing was promised."""
+    outcome: Literal["open", "met", "breached", "void", "none", "superseded"]
+    """`void`: it counts for nobody; `none`: nothing was promised; `superseded`: an earlier round that was not over when the next began."""
     supersedes: Name
     """The id of the event that published the earlier outcome."""

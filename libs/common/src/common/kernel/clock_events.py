@@ -93,6 +93,8 @@ class Restarted(_Event):
     target: Target | None = None
     calendar: str | None = None
     reason: str = ""
+    by: str = ""
+    """Who said so, where a person did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

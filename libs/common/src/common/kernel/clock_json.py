@@ -12,7 +12,7 @@ from common.kernel.documents import Node, by_rule
 from common.kernel.exact import decimal_text
 from common.kernel.faults import Where
 from common.kernel.instants import SECOND
-from common.kernel.sla_clock import UNASSIGNED, ClockEvent, ClockState, Round, Segment
+from common.kernel.sla_clock import UNASSIGNED, ClockEvent, ClockState, Segment
 from common.kernel.targets import NoPromise, Target, WorkingTime, read_target
 from common.kernel.working_time import Doubt
 
@@ -148,10 +148,10 @@ def inline_key(document: object) -> str:
     return json.dumps(document, sort_keys=True, ensure_ascii=False)
 
 
-def _round(one: Round) -> dict[str, Any]:
+def _round(one: ClockState) -> dict[str, Any]:
     return {
         "started_at": one.started_at.isoformat(),
-        "ended_at": one.ended_at.isoformat(),
+        "ended_at": (one.ended_at or one.as_of).isoformat(),
         "outcome": one.outcome,
         "deadline": _instant(one.deadline),
         "elapsed_working_seconds": seconds(one.elapsed_micros),

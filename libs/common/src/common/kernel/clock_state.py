@@ -8,8 +8,8 @@ from common.kernel.targets import Target
 from common.kernel.working_time import Calendar, Doubt
 
 State = Literal["running", "paused", "stopped", "void"]
-Outcome = Literal["open", "met", "breached", "void", "none"]
-RoundOutcome = Literal["met", "breached", "superseded", "none"]
+Outcome = Literal["open", "met", "breached", "void", "none", "superseded"]
+"""`superseded`: of an earlier round that was neither stopped nor breached when the clock was restarted."""
 ENDED: tuple[State, ...] = ("stopped", "void")
 """The states in which no time is counted."""
 
@@ -27,19 +27,6 @@ class Segment(NamedTuple):
     reason: str
     calendar: Calendar
     micros: int
-
-
-class Round(NamedTuple):
-    """What came of a clock before it was restarted; `superseded` when it was neither stopped nor breached by then.
-
-    `deadline` is the one that would have been answered just before the restart.
-    """
-
-    started_at: datetime
-    ended_at: datetime
-    outcome: RoundOutcome
-    deadline: datetime | None
-    elapsed_micros: int
 
 
 class ClockState(NamedTuple):
@@ -62,10 +49,12 @@ class ClockState(NamedTuple):
     extensions: int
     excused_micros: int
     """The working time while running that fell into excused windows."""
-    rounds: tuple[Round, ...]
-    """The earlier rounds, in order."""
+    rounds: "tuple[ClockState, ...]"
+    """The earlier rounds, in order, each as it stood just before the clock was restarted."""
     ignored: tuple[str, ...]
     started_at: datetime
+    ended_at: datetime | None
+    """When it was stopped or voided; None while time is counted."""
     as_of: datetime
     owner: str
     calendar: Calendar
@@ -79,6 +68,13 @@ class ClockState(NamedTuple):
     """Where the target names an hour that pauses push back: that, in microseconds since 1970."""
     amount: int
     """The working microseconds that the target stands for."""
+
+    @property
+    def closed_at(self) -> datetime | None:
+        """The instant for which the outcome counts: the deadline when breached, the stop when met."""
+        if self.outcome == "breached":
+            return self.breached_at
+        return self.ended_at if self.outcome == "met" else None
 
     @property
     def micros_by_owner(self) -> dict[str, int]:

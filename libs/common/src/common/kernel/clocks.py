@@ -7,7 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.kernel.clock_events import Changed, ClockEvent, Extended, OwnerChanged, Paused, Reopened, Resumed, Started, Stopped, Voided
+from common.kernel.clock_events import (
+    Changed,
+    ClockEvent,
+    Extended,
+    OwnerChanged,
+    Paused,
+    Reopened,
+    Restarted,
+    Resumed,
+    Started,
+    Stopped,
+    Voided,
+)
 from common.kernel.targets import Target
 
 
@@ -55,6 +67,10 @@ class Clocks:
     def extended(self, stage: str, at: datetime, target: Target, reason: str, *, by: str = "") -> "Clocks":
         """The customer was told of another target."""
         return self._and(stage, Extended(at=at, target=target, reason=reason, by=by))
+
+    def restarted(self, stage: str, at: datetime, target: Target | None, reason: str, *, by: str = "") -> "Clocks":
+        """A new round begins with nothing consumed, under this target or the last one; the round before has its own outcome."""
+        return self._and(stage, Restarted(at=at, target=target, reason=reason, by=by))
 
 
 def traits_of(said: object, names: Iterable[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from common.kernel.clock_events import (
     Stopped,
     Voided,
 )
-from common.kernel.clock_state import ClockState, Round, Segment
+from common.kernel.clock_state import ClockState, Segment
 from common.kernel.faults import Fault
 from common.kernel.instants import to_micros
 from common.kernel.tally import Tally
@@ -39,13 +39,13 @@ __all__ = [
     "Reopened",
     "Restarted",
     "Resumed",
-    "Round",
     "Segment",
     "Started",
     "Stopped",
     "Voided",
     "course",
     "fold",
+    "place_of",
 ]
 
 
@@ -80,7 +80,7 @@ class Course:
 
     def and_event(self, event: ClockEvent) -> "Course | None":
         """The course after one more event of another id; None where the event comes before one that was folded."""
-        place = _order(event)
+        place = place_of(event)
         # an excused window counts from the beginning on
         if place <= self._last or not self.is_whole or isinstance(event, Excused):
             return None
@@ -98,10 +98,10 @@ def course(events: Iterable[ClockEvent], as_of: datetime, calendars: Mapping[str
     tally: Tally | None = None
     ignored = []
     is_whole, last = True, None
-    in_order = _in_order(events)
-    windows = [_window(event) for event in in_order if isinstance(event, Excused) and to_micros(event.at) <= limit]
-    for event in in_order:
-        place = _order(event)
+    inplace_of = _inplace_of(events)
+    windows = [_window(event) for event in inplace_of if isinstance(event, Excused) and to_micros(event.at) <= limit]
+    for event in inplace_of:
+        place = place_of(event)
         if place[0] > limit:
             is_whole = False
             break
@@ -140,16 +140,17 @@ def _begun(started: Started, at: int, calendars: Mapping[str, Calendar], windows
         raise
 
 
-def _in_order(events: Iterable[ClockEvent]) -> list[ClockEvent]:
+def _inplace_of(events: Iterable[ClockEvent]) -> list[ClockEvent]:
     by_id: dict[str, ClockEvent] = {}
     for event in events:
         if by_id.setdefault(event.id, event) != event:
             raise Fault(("events",), "conflicting_duplicate", "two events have the same id and different content")
-    return sorted(by_id.values(), key=_order)
+    return sorted(by_id.values(), key=place_of)
 
 
 _Place = tuple[int, bool, int, str]
 
 
-def _order(event: ClockEvent) -> _Place:
+def place_of(event: ClockEvent) -> _Place:
+    """Where an event stands among all of its clock: by instant, then by number, then by id."""
     return to_micros(event.at), event.sequence is None, event.sequence or 0, event.id

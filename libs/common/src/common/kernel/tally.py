@@ -19,7 +19,7 @@ from common.kernel.clock_events import (
     Stopped,
     Voided,
 )
-from common.kernel.clock_state import ENDED, ClockState, Outcome, Round, Segment, State
+from common.kernel.clock_state import ENDED, ClockState, Outcome, Segment, State
 from common.kernel.targets import NoPromise, aim_of
 from common.kernel.timeline import Stretch
 from common.kernel.working_time import Calendar
@@ -36,14 +36,14 @@ class Tally:
         self.target = started.target
         self.owner = started.owner
         self.stated_by = {"target": started.id, "calendar": started.id}  # whose word is to blame for what is in force
-        self.rounds: tuple[Round, ...] = ()
+        self.rounds: tuple[ClockState, ...] = ()
         self.earlier: tuple[Segment, ...] = ()
         self._begin(at)
 
     def _begin(self, at: int) -> None:
         """A round in which nothing has happened yet."""
         self.started_at = self.now = at
-        self.stopped_at: int | None = None
+        self.ended_at: int | None = None
         self.state: State = "running"
         self.party = self.reason = ""
         self.consumed = 0
@@ -102,13 +102,13 @@ class Tally:
                 self.extensions += 1
                 self._change(event)
             case Stopped():
-                self.state, self.stopped_at = "stopped", self.now
+                self.state, self.ended_at = "stopped", self.now
             case Reopened():
                 self._reopen()
             case Restarted():
                 self._restart(event)
             case Voided(owed=owed):
-                self.state = "void"
+                self.state, self.ended_at = "void", self.now
                 if not owed:
                     self.is_owed, self.is_taken_back, self.breached_at = False, self.breached_at is not None, None
 
@@ -178,19 +178,16 @@ class Tally:
         self._take_terms(restarted)
         self._begin(self.now)
 
-    def _ended_round(self) -> Round:
-        outcome = self._outcome()
-        instant, deadline = self.calendar.instant, self._deadline()
-        return Round(
-            started_at=instant(self.started_at),
-            ended_at=instant(self.now if self.stopped_at is None else self.stopped_at),
-            outcome="superseded" if outcome == "open" or outcome == "void" else outcome,
-            deadline=None if deadline is None else instant(deadline),
-            elapsed_micros=self.consumed,
+    def _ended_round(self) -> ClockState:
+        state = self.state_at(self.calendar.instant(self.now), ())
+        return state._replace(
+            outcome="superseded" if state.outcome in ("open", "void") else state.outcome,
+            rounds=(),
+            earlier_segments=(),
         )
 
     def _reopen(self) -> None:
-        self.state, self.stopped_at = "running", None
+        self.state, self.ended_at = "running", None
         self.reopenings += 1
         if self.reached_at is not None:
             self.reached_at = self.now
@@ -230,6 +227,7 @@ class Tally:
             rounds=self.rounds,
             ignored=ignored,
             started_at=instant(self.started_at),
+            ended_at=None if self.ended_at is None else instant(self.ended_at),
             as_of=as_of,
             owner=self.owner,
             calendar=self.calendar,

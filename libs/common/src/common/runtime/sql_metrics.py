@@ -4,14 +4,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.runtime.metrics import ChassisMetrics
 from common.sla.rulebook import Rulebook
-from common.store import clocks, dead_letters, holes, outbox, parked, positions, sla_months, timers, waiting
+from common.store import clock_outcomes, clocks, dead_letters, holes, outbox, parked, positions, sla_months, timers, waiting
 
 
 async def refresh(connection: AsyncConnection, metrics: ChassisMetrics, rulebook: Rulebook) -> None:
     """Reads the gauges anew; `rulebook` are the rules of the service's clocks."""
     service = metrics.service
     clear(metrics)
-    for (stage, window), ratio in (await clocks.compliance(connection)).items():
+    for (stage, window), ratio in (await clock_outcomes.compliance(connection)).items():
         metrics.compliance.labels(service, stage, window).set(ratio)
     for kept in await sla_months.month_so_far(connection, rulebook):
         if kept.objective is not None:

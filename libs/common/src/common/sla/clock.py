@@ -1,5 +1,6 @@
 """One clock as a service keeps it: its ledger, the state that follows from it under the rulebook, and what was published of it."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,8 @@ from common.kernel.clock_events import OwnerChanged, Started, Stopped
 from common.kernel.clock_shares import before_due_at, share_due_at
 from common.kernel.clock_state import ENDED
 from common.kernel.sla_clock import ClockState
-from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, fold_ledger, is_open
+from common.sla.courses import is_open
+from common.sla.ledger import Folded, Ledger, LedgerEvent, RuleUsed, fold_ledger
 from common.sla.policy import Threshold
 from common.sla.rulebook import Rulebook
 
@@ -25,17 +27,25 @@ class TimerMark:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What was published of a clock so far, and what its last fold rested on: what the next fold is reconciled with."""
+class PublishedRound:
+    """What was published of one round of a clock: its outcome, and who was credited with it."""
 
     outcome: str = "open"
     outcome_id: str = ""
     """The id of the event that published the outcome, for a correction to name."""
-    thresholds: tuple[str, ...] = ()
     indicators: tuple[str, ...] = ()
     subject: str = ""
     credited_at: datetime | None = None
     revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published of a clock so far, and what its last fold rested on: what the next fold is reconciled with."""
+
+    rounds: tuple[PublishedRound, ...] = (PublishedRound(),)
+    """One that is no more, since an event of the past became known, stays: as void to whoever was told of it."""
+    thresholds: tuple[str, ...] = ()
     facts: int = 0
     deadline: datetime | None = None
     provisional: bool = False
@@ -118,14 +128,25 @@ class Clock(NamedTuple):
         owners = [event for event in self.events if isinstance(event, _OWNED) and event.at <= instant]
         return max(owners, key=lambda event: (event.at, event.sequence))
 
-    def closed_at(self) -> datetime | None:
-        """The instant for which the outcome counts: the stop when met, the deadline when breached."""
-        if self.state.outcome == "breached":
-            return self.state.breached_at
-        if self.state.outcome == "met":
-            # a stop that the state did not admit came after the one that counts: the earlier one became known late
-            return max(event.at for event in self.events if isinstance(event, Stopped) and event.id not in self.state.ignored)
-        return None
+    @property
+    def rounds(self) -> tuple[ClockState, ...]:
+        """Its rounds in order, the earlier ones as they ended; one, unless it was restarted."""
+        return (*self.state.rounds, self.state)
+
+    def closed_at(self, round: ClockState) -> datetime | None:
+        """The instant for which the outcome of one of its rounds counts: the deadline when breached, the stop as it was said when met."""
+        if round.outcome != "met":
+            return round.closed_at
+        return next(event.at for event in self.events if isinstance(event, Stopped) and event.at == round.ended_at)
+
+    def round_at(self, instant: datetime) -> int:
+        """In which round an instant lies, 0 for the first."""
+        return bisect_right([one.started_at for one in self.rounds[1:]], instant)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """The instant after which no rule concerns it: its deadline when breached, else when it was stopped or voided; None before."""
+        return self.state.breached_at or self.state.ended_at
 
     def thresholds_due(self) -> list[ThresholdDue]:
         """The thresholds of what is promised now, in the order in which they will be reached; new terms have new thresholds."""
@@ -136,7 +157,7 @@ class Clock(NamedTuple):
             return []
         found = []
         for number, threshold in enumerate(terms.promise.thresholds):
-            key = f"{terms.id}#{number}"
+            key = f"{terms.id}#{number}" + (f"@{len(self.state.rounds)}" if self.state.rounds else "")
             due = None if key in self.published.thresholds else _due_of(self.state, threshold)
             if due is not None:
                 found.append(ThresholdDue(max(due, terms.effective_at), key, threshold))

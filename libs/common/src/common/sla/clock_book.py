@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.contracts.cause import Cause
-from common.kernel.clock_events import Changed, ClockEvent, Extended, Paused, Started
+from common.kernel.clock_events import Changed, ClockEvent, Extended, Paused, Restarted, Started
 from common.sla.clock import MOMENT, Clock, Published, TimerMark, refolded
 from common.sla.ledger import Ledger, RuleUsed, fold_ledger
 from common.sla.reconcile import Change, Fact, FirstOutcome, reconcile, why_refused
@@ -53,7 +53,7 @@ class ClockBook:
         """Applies the newest rulebook to all clocks of an aggregate; time passes up to `to` on open ones that are no history."""
         facts: list[Fact] = []
         for clock in list(self.clocks.get(aggregate, {}).values()):
-            instant = clock.as_of if to is None or clock.replay_of or clock.published.outcome != "open" else to
+            instant = clock.as_of if to is None or clock.replay_of or clock.published.rounds[-1].outcome != "open" else to
             facts += self._keep(clock, self._as_of(clock, instant))[1]
         return facts
 
@@ -100,13 +100,12 @@ class ClockBook:
         clock, new_terms = _with_trail(clock)
         if isinstance(event, Changed):
             new_terms.append((event.at, ", ".join(f"{name} {value}" for name, value in event.traits.items())))
-        if isinstance(event, Extended) and (why := why_refused(clock, event)) is not None:
+        if isinstance(event, Extended | Restarted) and (why := why_refused(clock, event)) is not None:
             change = Change(None, new_terms, (event, why))
         else:
             change = Change(event if event is not None and _counts(clock, event) else None, new_terms)
         found = reconcile(clock, self.rulebook, change, clock.state.deadline or before.state.due_at)
-        if found.first_outcome is not None:
-            self.first_outcomes.append(found.first_outcome)
+        self.first_outcomes += found.first_outcomes
         due, timer = clock.next_due(found.thresholds), clock.timer
         if due != timer.due_at:
             timer = TimerMark(due, timer.version + 1)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.kernel.clock_events import Changed, ClockEvent, Excused, Started, Stopped, Voided
-from common.kernel.clock_state import ENDED
+from common.kernel.clock_events import Changed, Excused, Started
 from common.kernel.sla_clock import ClockState
 from common.sla.excuses import ExcusedVersion
 from common.sla.rulebook import Rulebook
@@ -37,12 +36,9 @@ def windows_in(excuses: Sequence[Excuse]) -> tuple[Excused, ...]:
     return tuple(one.event for one in excuses if one.event is not None)
 
 
-def touching(excuses: Sequence[Excuse], state: ClockState, history: Sequence[ClockEvent]) -> list[Excuse]:
+def touching(excuses: Sequence[Excuse], state: ClockState) -> list[Excuse]:
     """The windows that began before the clock was closed or voided: a later one is none of its business."""
-    closed = state.breached_at
-    if closed is None and state.state in ENDED:
-        end = Stopped if state.state == "stopped" else Voided
-        closed = max(event.at for event in history if isinstance(event, end) and event.id not in state.ignored)
+    closed = state.breached_at or state.ended_at
     return [one for one in excuses if closed is None or one.since < closed]
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from common.kernel import sla_clock
-from common.kernel.clock_events import KINDS, Changed, ClockEvent, Excused, Extended, Paused, Reopened, Started
+from common.kernel.clock_events import KINDS, Changed, ClockEvent, Excused, Extended, Paused, Restarted, Started
 from common.kernel.clock_state import ENDED
 from common.kernel.sla_clock import ClockState, Course
+from common.sla.courses import chances, is_open, on_calendars, without_windows
 from common.sla.excusing import Excuse, excuses_of, touching, windows_in
 from common.sla.policy import Policy, Promise
 from common.sla.rulebook import CalendarVersion, PolicyVersion, Rulebook
@@ -93,8 +93,8 @@ class Folded(NamedTuple):
     folded: int
     excuses: int = 0
     """How many versions of excused windows are about the clock; those that others have replaced count as well."""
-    unexcused: str = ""
-    """The outcome that it would have without the windows; empty where there are none."""
+    unexcused: tuple[str, ...] = ()
+    """The outcome that each of its rounds would have without the windows; empty where there are none."""
     windows: tuple[Excused, ...] = ()
     """Those that count."""
 
@@ -106,11 +106,6 @@ class Folded(NamedTuple):
     def rules(self) -> tuple[str, ...]:
         """The names of the rules in force."""
         return tuple(one.rule for one in self.in_force)
-
-
-def is_open(state: ClockState) -> bool:
-    """Whether a clock still waits for its outcome, or for something to be promised."""
-    return state.outcome == "open" or (state.outcome == "none" and state.state not in ENDED)
 
 
 def terms_at(terms: Sequence[Terms], instant: datetime) -> Terms:
@@ -156,31 +151,31 @@ def fold_ledger(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fol
             break
         if step.policy is not None and step.policy.ref in {one.policy for one in terms}:
             continue
-        state = _on_calendars(rulebook, _counted(history, terms), started, step.at)[0].state_at(step.at)
+        state = on_calendars(rulebook, _counted(history, terms), started, step.at)[0].state_at(step.at)
         if state.state in ENDED or (step.policy is not None and not is_open(state)):
             continue
         policy, traits = step.policy or policy, {**terms[-1].traits, **step.traits}
         before_it, promise = promise, policy.promise(ledger.stage, traits)
         terms.append(Terms(step.at, policy.ref, traits, promise, step.id))
         if (promise.target, promise.calendar) != (before_it.target, before_it.calendar):
-            history.append(Changed(id=step.id, at=step.at, sequence=step.sequence, target=promise.target, calendar=promise.calendar))
-    course, calendars, newer = _on_calendars(rulebook, _counted(history, terms), started, as_of)
+            history.append(_change(step, promise, history))
+    course, rounds, newer = on_calendars(rulebook, _counted(history, terms), started, as_of)
     ahead = [version.effective_at for version in newer if version.effective_at > as_of]
     ahead += [step.at for step in steps if step.at > as_of and step.policy is not None]
     is_final = course.is_whole and not (steps or others or newer)
     state = course.state_at(as_of)
-    touched = touching(excuses, state, history) if excuses else []
+    touched = touching(excuses, state) if excuses else []
     return Folded(
         state=state,
         terms=tuple(terms),
-        calendars=calendars,
-        in_force=_in_force(terms, calendars, touched),
+        calendars=rounds[-1],
+        in_force=_in_force(terms, rounds[-1], touched),
         next_change_at=min(ahead, default=None),
         revision=rulebook.revision,
         course=course if is_final else None,
         folded=len(ledger.events),
         excuses=sum(one.version.version for one in touched),
-        unexcused=_without_windows(_counted(history, terms), as_of, calendars).outcome if touched else "",
+        unexcused=without_windows(_counted(history, terms), as_of, rounds) if touched else (),
         windows=windows_in(touched),
     )
 
@@ -195,7 +190,7 @@ def _continued(rulebook: Rulebook, ledger: Ledger, as_of: datetime, before: Fold
         if isinstance(event, RuleUsed):
             continue
         is_known = event.id in [one.id for one in ledger.events[:number]]
-        if is_known or isinstance(event, Started | Changed | Extended) or event.at > as_of:
+        if is_known or isinstance(event, Started | Changed | Extended | Restarted) or event.at > as_of:
             return None
         if isinstance(event, Paused) and not before.terms[0].counts(event):
             continue
@@ -224,55 +219,40 @@ def _steps(policies: Sequence[PolicyVersion], changes: Sequence[Changed], histor
     by_policy = [
         _Step(at, _AFTER_ALL + number, version.event_id, policy=version.policy)
         for number, version in enumerate(policies)
-        for at in _chances(version.effective_at, history)
+        for at in chances(version.effective_at, history)
     ]
     return sorted([*by_traits, *by_policy], key=lambda step: (step.at, step.sequence))
 
 
-def _chances(instant: datetime, history: Sequence[ClockEvent]) -> list[datetime]:
-    """When a rule may take hold of a clock: when it becomes effective, or when the clock is reopened later."""
-    return [instant, *sorted(event.at for event in history if isinstance(event, Reopened) and event.at > instant)]
+def _change(step: _Step, promise: Promise, history: Sequence[ClockEvent]) -> Changed:
+    """What another promise is for the fold; a target that a restart names itself is newer than a policy that waited for it."""
+    is_said = any(isinstance(event, Restarted) and event.at == step.at and event.target is not None for event in history)
+    target = None if step.policy is not None and is_said else promise.target
+    return Changed(id=step.id, at=step.at, sequence=step.sequence, target=target, calendar=promise.calendar)
 
 
 def _counted(history: Sequence[ClockEvent], terms: Sequence[Terms]) -> list[ClockEvent]:
-    """The events without the pauses that were none by what was promised then, and without the extensions that it did not allow."""
-    refused = refused_extensions(history, terms)
+    """The events without the pauses that were none by what was promised then, and without what it did not allow."""
+    refused = refused_by_policy(history, terms)
     counted = [event for event in history if not isinstance(event, Paused) or terms_at(terms, event.at).counts(event)]
     return [event for event in counted if event.id not in refused] if refused else counted
 
 
-def refused_extensions(history: Iterable[LedgerEvent], terms: Sequence[Terms]) -> dict[str, Literal["too_many", "too_long"]]:
-    """The extensions that the policy did not allow at their time, by id, and why."""
+def refused_by_policy(history: Iterable[LedgerEvent], terms: Sequence[Terms]) -> dict[str, Literal["too_many", "too_long"]]:
+    """The extensions and restarts that the policy did not allow at their time, by id, and why; each round may be extended anew."""
     refused: dict[str, Literal["too_many", "too_long"]] = {}
-    number = 0
-    for event in sorted((one for one in history if isinstance(one, Extended)), key=lambda one: (one.at, one.sequence or 0)):
-        allowed = terms_at(terms, event.at).promise.extensions
-        if number >= allowed.at_most:
+    extensions = restarts = 0
+    for event in sorted((one for one in history if isinstance(one, Extended | Restarted)), key=lambda one: (one.at, one.sequence or 0)):
+        promise = terms_at(terms, event.at).promise
+        if isinstance(event, Restarted):
+            if restarts >= promise.restarts:
+                refused[event.id] = "too_many"
+            else:
+                restarts, extensions = restarts + 1, 0
+        elif extensions >= promise.extensions.at_most:
             refused[event.id] = "too_many"
-        elif not allowed.admits(event.target):
+        elif not promise.extensions.admits(event.target):
             refused[event.id] = "too_long"
         else:
-            number += 1
+            extensions += 1
     return refused
-
-
-def _on_calendars(
-    rulebook: Rulebook, history: Sequence[ClockEvent], started: Started, as_of: datetime
-) -> tuple[Course, Mapping[str, CalendarVersion], Sequence[CalendarVersion]]:
-    """The course, with the calendar versions that count, and all that are newer than those at the start."""
-    names = {event.calendar for event in history if isinstance(event, Started | Changed) and event.calendar is not None}
-    using = {name: rulebook.at_start(name, started.at) for name in sorted(names)}
-    newer = sorted((one for used in using.values() for one in rulebook.later(used)), key=lambda one: (one.effective_at, one.ref))
-    for version in newer:
-        chances = [at for at in _chances(version.effective_at, history) if at <= as_of]
-        if any(is_open(_course(history, at, using).state_at(at)) for at in chances):
-            using[version.name] = version
-    return _course(history, as_of, using), using, newer
-
-
-def _without_windows(history: Sequence[ClockEvent], as_of: datetime, calendars: Mapping[str, CalendarVersion]) -> ClockState:
-    return _course([event for event in history if not isinstance(event, Excused)], as_of, calendars).state_at(as_of)
-
-
-def _course(history: Sequence[ClockEvent], as_of: datetime, using: Mapping[str, CalendarVersion]) -> Course:
-    return sla_clock.course(history, as_of, {name: used.calendar for name, used in using.items()})

@@ -16,7 +16,7 @@ from common.kernel.zones import zone_named
 
 POLICY_FIELDS = ("policy", "version", "stages", "calendars", "objectives", "month_zone")
 _HIGHEST_VERSION = 2**31 - 1
-RULE_FIELDS = ("when", "target", "calendar", "thresholds", "indicators", "pauses", "extensions")
+RULE_FIELDS = ("when", "target", "calendar", "thresholds", "indicators", "pauses", "extensions", "restarts")
 TRAITS = ("priority", "region", "channel", "customer_class", "outlet", "category", "product", "nature", "severity")
 """What a rule may ask for in `when`; a trait that a service does not give its clocks never fits."""
 
@@ -104,6 +104,8 @@ class Promise:
     """The reasons for which the clock stands still; None counts every reason, and a pause for another one is no pause."""
     extensions: Extensions = NO_EXTENSIONS
     """How far it may be extended before its deadline: not at all, unless the policy says so."""
+    restarts: int = 0
+    """How often it may begin anew: never, unless the policy says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,15 +204,17 @@ def _rule(stage: str, entry: Node, ref: str, calendars: Mapping[str, Calendar]) 
     indicators = entry.field("indicators", []).texts()
     pauses = entry.field("pauses").texts() if "pauses" in entry else None
     extensions = Extensions.read(entry.field("extensions")) if "extensions" in entry else NO_EXTENSIONS
-    return when.value, Promise(stage, target, own if own in calendars else calendar.value, thresholds, indicators, pauses, extensions)
+    restarts = entry.field("restarts", 0).integer(0, 100, "how often a promise may begin anew is expected, up to 100")
+    calendar_name = own if own in calendars else calendar.value
+    return when.value, Promise(stage, target, calendar_name, thresholds, indicators, pauses, extensions, restarts)
 
 
 def _check_no_promise(target: NoPromise, entry: Node) -> None:
     if not target.reason:
         raise entry.field("target").fault("why nothing is promised is expected as its reason", "bad_target", "reason")
-    for name in ("thresholds", "indicators", "extensions"):
+    for name in ("thresholds", "indicators", "extensions", "restarts"):
         if name in entry:
-            raise entry.field(name).fault("nothing is promised that could come near, count or be extended", "nothing_promised")
+            raise entry.field(name).fault("nothing is promised that could come near, count, be extended or begin anew", "nothing_promised")
 
 
 def _objectives(given: Node, stages: Mapping[str, Any]) -> dict[str, Fraction]:

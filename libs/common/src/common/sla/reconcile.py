@@ -1,7 +1,7 @@
 """What has to be published of one clock, given what was published before: each fact once, and a wrong one corrected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
@@ -19,18 +19,21 @@ from common.contracts.sla_clocks import (
     SlaClockPaused,
     SlaClockRederived,
     SlaClockReopened,
+    SlaClockRestarted,
+    SlaClockRestartRefused,
     SlaClockResumed,
     SlaClockStarted,
     SlaClockVoided,
 )
-from common.kernel.clock_events import ClockEvent, Extended, OwnerChanged, Paused, Reopened, Resumed, Started, Voided
+from common.kernel.clock_events import ClockEvent, Extended, OwnerChanged, Paused, Reopened, Restarted, Resumed, Started, Voided
 from common.kernel.clock_shares import share_before, used_share
+from common.kernel.clock_state import ClockState
 from common.kernel.exact import decimal_text, ratio_text
 from common.kernel.ids import derived_id
 from common.kernel.instants import SECOND
 from common.kernel.targets import NoPromise
-from common.sla.clock import Clock, Published, ThresholdDue
-from common.sla.ledger import refused_extensions
+from common.sla.clock import Clock, Published, PublishedRound, ThresholdDue
+from common.sla.ledger import refused_by_policy
 from common.sla.rulebook import Rulebook
 
 _FACTS: Mapping[type[ClockEvent], type[Event]] = {
@@ -41,13 +44,14 @@ _FACTS: Mapping[type[ClockEvent], type[Event]] = {
     Reopened: SlaClockReopened,
     Voided: SlaClockVoided,
     Extended: SlaClockExtended,
+    Restarted: SlaClockRestarted,
 }
 """The events of a case that are facts by themselves; a stop shows in the outcome, another trait in the deadline."""
 
 Why = Literal["after_deadline", "ended", "nothing_promised", "too_many", "too_long"]
-"""Why an extension changes nothing."""
+"""Why an extension or a restart changes nothing."""
 
-_NOT_TOLD = ("open", "none")
+_NOT_TOLD = ("open", "none", "superseded")
 """The outcomes that nobody is told."""
 
 _RULES = 256
@@ -77,8 +81,8 @@ class Change(NamedTuple):
 
     event: ClockEvent | None = None
     new_terms: Sequence[tuple[datetime, str]] = ()
-    refused: "tuple[Extended, Why] | None" = None
-    """An extension that changes nothing, and why."""
+    refused: "tuple[Extended | Restarted, Why] | None" = None
+    """An extension or a restart that changes nothing, and why."""
 
 
 class Reconciled(NamedTuple):
@@ -86,7 +90,7 @@ class Reconciled(NamedTuple):
 
     published: Published
     facts: tuple[Fact, ...]
-    first_outcome: FirstOutcome | None
+    first_outcomes: Sequence[FirstOutcome]
     thresholds: Sequence[ThresholdDue]
     """Those that are yet to come."""
 
@@ -98,42 +102,41 @@ def reconcile(clock: Clock, rulebook: Rulebook, change: Change, deadline: dateti
     """
     published, state = clock.published, clock.state
     facts = _Facts(clock, deadline)
-    outcome, outcome_id = published.outcome, published.outcome_id
+    told = [*published.rounds, *[PublishedRound()] * (len(clock.rounds) - len(published.rounds))]
     if change.new_terms and clock.is_open and (state.deadline, state.is_provisional) != (published.deadline, published.provisional):
         why = ", ".join(term for _, term in change.new_terms)
         facts.add(SlaClockRederived, max(at for at, _ in change.new_terms), was=published.deadline, why=why)
     if change.event is not None and (kind := _FACTS.get(type(change.event))) is not None:
-        told = facts.add(kind, change.event.at, **_extra(change.event, published))
-        if kind is SlaClockReopened and outcome == "met":
-            outcome, outcome_id = "open", ""  # open again for whoever knows that it was met
-        elif kind is SlaClockVoided and outcome in _NOT_TOLD and state.outcome == "void":
-            outcome, outcome_id = "void", told
+        number = clock.round_at(change.event.at)
+        id = facts.add(kind, change.event.at, number, **_extra(change.event, clock))
+        if kind is SlaClockReopened and told[number].outcome == "met":
+            told[number] = replace(told[number], outcome="open", outcome_id="")  # open again for whoever knows that it was met
+        elif kind is SlaClockVoided and told[number].outcome in _NOT_TOLD and clock.rounds[number].outcome == "void":
+            told[number] = replace(told[number], outcome="void", outcome_id=id)
     if change.refused is not None:
-        extended, why_not = change.refused
-        facts.add(SlaClockExtensionRefused, extended.at, reason=extended.reason, by=extended.by, why=why_not)
+        refused, why_not = change.refused
+        kind = SlaClockExtensionRefused if isinstance(refused, Extended) else SlaClockRestartRefused
+        facts.add(kind, refused.at, clock.round_at(refused.at), reason=refused.reason, by=refused.by, why=why_not)
     reached, to_come = _thresholds(clock, facts)
-    first_outcome = None
-    if state.outcome != outcome:
-        if outcome in _NOT_TOLD and state.outcome in ("met", "breached"):
-            first_outcome = FirstOutcome(clock.stage, state.outcome, float(used_share(state) or 0))
-        outcome, outcome_id = state.outcome, _add_outcome(clock, facts, outcome, outcome_id)
-    credit, kpi_facts = _credited(clock, rulebook)
+    rounds = [clock.rounds[number] if number < len(clock.rounds) else None for number in range(len(told))]
+    first_outcomes = [
+        FirstOutcome(clock.stage, now.outcome, float(used_share(now) or 0))
+        for now, before in zip(rounds, told, strict=True)
+        if now is not None and before.outcome in _NOT_TOLD and now.outcome in ("met", "breached")
+    ]
+    told = [_with_outcome(clock, facts, number, now, before) for number, (now, before) in enumerate(zip(rounds, told, strict=True))]
+    credited = [_credited(clock, rulebook, number, now, before) for number, (now, before) in enumerate(zip(rounds, told, strict=True))]
     return Reconciled(
         Published(
-            outcome=outcome,
-            outcome_id=outcome_id,
+            rounds=tuple(one for one, _ in credited),
             thresholds=(*published.thresholds, *reached),
-            indicators=credit.indicators,
-            subject=credit.subject,
-            credited_at=credit.at,
-            revision=credit.revision,
             facts=facts.number,
             deadline=state.deadline,
             provisional=state.is_provisional,
             rules=clock.folded.rules,
         ),
-        (*facts.found, *kpi_facts),
-        first_outcome,
+        (*facts.found, *(fact for _, found in credited for fact in found)),
+        first_outcomes,
         to_come,
     )
 
@@ -147,19 +150,22 @@ class _Facts:
         self.number = clock.published.facts
         self.found: list[Fact] = []
 
-    def add(self, kind: type[Event], at: datetime, **extra: Any) -> str:
-        """Adds one fact and returns its id."""
-        clock = self._clock
+    def add(self, kind: type[Event], at: datetime, round: int | None = None, **extra: Any) -> str:
+        """Adds one fact about a round, the last one unless it is said, and returns the fact's id."""
+        clock, last = self._clock, len(self._clock.rounds) - 1
+        number = last if round is None else round
+        about = clock.rounds[number] if number < last else None
         self.number += 1
         event = kind(
             clock_id=clock.id,
             service=clock.service,
             stage=clock.stage,
             aggregate_id=clock.aggregate_id,
+            round=number + 1,
             policy=clock.folded.terms_at(at).policy,
             at=at,
-            deadline=self._deadline,
-            provisional=clock.state.is_provisional,
+            deadline=self._deadline if about is None else about.deadline,
+            provisional=(about or clock.state).is_provisional,
             owner=clock.owner_at(at),
             **extra,
         )
@@ -168,26 +174,31 @@ class _Facts:
         return id
 
 
-def why_refused(clock: Clock, extended: Extended) -> Why | None:
-    """Why an extension in the clock's ledger changes nothing; None where it counts."""
-    if by_policy := refused_extensions(clock.events, clock.folded.terms).get(extended.id):
+def why_refused(clock: Clock, event: Extended | Restarted) -> Why | None:
+    """Why an extension or a restart in the clock's ledger changes nothing; None where it counts."""
+    if by_policy := refused_by_policy(clock.events, clock.folded.terms).get(event.id):
         return by_policy
-    if extended.id not in clock.state.ignored:
+    if event.id not in clock.state.ignored:
         return None
-    if isinstance(clock.state.target, NoPromise):
+    if isinstance(event, Restarted):
+        return "ended"
+    about = clock.rounds[clock.round_at(event.at)]
+    if isinstance(about.target, NoPromise):
         return "nothing_promised"
-    breached_at = clock.state.breached_at
-    return "after_deadline" if breached_at is not None and breached_at <= extended.at else "ended"
+    return "after_deadline" if about.breached_at is not None and about.breached_at <= event.at else "ended"
 
 
-def _extra(event: ClockEvent, published: Published) -> dict[str, Any]:
+def _extra(event: ClockEvent, clock: Clock) -> dict[str, Any]:
     match event:
         case Paused(party=party, reason=reason):
             return {"party": party, "reason": reason}
         case Voided(reason=reason, owed=owed, by=by):
             return {"reason": reason, "owed": owed, "by": by}
         case Extended(reason=reason, by=by):
-            return {"reason": reason, "by": by, "was": published.deadline}
+            return {"reason": reason, "by": by, "was": clock.published.deadline}
+        case Restarted(reason=reason, by=by):
+            ended = clock.rounds[clock.round_at(event.at) - 1]
+            return {"reason": reason, "by": by, "was": clock.published.deadline, "ended": ended.outcome}
         case _:
             return {}
 
@@ -207,67 +218,67 @@ def _thresholds(clock: Clock, facts: _Facts) -> tuple[list[str], Sequence[Thresh
     return reached, ()
 
 
-def _add_outcome(clock: Clock, facts: _Facts, before: str, before_id: str) -> str:
-    """Adds the outcome, or the correction of the one that was published; returns the fact's id, none where nothing has to be told."""
-    state = clock.state
-    at = clock.closed_at() or clock.as_of
-    if before in _NOT_TOLD and state.outcome in _NOT_TOLD:
-        return ""
-    if before not in _NOT_TOLD:
-        return facts.add(SlaClockCorrected, at, outcome=state.outcome, supersedes=before_id)
-    if state.outcome == "breached":
-        return facts.add(SlaClockBreached, at)
-    return facts.add(SlaClockMet, at, elapsed_working_seconds=decimal_text(Fraction(state.elapsed_micros, 10**6)))
+def _with_outcome(clock: Clock, facts: _Facts, number: int, now: ClockState | None, before: PublishedRound) -> PublishedRound:
+    """Adds the outcome of a round, or the correction of the one that was published; None is a round that is no more."""
+    if now is None and before.outcome in _NOT_TOLD:
+        return replace(before, outcome="open")
+    outcome = "void" if now is None else now.outcome
+    if outcome == before.outcome:
+        return before
+    at = (None if now is None else clock.closed_at(now)) or clock.as_of
+    if before.outcome not in _NOT_TOLD:
+        id = facts.add(SlaClockCorrected, at, number, outcome=outcome, supersedes=before.outcome_id)
+    elif now is not None and outcome == "breached":
+        id = facts.add(SlaClockBreached, at, number)
+    elif now is not None and outcome == "met":
+        id = facts.add(SlaClockMet, at, number, elapsed_working_seconds=decimal_text(Fraction(now.elapsed_micros, 10**6)))
+    elif now is not None and outcome == "void":
+        void = next(event for event in clock.events if isinstance(event, Voided) and event.id not in clock.state.ignored)
+        id = facts.add(SlaClockVoided, void.at, number, **_extra(void, clock))  # a round that a late event has put before the void
+    else:
+        id = ""
+    return replace(before, outcome=outcome, outcome_id=id)
 
 
-class _Credit(NamedTuple):
-    """Who is credited with a clock, for which indicators, from when, in which revision; nobody while it is open."""
-
-    indicators: tuple[str, ...]
-    subject: str
-    at: datetime | None
-    revision: int
-
-
-def _credited(clock: Clock, rulebook: Rulebook) -> tuple[_Credit, list[Fact]]:
-    """The KPI facts for the indicators that the promise feeds: one clock is one observation, credited to whose time it was.
+def _credited(
+    clock: Clock, rulebook: Rulebook, number: int, now: ClockState | None, before: PublishedRound
+) -> tuple[PublishedRound, list[Fact]]:
+    """The KPI facts for the indicators that the promise feeds: one round is one observation, credited to whose time it was.
 
     The revision counts the events of the case and the excused windows that are about it, then the rules that were effective by
-    then, then whether it was breached; every new one is published. So the last fact about a clock is the same in every order of
-    arrival. A clock that is open again takes its fact back, as 0 of 0.
+    then, then whether it was breached; every new one is published. So the last fact about a round is the same in every order of
+    arrival. A round that is open again takes its fact back, as 0 of 0.
     """
-    published, at = clock.published, clock.closed_at()
-    before = _Credit(published.indicators, published.subject, published.credited_at, published.revision)
+    at, outcome = (None, "void") if now is None else (clock.closed_at(now), now.outcome)
     indicators = () if at is None else clock.folded.terms_at(at).promise.indicators
     subject = (clock.owner_at(at) or f"department:{clock.service}") if at is not None and indicators else ""
-    numerator = 1 if clock.state.outcome == "met" else 0
-    breached = clock.state.outcome == "breached"
     effective = 0 if at is None else min(rulebook.number_effective(at), _RULES - 1)
-    revision = 2 * (_RULES * (clock.events_of_case + clock.folded.excuses) + effective) + breached
-    if (indicators, subject, at, revision) == (before.indicators, before.subject, before.at, before.revision):
+    revision = 2 * (_RULES * (clock.events_of_case + clock.folded.excuses) + effective) + (outcome == "breached")
+    if (indicators, subject, at, revision) == (before.indicators, before.subject, before.credited_at, before.revision):
         return before, []
     revision = max(revision, before.revision + 1)  # of several late rules one may put the outcome before another that had counted
     facts: list[Fact] = []
-    if before.at is not None:
+    if before.credited_at is not None:
         taken_back = [one for one in before.indicators if before.subject != subject or one not in indicators]
-        facts += [_kpi(clock, one, before.subject, before.at, 0, 0, revision) for one in taken_back]
+        facts += [_kpi(clock, number, one, before.subject, before.credited_at, 0, 0, revision) for one in taken_back]
     if at is not None:
-        facts += [_kpi(clock, one, subject, at, numerator, 1, revision) for one in indicators]
-    return _Credit(indicators, subject, at, revision), facts
+        facts += [_kpi(clock, number, one, subject, at, int(outcome == "met"), 1, revision) for one in indicators]
+    return replace(before, indicators=indicators, subject=subject, credited_at=at, revision=revision), facts
 
 
-def _kpi(clock: Clock, indicator: str, subject: str, at: datetime, numerator: int, denominator: int, revision: int) -> Fact:
+def _kpi(clock: Clock, round: int, indicator: str, subject: str, at: datetime, numerator: int, denominator: int, revision: int) -> Fact:
     nothing_counts = denominator == 0
     event = KpiRecorded(
         case_id=clock.aggregate_id,
         indicator=indicator,
         subject=subject,
-        occurrence=0,
+        occurrence=round,
         revision=revision,
         numerator=str(numerator),
         denominator=str(denominator),
         dimensions={} if nothing_counts else dimensions_of(clock.folded.terms_at(at).traits, clock.team_at(at)),
         source_event_ids=list(dict.fromkeys(event.id.rpartition(":")[0] for event in clock.events))[-50:],
     )
-    id = derived_id(at, clock.service, clock.id, event.TYPE, indicator, subject, revision, numerator, denominator)
+    of_round = (round,) if round else ()
+    id = derived_id(at, clock.service, clock.id, event.TYPE, indicator, subject, revision, numerator, denominator, *of_round)
     return Fact(event, at, id, clock.replay_of)

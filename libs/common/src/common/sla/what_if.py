@@ -27,34 +27,35 @@ def rulebook_if(rulebook: Rulebook, policy: Policy | None, calendars: Iterable[C
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a clock ended under a rulebook, or how it stands where it has not ended."""
+    """How a round of a clock ended under a rulebook, or how it stands where it has not ended."""
 
     rulebook: Rulebook
     ledger: Ledger
-    state: ClockState
+    state: ClockState | None
+    """None where the rules let no such round begin."""
 
     @property
     def outcome(self) -> str:
-        """`met`, `breached`, or `open`: neither stopped nor due by then."""
-        return self.state.outcome
+        """`met`, `breached`, or `open`: neither stopped nor due by then; `superseded` where there is no such round."""
+        return "superseded" if self.state is None else self.state.outcome
 
     @property
     def deadline(self) -> datetime | None:
         """The instant that was not to be passed; None where the clock stood still and had none when it was stopped, or now."""
-        if self.outcome == "met":
-            return self._kept_deadline()
+        if self.state is None:
+            return None
+        if self.outcome == "met" and self.state.ended_at is not None:
+            return self._kept_deadline(self.state.ended_at)
         return self.state.due_at if self.outcome == "open" else self.state.breached_at
 
-    def _kept_deadline(self) -> datetime | None:
+    def _kept_deadline(self, stopped_at: datetime) -> datetime | None:
         """What was due when the clock was stopped: a clock that is met says no more of it, one that was not stopped does."""
-        ignored = self.state.ignored
-        at = max(event.at for event in self.ledger.events if isinstance(event, Stopped) and event.id not in ignored)
-        others = tuple(event for event in self.ledger.events if not (isinstance(event, Stopped) and event.at == at))
-        return fold_ledger(self.rulebook, Ledger(self.ledger.stage, others), at).state.due_at
+        others = tuple(event for event in self.ledger.events if not (isinstance(event, Stopped) and event.at == stopped_at))
+        return fold_ledger(self.rulebook, Ledger(self.ledger.stage, others), stopped_at).state.due_at
 
 
 class Comparison(NamedTuple):
-    """How a clock ended, and how it would have ended under other rules."""
+    """How a round of a clock ended, and how it would have ended under other rules."""
 
     was: Ending
     would_be: Ending
@@ -65,11 +66,15 @@ class Comparison(NamedTuple):
         return self.was.outcome != self.would_be.outcome
 
 
-def compare(ledger: Ledger, as_of: datetime, rulebook: Rulebook, other: Rulebook) -> Comparison:
-    """The endings of a clock under both rulebooks, with everything that was said of it by `as_of`.
+def compare(ledger: Ledger, as_of: datetime, rulebook: Rulebook, other: Rulebook, round: int = 0) -> Comparison:
+    """The endings of a round of a clock, 0 for the first, under both rulebooks, with everything that was said of it by `as_of`.
 
     A breach that only the other rules know comes with time alone: `as_of` has to be the present, not when the clock was last
     looked at. Raises what `fold_ledger` does.
     """
-    endings = [Ending(rules, ledger, fold_ledger(rules, ledger, as_of).state) for rules in (rulebook, other)]
-    return Comparison(*endings)
+    return Comparison(*(Ending(rules, ledger, _round(fold_ledger(rules, ledger, as_of).state, round)) for rules in (rulebook, other)))
+
+
+def _round(state: ClockState, number: int) -> ClockState | None:
+    rounds = (*state.rounds, state)
+    return rounds[number] if number < len(rounds) else None

@@ -132,11 +132,14 @@ CREATE TABLE clocks (
     id text PRIMARY KEY,
     aggregate text NOT NULL,
     stage text NOT NULL,
+    round int NOT NULL,
     state text NOT NULL,
     outcome text NOT NULL,
     deadline timestamptz,
     closed_at timestamptz,
+    ended_at timestamptz,
     owner text NOT NULL,
+    charged text NOT NULL,
     traits jsonb NOT NULL,
     policy text NOT NULL,
     revision int NOT NULL,
@@ -149,7 +152,29 @@ CREATE INDEX clocks_aggregate ON clocks (aggregate);
 CREATE INDEX clocks_closed ON clocks (stage, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX clocks_open ON clocks (stage) WHERE outcome = 'open';
 CREATE INDEX clocks_revision ON clocks (revision) WHERE outcome IN ('open', 'none') AND state NOT IN ('stopped', 'void');
-CREATE INDEX clocks_revision_closed ON clocks (revision, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX clocks_revision_ended ON clocks (revision, ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE clock_rounds (
+    clock_id text NOT NULL,
+    round int NOT NULL,
+    stage text NOT NULL,
+    outcome text NOT NULL,
+    closed_at timestamptz,
+    charged text NOT NULL,
+    traits jsonb NOT NULL,
+    policy text NOT NULL,
+    used_share numeric,
+    unexcused text NOT NULL,
+    PRIMARY KEY (clock_id, round)
+);
+CREATE INDEX clock_rounds_closed ON clock_rounds (stage, closed_at) WHERE closed_at IS NOT NULL;
+CREATE VIEW clock_outcomes AS
+    SELECT id AS clock_id, round, stage, state, outcome, deadline, closed_at, charged, traits, policy, used_share, unexcused,
+           kept ->> 'as_of' AS as_of
+    FROM clocks
+    UNION ALL
+    SELECT clock_id, r.round, r.stage, 'stopped', r.outcome, NULL, r.closed_at, r.charged, r.traits, r.policy, r.used_share, r.unexcused,
+           c.kept ->> 'as_of'
+    FROM clock_rounds r JOIN clocks c ON c.id = clock_id;
 CREATE TABLE clock_events (
     clock_id text NOT NULL,
     sequence int NOT NULL,

@@ -20,7 +20,7 @@ from common.kernel.exact import ratio_text
 from common.kernel.ids import derived_id
 from common.sla.months import Counts, Month, MonthOfStage, Span, budget_of, month_of, months_between, policy_of, span_of
 from common.sla.rulebook import Rulebook
-from common.store import clocks, outbox, positions, timers
+from common.store import clock_outcomes, clocks, outbox, positions, timers
 from common.store.outbox import Outgoing
 
 # Nothing is counted while records of a replayed history come in, nor past a deadline that has not been decided yet.
@@ -75,7 +75,7 @@ async def publish(connection: AsyncConnection, service: str, rulebook: Rulebook,
     if not due:
         return 0
     spans = {row.month: span_of(rulebook, Month.read(row.month)) for row in due}
-    counts = await clocks.counts_in(connection, [(row.stage, spans[row.month]) for row in due])
+    counts = await clock_outcomes.counts_in(connection, [(row.stage, spans[row.month]) for row in due])
     now: datetime = (await connection.execute(_NOW)).scalar_one()
     events = [_event(service, rulebook, row, spans[row.month], counts[row.stage, spans[row.month].begin]) for row in due]
     await _save(connection, rulebook.revision, due, events)
@@ -87,7 +87,7 @@ async def publish(connection: AsyncConnection, service: str, rulebook: Rulebook,
 async def month_of_stages(connection: AsyncConnection, rulebook: Rulebook, month: Month) -> list[MonthOfStage]:
     """How the promises of each stage that the service has were kept in a month, as it is known now."""
     policy, span = policy_of(rulebook, month), span_of(rulebook, month)
-    counts = await clocks.counts_in(connection, [(stage, span) for stage in rulebook.stages])
+    counts = await clock_outcomes.counts_in(connection, [(stage, span) for stage in rulebook.stages])
     objectives = {} if policy is None else policy.objectives
     return [MonthOfStage(stage, counts[stage, span.begin], objectives.get(stage)) for stage in rulebook.stages]
 

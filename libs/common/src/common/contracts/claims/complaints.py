@@ -80,3 +80,7 @@ class ComplaintPromisesVoided(_AboutComplaint, promises.PromisesVoided, type="co
 
 class ComplaintPromiseExtended(_AboutComplaint, promises.PromiseExtended, type="complaint.promise_extended"):
     """The customer was told of a later deadline of a complaint, before the one in force, within what the policy allows."""
+
+
+class ComplaintPromiseRestarted(_AboutComplaint, promises.PromiseRestarted, type="complaint.promise_restarted"):
+    """A promise of a complaint begins anew, as often as the policy allows."""

@@ -84,3 +84,7 @@ class WorkOrderPromisesVoided(_AboutWorkOrder, promises.PromisesVoided, type="wo
 
 class WorkOrderPromiseExtended(_AboutWorkOrder, promises.PromiseExtended, type="work_order.promise_extended"):
     """The customer was told of a later deadline of a work order, before the one in force, within what the policy allows."""
+
+
+class WorkOrderPromiseRestarted(_AboutWorkOrder, promises.PromiseRestarted, type="work_order.promise_restarted"):
+    """A promise of a work order begins anew, as often as the policy allows."""

@@ -66,3 +66,7 @@ class RequestPromisesVoided(_AboutRequest, promises.PromisesVoided, type="servic
 
 class RequestPromiseExtended(_AboutRequest, promises.PromiseExtended, type="service_request.promise_extended"):
     """The customer was told of a later deadline of a service request, before the one in force, within what the policy allows."""
+
+
+class RequestPromiseRestarted(_AboutRequest, promises.PromiseRestarted, type="service_request.promise_restarted"):
+    """A promise of a service request begins anew, as often as the policy allows."""

@@ -30,3 +30,18 @@ class PromiseExtended(Claim):
     """What is promised now, counted from the start of the clock: `{"working_days": 5, "meaning": "end_of_day"}`."""
     reason: Word
     by: EmployeeId | None = None
+
+
+class PromiseRestarted(Claim):
+    """The fields of a claim that a promise begins anew at the time of the claim: the next update, the work of another team.
+
+    The round that it ends keeps its own outcome, and counts for nobody where it was neither kept nor broken by then. How often that may
+    be is for the policy to say.
+    """
+
+    stage: Word
+    target: TargetDocument | None = None
+    """What is promised from now on, `{"working_seconds": 14400}`; the last target where it is left out."""
+    reason: Word
+    """`next_update`, `reassigned`, `reopened` …"""
+    by: EmployeeId | None = None
