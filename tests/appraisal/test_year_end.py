@@ -1,6 +1,7 @@
 """The end of a year, and the same grade several times in a row: what follows from more than one cycle (D11-34, D5-16, X-24, X-32)."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_cycles_in_a_row_go_back_over_the_new_year() -> None:
     thrice = Schemes().find({**DEPARTMENT.document, "outcomes": [rule]})
     assert cycles_in_a_row(thrice, "2025Q2") == ("2025Q1", "2024Q4")
     assert cycles_in_a_row(DEPARTMENT, "2025Q2") == ()
+    assert cycles_in_a_row(replace(DEPARTMENT, outcomes=()), "2025Q2") == ()
 
 
 def grade(cycle: str, name: str) -> EarlierGrade:

@@ -299,6 +299,25 @@ EQUIVALENTS: list[Equivalent] = [
         "whatever is not continued is folded from the start to the same",
     ),
     *_each(
+        "store/parties:PartiesCache.now",
+        "if (revision.changes, revision.newest_change) != (len(self._numbers), max(self._numbers, default=0)):",
+        [("max", "min")],
+        "what is known already is asked for once more, and nothing new comes of it",
+    ),
+    *_each(
+        "runtime/batch_state:BatchState.resume",
+        "break",
+        [("break", "pass")],
+        "the others are tried in the same order, and once more in the next turn",
+    ),
+    Equivalent(
+        "services/appraisal/src/appraisal/use_cases.py",
+        "_lacking",
+        'return Refused("unknown_calendar", was=scheme.cycle.calendar[:256], field="scheme")',
+        'return Refused("unknown_calendar", was=scheme.cycle.calendar[:257], field="scheme")',
+        "no name of a calendar is so long",
+    ),
+    *_each(
         "sla/reconcile:_thresholds",
         "used = share_before(clock.state, before) if before is not None else share or Fraction(1)",
         [("Fraction(1)", "Fraction(0)"), ("Fraction(1)", "Fraction(2)")],
