@@ -98,7 +98,7 @@ def _account(clock: Clock, folded: Folded, facts: Sequence[Mapping[str, Any]], t
             _event(event, folded, clock.events) for event in sorted(clock.events, key=lambda event: (event.at, event.sequence or 0))
         ],
         "published": [_fact(row, state.calendar.zone) for row in facts],
-        "published_outcome": clock.published.rounds[-1].outcome,
+        "published_outcome": clock.told.outcome,
         "timer": None if timer is None else {**dict(timer), "due_at": _timer_text(timer)},
     }
 

@@ -133,6 +133,11 @@ class Clock(NamedTuple):
         """Its rounds in order, the earlier ones as they ended; one, unless it was restarted."""
         return (*self.state.rounds, self.state)
 
+    @property
+    def told(self) -> PublishedRound:
+        """What was published of its last round."""
+        return self.published.rounds[min(len(self.state.rounds), len(self.published.rounds) - 1)]
+
     def closed_at(self, round: ClockState) -> datetime | None:
         """The instant for which the outcome of one of its rounds counts: the deadline when breached, the stop as it was said when met."""
         if round.outcome != "met":

@@ -53,7 +53,7 @@ class ClockBook:
         """Applies the newest rulebook to all clocks of an aggregate; time passes up to `to` on open ones that are no history."""
         facts: list[Fact] = []
         for clock in list(self.clocks.get(aggregate, {}).values()):
-            instant = clock.as_of if to is None or clock.replay_of or clock.published.rounds[-1].outcome != "open" else to
+            instant = clock.as_of if to is None or clock.replay_of or clock.told.outcome != "open" else to
             facts += self._keep(clock, self._as_of(clock, instant))[1]
         return facts
 

@@ -45,6 +45,7 @@ def on_calendars(
 
 
 def without_windows(history: Sequence[ClockEvent], as_of: datetime, rounds: Sequence[Mapping[str, CalendarVersion]]) -> tuple[str, ...]:
+    """The outcome that each round would have without excused windows, on the same calendars."""
     state = _course([event for event in history if not isinstance(event, Excused)], as_of, rounds).state_at(as_of)
     return tuple(one.outcome for one in (*state.rounds, state))
 
